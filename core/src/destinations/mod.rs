@@ -1,0 +1,513 @@
+//! Destinations turn canonical records into requests a marketing platform takes, and its answers into verdicts. Pure:
+//! no I/O, no clock, no globals.
+//!
+//! A record becomes [`Operation`]s: one row of one endpoint each, with the keys that delivery needs. Operations wait in
+//! the outbox; when they are due, one or many of one endpoint become a [`Request`], and its [`Reply`] is read back into
+//! one [`Verdict`] per operation.
+
+#[cfg(feature = "destination-iterable")]
+pub mod iterable;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorCode};
+use crate::model::{CorrelationId, Finding, IdempotencyKey, Instant, Record, SkipReason};
+
+/// A marketing platform that can be written to.
+pub trait Destination: Send + Sync {
+    /// The name used in configuration, equal to the folder and the feature suffix.
+    fn name(&self) -> &'static str;
+
+    /// What it can take, and how fast: the only place where the vendor's limits are written.
+    fn capabilities(&self) -> &'static Capabilities;
+
+    /// Builds the operations for one record, or says why there are none. Same record, same bytes.
+    fn build(&self, record: &Record) -> Built;
+
+    /// Packs operations of one endpoint and group into one request. `operations` is never empty and never more than the
+    /// endpoint takes.
+    ///
+    /// # Errors
+    /// `internal` when the operations do not belong together.
+    fn request(&self, operations: &[&Operation]) -> Result<Request, Error>;
+
+    /// Reads the reply to [`Destination::request`] of the same operations.
+    fn read(&self, operations: &[&Operation], reply: &Reply) -> Reading;
+
+    /// A read that must happen before the operation may be sent, such as the profile whose subscriptions an operation
+    /// changes. `None` for almost all.
+    fn prefetch(&self, operation: &Operation) -> Option<Request> {
+        let _ = operation;
+        None
+    }
+
+    /// Completes an operation with what [`Destination::prefetch`] found: the request to send, or why it must not be.
+    ///
+    /// # Errors
+    /// As [`Destination::read`]: what the reply says went wrong.
+    fn complete(&self, operation: &Operation, reply: &Reply) -> Result<Completed, Error> {
+        let _ = reply;
+        Ok(Completed::Send(self.request(&[operation])?))
+    }
+
+    /// A request without side effects that tells whether the credentials work.
+    fn check(&self) -> Request;
+
+    /// The base URL requests are sent to, without a trailing slash.
+    fn base_url(&self) -> &str;
+
+    /// What the caller must know before a backfill starts: how this destination keeps quiet, or that it cannot.
+    fn backfill_notice(&self) -> &'static str;
+}
+
+/// Outcome of [`Destination::build`].
+#[derive(Clone, Debug, Default)]
+pub struct Built {
+    /// What to send; empty when `skipped` says why.
+    pub operations: Vec<Operation>,
+    /// Parts of the record that are not sent, and why. With no operations at all, the whole record.
+    pub skipped: Vec<Skip>,
+    /// What the destination cannot take as it is; an error means nothing of the record is sent.
+    pub findings: Vec<Finding>,
+}
+
+/// Something that is not sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Skip {
+    /// Why.
+    pub reason: SkipReason,
+    /// One sentence with what to do about it; no personal data.
+    pub detail: String,
+}
+
+impl Skip {
+    /// A skip.
+    #[must_use]
+    pub fn new(reason: SkipReason, detail: impl Into<String>) -> Self {
+        Skip { reason, detail: detail.into() }
+    }
+}
+
+/// One row of one endpoint, with the keys that delivery needs. Debug shows no body.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operation {
+    /// The endpoint's id in the capability table.
+    pub endpoint: Cow<'static, str>,
+    /// What it writes, such as `contact:4711`: versions and fingerprints are kept per entity.
+    pub entity: String,
+    /// Whose order must be kept; usually the profile. Opaque where it would be personal data.
+    pub lane: String,
+    /// Same key, same effect.
+    pub idempotency_key: IdempotencyKey,
+    /// True for things that happened (a second one would be wrong), false for states (a second one is harmless).
+    pub once: bool,
+    /// The source's version of the entity, for refusing older ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u64>,
+    /// When it happened.
+    pub occurred_at: Instant,
+    /// Only operations of the same endpoint and group share a request.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub group: String,
+    /// Values for the placeholders of the endpoint's path, not yet percent-encoded.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub params: BTreeMap<String, String>,
+    /// JSON pointer to the object in `body` whose unchanged members may be left out; absent when the endpoint replaces
+    /// the whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delta: Option<Cow<'static, str>>,
+    /// Entities whose waiting operations this one makes pointless, such as the cart of a placed order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub supersedes: Vec<String>,
+    /// Ties the logs together.
+    pub correlation_id: CorrelationId,
+    /// The row: one JSON value, as it stands in the request.
+    #[serde(with = "raw_text")]
+    pub body: Vec<u8>,
+}
+
+impl fmt::Debug for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Operation")
+            .field("endpoint", &self.endpoint)
+            .field("idempotency_key", &self.idempotency_key)
+            .field("once", &self.once)
+            .field("version", &self.version)
+            .field("bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Bodies are JSON text; keep them readable wherever an operation is stored.
+mod raw_text {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(body: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        std::str::from_utf8(body).map_err(serde::ser::Error::custom)?.serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        String::deserialize(deserializer).map(String::into_bytes)
+    }
+}
+
+/// HTTP method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Method {
+    /// GET
+    Get,
+    /// POST
+    Post,
+    /// PUT
+    Put,
+    /// PATCH
+    Patch,
+    /// DELETE
+    Delete,
+}
+
+impl Method {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Post => "POST",
+            Method::Put => "PUT",
+            Method::Patch => "PATCH",
+            Method::Delete => "DELETE",
+        }
+    }
+}
+
+/// One HTTP call as a value. Debug shows neither secrets nor the body.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The endpoint's id in the capability table.
+    pub endpoint: Cow<'static, str>,
+    /// Method.
+    pub method: Method,
+    /// Path and query, percent-encoded, below the base URL.
+    pub path: String,
+    /// Headers besides the credentials.
+    pub headers: Vec<(&'static str, String)>,
+    /// Credential headers: sent, never shown.
+    pub secret_headers: Vec<(&'static str, Secret)>,
+    /// Body; `None` for none.
+    pub body: Option<Vec<u8>>,
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("endpoint", &self.endpoint)
+            .field("method", &self.method)
+            .field("bytes", &self.body.as_ref().map_or(0, Vec::len))
+            .finish_non_exhaustive()
+    }
+}
+
+/// The answer to a request. Debug shows no body: vendors echo what they were sent.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers, names lower-cased.
+    pub headers: Vec<(String, String)>,
+    /// Body.
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// The first header of that lower-case name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// `Retry-After` in whole seconds. The HTTP-date form needs a clock and is read by delivery.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.header("retry-after")?.trim().parse().ok().map(Duration::from_secs)
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply").field("status", &self.status).field("bytes", &self.body.len()).finish_non_exhaustive()
+    }
+}
+
+/// What a reply says about the operations it answers.
+#[derive(Debug)]
+pub enum Reading {
+    /// One verdict per operation, in order, and warnings that concern the call as a whole.
+    Each(Vec<Verdict>, Vec<String>),
+    /// The whole request was refused because of some row in it: split it and try the parts.
+    Split(Refusal),
+    /// Try the whole request again later.
+    Retry(Refusal, Option<Duration>),
+    /// Credentials or set-up are wrong: stop this destination, keep everything.
+    Stop(Error),
+}
+
+/// What became of one operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The destination took it.
+    Accepted,
+    /// The destination refused it for good.
+    Rejected(Refusal),
+    /// Try it again later.
+    Retry(Refusal, Option<Duration>),
+    /// It must not be sent and must not be kept either, such as a forgotten person's data.
+    Discarded(SkipReason, String),
+    /// Send this body instead, once; the text says what was changed.
+    Amended(Vec<u8>, String),
+}
+
+/// Why the destination refused something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// Our code.
+    pub code: ErrorCodeName,
+    /// The vendor's code or the name of the failure array, such as `RequestFieldsTypesMismatched`.
+    pub vendor_code: String,
+    /// One sentence; redacted, no personal data.
+    pub message: String,
+}
+
+/// An [`ErrorCode`] that serialises as its name and reads back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ErrorCodeName(pub ErrorCode);
+
+impl Serialize for ErrorCodeName {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for ErrorCodeName {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        ErrorCode::ALL
+            .iter()
+            .find(|code| code.name() == name)
+            .map(|code| ErrorCodeName(*code))
+            .ok_or_else(|| serde::de::Error::custom("unknown error code"))
+    }
+}
+
+impl Refusal {
+    /// A refusal.
+    #[must_use]
+    pub fn new(code: ErrorCode, vendor_code: impl Into<String>, message: impl Into<String>) -> Self {
+        Refusal { code: ErrorCodeName(code), vendor_code: vendor_code.into(), message: message.into() }
+    }
+}
+
+/// Outcome of [`Destination::complete`].
+#[derive(Clone, Debug)]
+pub enum Completed {
+    /// Send this.
+    Send(Request),
+    /// It is already so, or must not be.
+    Skip(Skip),
+    /// Try the prefetch again later.
+    Retry(Refusal, Option<Duration>),
+}
+
+/// A text that never shows: not in Debug, not in errors, not in reports.
+#[derive(Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a secret.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Secret(text.into())
+    }
+
+    /// The secret itself, for the one place that sends it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether nothing is set.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("***")
+    }
+}
+
+/// What a destination is, as data: read by batching, rate limiting, retry, documentation and tests alike.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Capabilities {
+    /// The destination's name.
+    pub destination: &'static str,
+    /// Every endpoint that operations or checks use.
+    pub endpoints: &'static [Endpoint],
+}
+
+impl Capabilities {
+    /// The endpoint of that id.
+    #[must_use]
+    pub fn endpoint(&self, id: &str) -> Option<&'static Endpoint> {
+        self.endpoints.iter().find(|endpoint| endpoint.id == id)
+    }
+}
+
+/// One endpoint's facts. Where the vendor publishes no number the table holds the safe default and `note` says so.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Endpoint {
+    /// Id used in operations, such as `users.bulkUpdate`.
+    pub id: &'static str,
+    /// Method.
+    pub method: Method,
+    /// Path with `{placeholders}`.
+    pub path: &'static str,
+    /// Most operations in one request.
+    pub max_records: u32,
+    /// Most bytes in one request body.
+    pub max_bytes: u32,
+    /// Most bytes in one row; 0 when only the body is limited.
+    pub max_record_bytes: u32,
+    /// How often it may be called.
+    pub rate: Option<Rate>,
+    /// Most requests under way at once.
+    pub concurrency: u16,
+    /// Whether one request may hold several operations of one lane.
+    pub many_per_lane: bool,
+    /// By what a second sending is harmless.
+    pub retry_safe_by: RetrySafety,
+    /// How the destination names rows that failed.
+    pub partial_failure: PartialFailure,
+    /// Whether a member of the delta object that was there before and is gone now is cleared by sending `null`.
+    pub null_clears: bool,
+    /// How it behaves in a backfill.
+    pub backfill: Backfill,
+    /// What is promised.
+    pub promise: Promise,
+    /// What else one must know, with the vendor document it comes from.
+    pub note: &'static str,
+}
+
+/// A budget of calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Rate {
+    /// Calls…
+    pub count: u32,
+    /// …per so many seconds…
+    pub per_s: u32,
+    /// …counted for whom: `project`, `api key`, `organisation`.
+    pub scope: &'static str,
+}
+
+/// By what a second sending of the same operation is harmless.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RetrySafety {
+    /// It writes a state under an id.
+    UpsertById,
+    /// The destination keeps one event per id we send.
+    EventId,
+    /// By nothing: a second one is a second one.
+    None,
+    /// It only reads.
+    ReadOnly,
+}
+
+/// How the destination names rows that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PartialFailure {
+    /// One row per request.
+    Single,
+    /// By the identity value of the row.
+    ByValue,
+    /// By position.
+    ByIndex,
+    /// Not at all: the request stands or falls as a whole.
+    Whole,
+}
+
+/// How an endpoint behaves in a backfill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind", content = "why")]
+pub enum Backfill {
+    /// It starts nothing.
+    Quiet,
+    /// It could start journeys, so it is not called.
+    Withheld(&'static str),
+    /// It could start journeys and is called all the same; the caller is told.
+    MayStartJourneys(&'static str),
+}
+
+/// What is promised for an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind", content = "window")]
+pub enum Promise {
+    /// The destination ends with one, however often it was sent.
+    EffectivelyOnce,
+    /// It can arrive twice in the window named.
+    AtLeastOnce(&'static str),
+}
+
+/// Which marketing platform to write to, and how; told apart by `type`.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum DestinationConfig {
+    /// Iterable.
+    #[cfg(feature = "destination-iterable")]
+    Iterable(iterable::Config),
+}
+
+impl DestinationConfig {
+    /// The destination that this configures.
+    ///
+    /// # Errors
+    /// `invalid_config` naming the setting at fault.
+    pub fn open(self) -> Result<Box<dyn Destination>, Error> {
+        match self {
+            #[cfg(feature = "destination-iterable")]
+            DestinationConfig::Iterable(config) => Ok(Box::new(iterable::Iterable::new(config)?)),
+        }
+    }
+}
+
+/// The names of all destinations in this build.
+pub const NAMES: &[&str] = &[
+    #[cfg(feature = "destination-iterable")]
+    "iterable",
+];
+
+/// The capability tables of all destinations in this build.
+#[must_use]
+pub fn tables() -> Vec<&'static Capabilities> {
+    vec![
+        #[cfg(feature = "destination-iterable")]
+        &iterable::CAPABILITIES,
+    ]
+}
