@@ -15,5 +15,6 @@ pub mod error;
 pub mod fingerprint;
 pub mod model;
 pub mod sources;
+pub mod state;
 
 pub use error::{Error, ErrorCode, Result};
