@@ -16,5 +16,6 @@ pub mod fingerprint;
 pub mod model;
 pub mod sources;
 pub mod state;
+pub mod validate;
 
 pub use error::{Error, ErrorCode, Result};
