@@ -116,7 +116,7 @@ impl Desk {
             ..Taken::default()
         };
         taken.acceptance.destination = self.destination.name().to_owned();
-        let judge = ValidateContext::new(now, &self.validate);
+        let judge = self.validate.context(now);
         let mut checked = Vec::with_capacity(decoded.records.len());
         for mut row in decoded.records {
             if self.source.is_none() && options.mode.is_some() {
@@ -149,7 +149,7 @@ impl Desk {
     /// Rebuilds dead letters under what is known and configured today.
     pub fn redraft(&self, letters: Vec<DeadLetter>, fixes: Vec<Fix>, now: Instant) -> Result<Redraft> {
         let mut fixes: HashMap<u64, Record> = fixes.into_iter().map(|fix| (fix.id, fix.record)).collect();
-        let judge = ValidateContext::new(now, &self.validate);
+        let judge = self.validate.context(now);
         let mut redraft = Redraft { intaken: Intaken::default(), replays: Vec::new(), discarded: Vec::new() };
         for (place, letter) in letters.into_iter().enumerate() {
             let place = place as u64;

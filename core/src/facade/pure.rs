@@ -212,7 +212,7 @@ impl Pipeline {
     fn share(&self, data: &[u8], layout: Layout, context: &DecodeContext<'_>, destination: Option<&dyn Destination>) -> Share {
         let mut decoded = Decoded::default();
         intake::read(self.source.as_deref(), layout, data, context, &mut decoded);
-        let judge = ValidateContext::new(context.observed_at, &self.validate);
+        let judge = self.validate.context(context.observed_at);
         let mut share = Share { rejected: decoded.rejected, ignored: decoded.ignored, fetches: decoded.fetches, ..Share::default() };
         for row in decoded.records {
             match pipeline::check(row, &judge) {
