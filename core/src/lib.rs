@@ -10,10 +10,13 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+#[cfg(feature = "delivery")]
+pub mod delivery;
 pub mod destinations;
 pub mod error;
 pub mod fingerprint;
 pub mod model;
+pub mod pipeline;
 pub mod sources;
 pub mod state;
 
