@@ -14,7 +14,6 @@ use crate::model::{Body, Channel, ConsentStatus, Instant, Mode, Record, Rejectio
 use crate::pipeline::{self, Draft, Layout, intake};
 use crate::sources::{DecodeContext, Decoded, Fetch, Ignored, Source};
 use crate::state::{Acceptance, ConsentRow, DeadLetter, KeyStatus, Known, NewOperation, StateStore, Subject};
-use crate::validate::ValidateContext;
 
 /// Where rows are taken in. Reads the state, never writes it: what it decides is committed by the engine.
 pub(super) struct Desk {
@@ -190,10 +189,13 @@ impl Desk {
             };
             // The same effect again: by key, or, where a correction changed the key, by endpoint and entity.
             let same = |operation: &Operation| operation.idempotency_key == letter.operation.idempotency_key;
-            let alike = |operation: &Operation| operation.endpoint == letter.operation.endpoint && operation.entity == letter.operation.entity;
+            let alike =
+                |operation: &Operation| operation.endpoint == letter.operation.endpoint && operation.entity == letter.operation.entity;
             let endpoint = |operation: &Operation| operation.endpoint == letter.operation.endpoint;
             let mut built = draft.operations;
-            let found = [&same as &dyn Fn(&Operation) -> bool, &alike, &endpoint].iter().find_map(|test| built.iter().position(|operation| test(operation)));
+            let found = [&same as &dyn Fn(&Operation) -> bool, &alike, &endpoint]
+                .iter()
+                .find_map(|test| built.iter().position(|operation| test(operation)));
             match found {
                 Some(index) => {
                     let mut operation = built.swap_remove(index);
@@ -230,7 +232,12 @@ impl Desk {
         let consents = self.store.consents(&names)?;
         let erased = self.store.erased(&names)?;
         Ok(Memory {
-            consents: names.iter().zip(consents).filter(|(_, rows)| !rows.is_empty()).map(|(name, rows)| ((*name).to_owned(), rows)).collect(),
+            consents: names
+                .iter()
+                .zip(consents)
+                .filter(|(_, rows)| !rows.is_empty())
+                .map(|(name, rows)| ((*name).to_owned(), rows))
+                .collect(),
             erased: names.iter().zip(erased).filter(|(_, erased)| *erased).map(|(name, _)| (*name).to_owned()).collect(),
         })
     }
@@ -259,7 +266,10 @@ impl Desk {
                     let row = consent::row(person, &stated, observed_at);
                     // Every sync repeats what was said once; only news makes history.
                     let told = memory.consents.get(person).into_iter().flatten();
-                    if told.into_iter().any(|old| old.channel == row.channel && old.status == row.status && (stated.at.is_none() || old.at == row.at)) {
+                    if told
+                        .into_iter()
+                        .any(|old| old.channel == row.channel && old.status == row.status && (stated.at.is_none() || old.at == row.at))
+                    {
                         continue;
                     }
                     taken.acceptance.consents.push(row.clone());
@@ -273,7 +283,9 @@ impl Desk {
             let said = memory.newest(people, &channel).map(|row| row.status);
             return match said {
                 Some(ConsentStatus::Granted) => None,
-                Some(ConsentStatus::Denied) => Some(Skip::new(SkipReason::ConsentDenied, format!("a no for {} is remembered", channel.as_str()))),
+                Some(ConsentStatus::Denied) => {
+                    Some(Skip::new(SkipReason::ConsentDenied, format!("a no for {} is remembered", channel.as_str())))
+                }
                 _ => Some(Skip::new(SkipReason::ConsentUnknown, format!("no yes for {} is remembered", channel.as_str()))),
             };
         }
@@ -299,9 +311,11 @@ impl Desk {
                 taken.skip(position, skip);
             }
             for operation in draft.operations {
-                let mut known = known.next().ok_or_else(|| Error::new(ErrorCode::Internal, "the state answered for fewer subjects than asked"))?;
+                let mut known =
+                    known.next().ok_or_else(|| Error::new(ErrorCode::Internal, "the state answered for fewer subjects than asked"))?;
                 seen.cover(&operation, &mut known);
-                let null_clears = self.destination.capabilities().endpoint(&operation.endpoint).is_some_and(|endpoint| endpoint.null_clears);
+                let null_clears =
+                    self.destination.capabilities().endpoint(&operation.endpoint).is_some_and(|endpoint| endpoint.null_clears);
                 match decide::decide(&operation, &known, null_clears)? {
                     Decision::Skip(skip) => {
                         if let (SkipReason::Unchanged, Some(version)) = (skip.reason, operation.version) {

@@ -11,7 +11,7 @@ use super::answers::{CheckReport, Flushed, Letter, Receipt, RunReport};
 use super::options::{CallOptions, FlushOptions, ReplayOptions, SyncOptions, parse};
 use super::pure::{Rest, json, raw, write_plan};
 use super::runs::Runs;
-use crate::delivery::{Clock, Delivery, DeliveryEvent, HttpTransport, Observer, Settings, Stop, Transport};
+use crate::delivery::{Clock, Delivery, DeliveryEvent, HttpOptions, HttpTransport, Observer, Settings, Stop, Transport};
 use crate::destinations::Destination;
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Instant, Mode, Record, Status};
@@ -23,6 +23,9 @@ const CHUNK_BYTES: usize = 2 << 20;
 
 /// Operations of one run that may wait before `deliver` reads on.
 const BACKLOG: u64 = 2_000;
+
+/// How often a waiting call looks whether delivery still goes on.
+const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(20);
 
 /// A source, a destination and a state, working together. Cheap to clone; all clones are one engine.
 #[derive(Clone)]
@@ -40,13 +43,17 @@ struct Inner {
     runs: Arc<Runs>,
     mode: Mode,
     stop: Stop,
+    /// The task that sends, while there is one.
     worker: Mutex<Option<tokio::task::JoinHandle<()>>>,
+    /// Whether something was accepted for the background: then the worker goes on when nothing waits.
+    background: AtomicBool,
     /// Acceptance is one at a time, so that records enter the outbox in the order they were given.
     order: Arc<tokio::sync::Mutex<()>>,
     closed: AtomicBool,
     next_run: AtomicU64,
     started: Instant,
     keep_keys: chrono::Duration,
+    request_timeout: std::time::Duration,
 }
 
 /// The machine's clock, or a fixed time for tests.
@@ -67,7 +74,7 @@ impl Engine {
     pub async fn open(options: &[u8]) -> Result<Engine> {
         let options: SyncOptions = parse(options)?;
         let destination: Arc<dyn Destination> = options.destination.clone().open()?.into();
-        let transport: Arc<dyn Transport> = Arc::new(HttpTransport::new(seconds(options.timeout_s, "/timeout_s")?)?);
+        let transport: Arc<dyn Transport> = Arc::new(HttpTransport::new(&HttpOptions::default())?);
         Self::assemble(options, destination, transport).await
     }
 
@@ -120,17 +127,21 @@ impl Engine {
                 mode: options.mode,
                 stop: Stop::new(),
                 worker: Mutex::new(None),
+                background: AtomicBool::new(false),
                 order: Arc::new(tokio::sync::Mutex::new(())),
                 closed: AtomicBool::new(false),
                 next_run: AtomicU64::new(1),
                 started,
                 keep_keys: chrono::Duration::days(i64::from(options.idempotency_days)),
+                request_timeout: settings.request_timeout,
             }),
         };
         let inner = engine.inner.clone();
         blocking(move || inner.store.purge(inner.started - inner.keep_keys)).await?;
         // What an earlier process accepted goes out without being asked for.
-        engine.work();
+        if engine.waiting().await? > 0 {
+            engine.work(true);
+        }
         Ok(engine)
     }
 
@@ -172,7 +183,7 @@ impl Engine {
         let delivered = self.deliver_chunks(&run, &options, data).await;
         if own {
             if delivered.is_ok() {
-                self.inner.runs.wait(&run, 0).await;
+                self.settle(&run, 0).await;
             }
             let report = self.finish(&run).await;
             delivered?;
@@ -199,7 +210,9 @@ impl Engine {
             let taken_rows = self.take(run, options, layout, position, chunk).await?.rows;
             position += rows.max(taken_rows);
             self.inner.runs.set_positions(run, position);
-            self.inner.runs.wait(run, BACKLOG).await;
+            if !self.settle(run, BACKLOG).await {
+                break;
+            }
             self.alive()?;
         }
         Ok(())
@@ -220,6 +233,9 @@ impl Engine {
             self.inner.runs.detach(&run);
         }
         let taken = taken?;
+        if taken.accepted > 0 {
+            self.work(true);
+        }
         self.inner.runs.set_positions(&run, position + taken.rows);
         let receipt = Receipt {
             run,
@@ -258,20 +274,39 @@ impl Engine {
     pub async fn finish_run(&self, run: &str) -> Result<Vec<u8>> {
         self.alive()?;
         self.inner.runs.report(run, self.inner.clock.now())?;
-        self.inner.runs.wait(run, 0).await;
+        self.settle(run, 0).await;
         json(&self.finish(run).await?, 2048)
     }
 
+    /// Sends until at most `most` operations of the run are under way. False when delivery stopped before that.
+    async fn settle(&self, run: &str, most: u64) -> bool {
+        loop {
+            if self.inner.runs.under_way(run) <= most {
+                return true;
+            }
+            if self.inner.runs.why_stopped().is_some() {
+                return false;
+            }
+            self.work(false);
+            self.inner.runs.some_settled(LOOK_AGAIN).await;
+        }
+    }
+
     async fn finish(&self, run: &str) -> Result<RunReport> {
-        let report = self.inner.runs.report(run, self.inner.clock.now())?;
-        let row = RunRow {
-            id: run.to_owned(),
-            started_at: report.started_at,
-            finished_at: Some(report.finished_at),
-            report: String::from_utf8(json(&report, 2048)?).unwrap_or_default(),
-        };
+        let mut report = self.inner.runs.report(run, self.inner.clock.now())?;
         let store = self.inner.store.clone();
-        blocking(move || store.put_run(&row)).await?;
+        let report = blocking(move || {
+            let filter = LetterFilter { run: Some(report.run.clone()), limit: Some(100), ..LetterFilter::default() };
+            report.dead_letters = store.dead_letters(&filter)?.iter().map(|letter| letter.id).collect();
+            store.put_run(&RunRow {
+                id: report.run.clone(),
+                started_at: report.started_at,
+                finished_at: Some(report.finished_at),
+                report: String::from_utf8(json(&report, 2048)?).unwrap_or_default(),
+            })?;
+            Ok(report)
+        })
+        .await?;
         self.inner.runs.detach(run);
         Ok(report)
     }
@@ -292,7 +327,6 @@ impl Engine {
         let options: FlushOptions = parse(&options)?;
         let limit = options.timeout_s.map(|timeout| seconds(timeout, "/timeout_s")).transpose()?;
         self.inner.runs.resumed();
-        self.work();
         let idle = async {
             loop {
                 self.alive()?;
@@ -301,7 +335,8 @@ impl Engine {
                 if waiting == 0 || stopped.is_some() {
                     return Ok::<_, Error>(Flushed { waiting, stopped });
                 }
-                self.inner.runs.some_settled(std::time::Duration::from_millis(50)).await;
+                self.work(false);
+                self.inner.runs.some_settled(LOOK_AGAIN).await;
             }
         };
         let flushed = match limit {
@@ -356,8 +391,8 @@ impl Engine {
         })
         .await?;
         drop(turn);
-        self.work();
-        self.inner.runs.wait(&run, 0).await;
+        self.inner.runs.resumed();
+        self.settle(&run, 0).await;
         json(&self.finish(&run).await?, 2048)
     }
 
@@ -401,9 +436,11 @@ impl Engine {
         self.alive()?;
         let destination = &self.inner.destination;
         let request = destination.check();
-        let (status, message) = match self.inner.transport.send(destination.base_url(), &request).await {
-            Ok(reply) => (reply.status, destination.read_check(&reply)),
-            Err(failure) => (0, failure.to_string()),
+        let answer = self.inner.transport.send(destination.base_url(), &request);
+        let (status, message) = match tokio::time::timeout(self.inner.request_timeout, answer).await {
+            Ok(Ok(reply)) => (reply.status, destination.read_check(&reply)),
+            Ok(Err(failure)) => (0, failure.to_string()),
+            Err(_) => (0, "no answer in time".to_owned()),
         };
         let ok = (200..300).contains(&status);
         json(&CheckReport { ok, status, message, backfill_notice: destination.backfill_notice().to_owned() }, 256)
@@ -420,7 +457,7 @@ impl Engine {
         }
         self.inner.stop.stop();
         self.inner.runs.stopped("closed");
-        let worker = self.inner.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let worker = lock(&self.inner.worker).take();
         if let Some(worker) = worker {
             // The worker ends by itself; a panic in it was already told to whoever waited.
             let _ = worker.await;
@@ -469,7 +506,12 @@ impl Engine {
                 Ok(accepted) => {
                     for old in accepted.superseded {
                         if let Some(run) = &old.run {
-                            inner.runs.skipped(run, old.position, crate::model::SkipReason::Superseded, "something newer was accepted while it waited");
+                            inner.runs.skipped(
+                                run,
+                                old.position,
+                                crate::model::SkipReason::Superseded,
+                                "something newer was accepted while it waited",
+                            );
                             inner.runs.settle(run, old.position, None, Status::Skipped);
                         }
                     }
@@ -484,30 +526,50 @@ impl Engine {
             Ok(taken)
         })
         .await?;
-        if taken.accepted > 0 {
-            self.work();
-        }
         Ok(taken)
     }
 
-    /// Wakes delivery; starts it if it is not running, as after a stop.
-    fn work(&self) {
-        let mut worker = self.inner.worker.lock().unwrap_or_else(PoisonError::into_inner);
-        if worker.as_ref().is_none_or(tokio::task::JoinHandle::is_finished) && !self.inner.closed.load(Ordering::SeqCst) {
-            let (delivery, stop, runs) = (self.inner.delivery.clone(), self.inner.stop.clone(), self.inner.runs.clone());
-            runs.resumed();
-            *worker = Some(tokio::spawn(async move {
-                match delivery.run(&stop).await {
-                    Ok(()) => runs.stopped("closed"),
-                    Err(error) => {
-                        tracing::error!(code = error.code().name(), "delivery stopped: {error}");
-                        runs.stopped(&error.to_string());
-                    }
-                }
-            }));
+    /// Wakes delivery, and starts it if it is not running. In the background it goes on when nothing waits, and sits an
+    /// outage out; in the foreground it ends with either, so that whoever waits gets an answer.
+    fn work(&self, background: bool) {
+        let inner = &self.inner;
+        if background {
+            inner.background.store(true, Ordering::SeqCst);
         }
-        self.inner.delivery.wake();
+        let mut worker = lock(&inner.worker);
+        if worker.is_none() && !inner.closed.load(Ordering::SeqCst) {
+            inner.runs.resumed();
+            *worker = Some(tokio::spawn(send(inner.clone())));
+        }
+        drop(worker);
+        inner.delivery.wake();
     }
+}
+
+/// What the worker does.
+async fn send(inner: Arc<Inner>) {
+    loop {
+        let background = inner.background.load(Ordering::SeqCst);
+        let ended = match background {
+            true => inner.delivery.run(&inner.stop).await,
+            false => inner.delivery.drain(&inner.stop).await.map(drop),
+        };
+        // Under the lock, so that whoever accepts now either sees this worker gone or is seen by it.
+        let mut worker = lock(&inner.worker);
+        if let Err(error) = &ended {
+            tracing::error!(code = error.code().name(), "delivery stopped: {error}");
+            inner.background.store(false, Ordering::SeqCst);
+            inner.runs.stopped(&error.to_string());
+        } else if !background && inner.background.load(Ordering::SeqCst) && !inner.stop.is_stopped() {
+            continue;
+        }
+        *worker = None;
+        return;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl std::fmt::Debug for Engine {

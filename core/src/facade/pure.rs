@@ -10,10 +10,9 @@ use super::answers::{Normalized, RecordFinding, RecordSkip, ValidationReport};
 use super::options::{Format, PipelineOptions, parse};
 use crate::destinations::{Destination, Method, Operation};
 use crate::error::{Error, ErrorCode, Result};
-use crate::model::{Finding, Instant, Mode, Rejection};
+use crate::model::{Finding, FindingCode, Instant, Mode, Rejection};
 use crate::pipeline::{self, Checked, Draft, Layout, batch, intake};
 use crate::sources::{DecodeContext, Decoded, Fetch, Ignored, Source};
-use crate::validate::ValidateContext;
 
 /// Compiled options, for calling many times. Shareable between threads.
 pub struct Pipeline {
@@ -99,7 +98,8 @@ impl Pipeline {
         let source = self.source.as_deref().ok_or_else(|| missing("source"))?;
         let mut decoded = Decoded::default();
         intake::read(Some(source), self.layout, data, &self.context(), &mut decoded);
-        let mut answer = Normalized { rejected: decoded.rejected, ignored: decoded.ignored, fetches: decoded.fetches, ..Normalized::default() };
+        let mut answer =
+            Normalized { rejected: decoded.rejected, ignored: decoded.ignored, fetches: decoded.fetches, ..Normalized::default() };
         for row in decoded.records {
             located(row.position, row.findings, &mut answer.findings);
             answer.positions.push(row.position);
@@ -150,7 +150,8 @@ impl Pipeline {
             skipped.extend(draft.skipped.into_iter().map(|skip| RecordSkip { position, reason: skip.reason, detail: skip.detail }));
             located(position, draft.findings, &mut findings);
         }
-        write_plan(destination, &operations, &Rest { skipped, findings, rejected: share.rejected, ignored: share.ignored, fetches: share.fetches })
+        let rest = Rest { skipped, findings, rejected: share.rejected, ignored: share.ignored, fetches: share.fetches };
+        write_plan(destination, &operations, rest)
     }
 
     fn context(&self) -> DecodeContext<'_> {
@@ -258,7 +259,7 @@ pub(super) struct Rest {
 
 /// Writes a plan. Bodies are copied as they are: they can be most of the bytes, and reading them again would cost more
 /// than building them did.
-pub(super) fn write_plan(destination: &dyn Destination, operations: &[(u64, Operation)], rest: &Rest) -> Result<Vec<u8>> {
+pub(super) fn write_plan(destination: &dyn Destination, operations: &[(u64, Operation)], mut rest: Rest) -> Result<Vec<u8>> {
     #[derive(Serialize)]
     struct Head<'a> {
         destination: &'a str,
@@ -273,7 +274,12 @@ pub(super) fn write_plan(destination: &dyn Destination, operations: &[(u64, Oper
     let bytes: usize = rows.iter().map(|row| row.body.len() + 256).sum();
     let mut out = Vec::with_capacity(bytes + 256);
     out.extend_from_slice(b"{\"requests\":[");
-    for (index, planned) in batch::plan(destination, &rows)?.into_iter().enumerate() {
+    let plan = batch::plan(destination, &rows)?;
+    for (index, refusal) in plan.refused {
+        let finding = Finding::new(FindingCode::ValueUnsupported, "", refusal.message);
+        rest.rejected.push(Rejection { position: operations[index].0, resource: None, findings: vec![finding] });
+    }
+    for (index, planned) in plan.requests.into_iter().enumerate() {
         if index > 0 {
             out.push(b',');
         }
@@ -294,7 +300,7 @@ pub(super) fn write_plan(destination: &dyn Destination, operations: &[(u64, Oper
         out.push(b'}');
     }
     out.push(b']');
-    let rest = serde_json::to_vec(rest).map_err(internal)?;
+    let rest = serde_json::to_vec(&rest).map_err(internal)?;
     out.push(b',');
     out.extend_from_slice(&rest[1..]);
     Ok(out)

@@ -174,25 +174,16 @@ impl Runs {
         keep(&mut run.report.skipped, std::iter::once(RecordSkip { position, reason, detail: detail.to_owned() }));
     }
 
-    pub fn dead(&self, run: &str, id: u64) {
-        if let Some(run) = self.lock().get_mut(run) {
-            keep(&mut run.report.dead_letters, std::iter::once(id));
-        }
-    }
-
     pub fn retried(&self, run: &str, endpoint: &str) {
         if let Some(run) = self.lock().get_mut(run) {
             endpoint_counts(&mut run.report.endpoints, endpoint).retries += 1;
         }
     }
 
-    /// Counts a request; it belongs to every run that had an operation in it.
-    pub fn requested<'a>(&self, runs: impl Iterator<Item = &'a str>, endpoint: &str) {
-        let mut all = self.lock();
-        for run in runs {
-            if let Some(run) = all.get_mut(run) {
-                endpoint_counts(&mut run.report.endpoints, endpoint).requests += 1;
-            }
+    /// Counts a request with every run that has something under way: a request can carry rows of several.
+    pub fn requested(&self, endpoint: &str) {
+        for run in self.lock().values_mut().filter(|run| run.under_way > 0) {
+            endpoint_counts(&mut run.report.endpoints, endpoint).requests += 1;
         }
     }
 
@@ -237,27 +228,9 @@ impl Runs {
         let _ = tokio::time::timeout(most, self.settled.notified()).await;
     }
 
-    /// Waits until at most `most` operations of the run are under way, or delivery stopped.
-    pub async fn wait(&self, run: &str, most: u64) {
-        loop {
-            let settled = self.settled.notified();
-            tokio::pin!(settled);
-            // Registered before looking, so that nothing that happens in between is missed.
-            settled.as_mut().enable();
-            {
-                let runs = self.lock();
-                match runs.get(run) {
-                    Some(run) if run.under_way > most && run.report.stopped.is_none() => {}
-                    _ => return,
-                }
-            }
-            if most == 0 {
-                settled.await;
-            } else {
-                // Only an empty run notifies; a run that is still busy is looked at again shortly.
-                let _ = tokio::time::timeout(std::time::Duration::from_millis(5), settled).await;
-            }
-        }
+    /// Operations of the run that have no verdict yet.
+    pub fn under_way(&self, run: &str) -> u64 {
+        self.lock().get(run).map_or(0, |run| run.under_way)
     }
 
     /// The report as it stands.
@@ -318,4 +291,3 @@ fn keep<T>(examples: &mut Vec<T>, more: impl Iterator<Item = T>) {
     let room = EXAMPLES.saturating_sub(examples.len());
     examples.extend(more.take(room));
 }
-

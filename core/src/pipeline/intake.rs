@@ -105,7 +105,13 @@ fn canonical(data: &[u8], context: &DecodeContext<'_>, out: &mut Decoded) {
         let position = answer.positions.get(index).copied().unwrap_or(context.position + index as u64);
         out.rows += 1;
         if raw.get().len() > context.max_record_bytes {
-            out.reject(position, None, FindingCode::RecordTooLarge, "", format!("{} bytes, {} are taken", raw.get().len(), context.max_record_bytes));
+            out.reject(
+                position,
+                None,
+                FindingCode::RecordTooLarge,
+                "",
+                format!("{} bytes, {} are taken", raw.get().len(), context.max_record_bytes),
+            );
             continue;
         }
         match serde_json::from_str::<Record>(raw.get()) {
@@ -129,7 +135,9 @@ fn shape(error: &serde_json::Error) -> String {
     let text = text.split(" at line ").next().unwrap_or_default();
     match text.split_once(", expected ") {
         Some((_, expected)) => format!("expected {expected}"),
-        None if text.starts_with("missing field") || text.starts_with("unknown field") || text.starts_with("duplicate field") => text.to_owned(),
+        None if text.starts_with("missing field") || text.starts_with("unknown field") || text.starts_with("duplicate field") => {
+            text.to_owned()
+        }
         None => "it does not have the shape of a canonical record".to_owned(),
     }
 }
@@ -160,10 +168,7 @@ mod tests {
         let context = DecodeContext::at(DateTime::UNIX_EPOCH);
         read(None, Layout::Lines, b"{\"envelope\":1}\n\nnot json\n{\"envelope\"", &context, &mut out);
         let seen: Vec<_> = out.rejected.iter().map(|row| (row.position, row.findings[0].code)).collect();
-        assert_eq!(
-            seen,
-            [(0, FindingCode::RecordMalformed), (2, FindingCode::RecordInvalidJson), (3, FindingCode::RecordTruncated)]
-        );
+        assert_eq!(seen, [(0, FindingCode::RecordMalformed), (2, FindingCode::RecordInvalidJson), (3, FindingCode::RecordTruncated)]);
         assert_eq!(out.rows, 3);
         assert_eq!(out.rejected[0].findings[0].pointer, "/envelope");
     }

@@ -52,7 +52,13 @@ pub fn check(decoded: DecodedRecord, context: &ValidateContext<'_>) -> Result<Ch
 ///
 /// # Errors
 /// The rejection, when the destination cannot take the record.
-pub fn draft(position: u64, record: &Record, findings: Vec<Finding>, destination: &dyn Destination, context: &ValidateContext<'_>) -> Result<Draft, Rejection> {
+pub fn draft(
+    position: u64,
+    record: &Record,
+    findings: Vec<Finding>,
+    destination: &dyn Destination,
+    context: &ValidateContext<'_>,
+) -> Result<Draft, Rejection> {
     let built = destination.build(record);
     let mut findings = findings;
     findings.extend(built.findings.into_iter().filter_map(|finding| context.policy.apply(finding)));

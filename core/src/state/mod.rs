@@ -188,17 +188,6 @@ pub trait StateStore: Send + Sync {
     fn purge(&self, before: Instant) -> Result<u64>;
 }
 
-/// What an accepted record survives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Durability {
-    /// A killed process and a power cut.
-    #[default]
-    Full,
-    /// A killed process; a power cut may lose the last moments. Faster.
-    Process,
-}
-
 /// What an operation is about.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
