@@ -13,6 +13,10 @@ use cartwire::state::{
     StateStore, Subject, Waiting,
 };
 
+#[cfg(feature = "sqlite")]
+#[path = "state/sqlite_file.rs"]
+mod sqlite_file;
+
 const D: &str = "iterable";
 
 /// A whole second after the suite's epoch.
@@ -117,6 +121,17 @@ macro_rules! suite {
     ($($sentence:ident;)+) => {
         mod memory {
             $(#[test] fn $sentence() { super::$sentence(&super::MemoryStore::new()); })+
+        }
+
+        #[cfg(feature = "sqlite")]
+        mod sqlite {
+            $(
+                #[test]
+                fn $sentence() {
+                    let folder = tempfile::tempdir().unwrap();
+                    super::$sentence(&super::sqlite_file::open_in(folder.path()));
+                }
+            )+
         }
     };
 }
