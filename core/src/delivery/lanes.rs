@@ -124,7 +124,8 @@ impl Lanes {
     pub fn take(&mut self, bucket: &Bucket, max: usize, many_per_lane: bool, now: Moment) -> Vec<Entry> {
         let max = if bucket.alone { 1 } else { max.max(1) };
         let Some(heads) = self.ready.get(bucket) else { return Vec::new() };
-        let mut next: BinaryHeap<Reverse<(u64, Arc<str>)>> = heads.iter().take(max).map(|(id, name)| Reverse((*id, name.clone()))).collect();
+        let mut next: BinaryHeap<Reverse<(u64, Arc<str>)>> =
+            heads.iter().take(max).map(|(id, name)| Reverse((*id, name.clone()))).collect();
         let mut taken = Vec::new();
         while taken.len() < max {
             let Some(Reverse((_, name))) = next.pop() else { break };

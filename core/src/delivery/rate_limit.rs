@@ -64,14 +64,7 @@ impl Pace {
             .rate
             .filter(|rate| limited && rate.count > 0)
             .map_or(Duration::ZERO, |rate| Duration::from_secs(rate.per_s.into()) / rate.count);
-        Pace {
-            interval,
-            permits: endpoint.concurrency.max(1),
-            under_way: 0,
-            next: Moment::ZERO,
-            rests_until: Moment::ZERO,
-            slowed: None,
-        }
+        Pace { interval, permits: endpoint.concurrency.max(1), under_way: 0, next: Moment::ZERO, rests_until: Moment::ZERO, slowed: None }
     }
 
     /// The share of the full pace that is used now.

@@ -45,7 +45,11 @@ fn without_echoes(text: &str) -> String {
     let lower = text.to_ascii_lowercase();
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
-    while let Some((start, name)) = ECHOES.iter().filter_map(|name| lower[at..].find(name).map(|found| (at + found, *name))).min_by_key(|(start, name)| (*start, usize::MAX - name.len())) {
+    while let Some((start, name)) = ECHOES
+        .iter()
+        .filter_map(|name| lower[at..].find(name).map(|found| (at + found, *name)))
+        .min_by_key(|(start, name)| (*start, usize::MAX - name.len()))
+    {
         let after = start + name.len();
         let value = after + text[after..].find(|c: char| !matches!(c, '"' | '\'' | '\\' | ':' | '=' | ' ')).unwrap_or(text.len() - after);
         let separated = text[after..value].contains([':', '=']);

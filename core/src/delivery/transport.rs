@@ -160,11 +160,7 @@ fn target(base_url: &str, path: &str) -> Result<reqwest::Url, TransportFailure> 
 }
 
 fn failure(error: reqwest::Error) -> TransportFailure {
-    if error.is_connect() || error.is_builder() {
-        TransportFailure::BeforeSending(words(&error))
-    } else {
-        after_sending(error)
-    }
+    if error.is_connect() || error.is_builder() { TransportFailure::BeforeSending(words(&error)) } else { after_sending(error) }
 }
 
 #[allow(clippy::needless_pass_by_value)] // Used as a function in `map_err`.
