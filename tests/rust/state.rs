@@ -71,7 +71,7 @@ fn key_of(store: &dyn StateStore, key: &str) -> Option<KeyStatus> {
 }
 
 fn claim_at(store: &dyn StateStore, owner: &str, limit: u32, now: i64, until: i64) -> Vec<Waiting> {
-    store.claim(D, &Claim { owner, now: t(now), until: t(until), limit }).unwrap()
+    store.claim(D, &Claim { owner, now: t(now), until: t(until), limit, per_lane: u32::MAX }).unwrap()
 }
 
 fn claim(store: &dyn StateStore, owner: &str, limit: u32) -> Vec<u64> {
@@ -141,6 +141,7 @@ suite! {
     nothing_is_known_of_what_was_never_accepted;
     destinations_do_not_see_each_other;
     an_accepted_operation_comes_back_whole;
+    one_long_lane_does_not_eat_up_a_claim;
     versions_only_grow;
     pending_members_are_those_of_the_waiting_operations;
     delivery_merges_fingerprints_and_frees_the_entity;
@@ -221,8 +222,18 @@ fn destinations_do_not_see_each_other(store: &dyn StateStore) {
     accept(store, vec![state_of("contact:1", "l1", "k1")]);
     assert_eq!(store.known("cordial", &[Subject { entity: "contact:1", idempotency_key: "k1" }]).unwrap(), [Known::default()]);
     assert_eq!(store.waiting("cordial").unwrap(), 0);
-    let elsewhere = store.claim("cordial", &Claim { owner: "a", now: t(1), until: t(60), limit: 10 }).unwrap();
+    let elsewhere = store.claim("cordial", &Claim { owner: "a", now: t(1), until: t(60), limit: 10, per_lane: 10 }).unwrap();
     assert!(elsewhere.is_empty());
+}
+
+fn one_long_lane_does_not_eat_up_a_claim(store: &dyn StateStore) {
+    let long = (0..5).map(|n| event(&format!("long{n}"), "long"));
+    let ids_given = accept(store, long.chain([event("short", "short")]).collect()).ids;
+    let claim = |now| store.claim(D, &Claim { owner: "a", now: t(now), until: t(60), limit: 10, per_lane: 2 }).unwrap();
+    assert_eq!(ids(&claim(1)), [ids_given[0], ids_given[1], ids_given[5]]);
+    assert!(claim(2).is_empty(), "two of the long lane are held");
+    settle(store, &[Settlement::Delivered { id: ids_given[0] }]);
+    assert_eq!(ids(&claim(3)), [ids_given[2]]);
 }
 
 fn an_accepted_operation_comes_back_whole(store: &dyn StateStore) {
