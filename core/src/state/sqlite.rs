@@ -298,7 +298,7 @@ fn accept(tx: &Transaction<'_>, acceptance: &Acceptance, now: i64) -> Sql<Accept
             accepted.duplicates.push(index);
             continue;
         }
-        if status == Some(KeyStatus::Dead) {
+        if status.is_some() {
             run(tx, "DELETE FROM dead_letters WHERE destination = ?1 AND key = ?2", [destination, key])?;
         }
         for entity in &new.operation.supersedes {
