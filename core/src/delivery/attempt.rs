@@ -90,6 +90,8 @@ struct Course<'a> {
     response: String,
     /// One draw for the whole request, so that operations that failed together stay together.
     chance: f64,
+    /// Whether it only showed that the destination is still down: no operation's fault.
+    probe: bool,
     settlements: Vec<Settlement>,
     events: Vec<DeliveryEvent>,
     finished: Finished,
@@ -110,6 +112,7 @@ impl<'a> Course<'a> {
             status: 0,
             response: String::new(),
             chance: inner.chance(),
+            probe: false,
             settlements: Vec::new(),
             events: Vec::new(),
             finished: Finished::default(),
@@ -223,11 +226,7 @@ impl<'a> Course<'a> {
                 let code = failure.code();
                 let policy = &inner.settings.retry;
                 let unreachable = matches!(failure, TransportFailure::BeforeSending(_));
-                let news = if unreachable {
-                    inner.limits().gate.unreachable(now, policy, self.chance)
-                } else {
-                    inner.limits().gate.failed(now, code, policy, self.chance)
-                };
+                let news = if unreachable { inner.limits().gate.unreachable(now, policy, self.chance) } else { self.not_well(code) };
                 let text = redact(failure.to_string().as_bytes(), &[]);
                 if news {
                     tracing::warn!(destination = inner.destination.name(), endpoint = %request.endpoint, failure = %text, "destination is down");
@@ -276,11 +275,21 @@ impl<'a> Course<'a> {
         if code == ErrorCode::RateLimited {
             self.inner.limits().gate.opened();
             self.throttle(request, asked);
-        } else {
-            let now = self.inner.moment();
-            self.inner.limits().gate.failed(now, code, &self.inner.settings.retry, self.chance);
+        } else if self.not_well(code) {
+            tracing::warn!(destination = self.inner.destination.name(), endpoint = %request.endpoint, code = code.name(), "destination is down");
+            let text = "the destination keeps failing; from here on one request at a time asks whether it is back".to_owned();
+            self.events.push(DeliveryEvent::Warning { endpoint: request.endpoint.clone(), text });
         }
         self.retry_all(entries, refusal, asked);
+    }
+
+    /// A failure that may be the whole destination's. Returns whether it is the one that makes it count as down.
+    fn not_well(&mut self, code: ErrorCode) -> bool {
+        let now = self.inner.moment();
+        let mut limits = self.inner.limits();
+        let news = limits.gate.failed(now, code, &self.inner.settings.retry, self.chance);
+        self.probe = !news && limits.gate.down().is_some();
+        news
     }
 
     fn asked(&self, reply: &Reply, after: Option<Duration>) -> Option<Duration> {
@@ -298,10 +307,16 @@ impl<'a> Course<'a> {
 
     fn retry_all(&mut self, entries: Vec<Entry>, refusal: &Refusal, asked: Option<Duration>) {
         let (now, wall) = (self.inner.moment(), self.inner.clock.now());
-        let code = refusal.code.0;
+        let (code, policy) = (refusal.code.0, &self.inner.settings.retry);
+        let asked = asked.map(|asked| asked.min(policy.max_retry_after));
         let setback = Setback { throttled: code == ErrorCode::RateLimited, retry_after: asked, took: self.took };
         for mut entry in entries {
-            let Next::After(after) = self.inner.settings.retry.next(&mut entry.history, setback, self.chance) else {
+            let next = if self.probe {
+                Next::After(policy.backoff(entry.history.attempts.max(1), self.chance).max(asked.unwrap_or_default()))
+            } else {
+                policy.next(&mut entry.history, setback, self.chance)
+            };
+            let Next::After(after) = next else {
                 self.bury(entry, refusal.clone());
                 continue;
             };
