@@ -13,6 +13,12 @@ use cartwire::state::{
     StateStore, Subject, Waiting,
 };
 
+#[path = "state/model.rs"]
+mod model;
+#[cfg(feature = "sqlite")]
+#[path = "state/sqlite_file.rs"]
+mod sqlite_file;
+
 const D: &str = "iterable";
 
 /// A whole second after the suite's epoch.
@@ -118,6 +124,17 @@ macro_rules! suite {
         mod memory {
             $(#[test] fn $sentence() { super::$sentence(&super::MemoryStore::new()); })+
         }
+
+        #[cfg(feature = "sqlite")]
+        mod sqlite {
+            $(
+                #[test]
+                fn $sentence() {
+                    let folder = tempfile::tempdir().unwrap();
+                    super::$sentence(&super::sqlite_file::open_in(folder.path()));
+                }
+            )+
+        }
     };
 }
 
@@ -133,6 +150,7 @@ suite! {
     a_skipped_operation_is_never_sent_and_leaves_no_fingerprints;
     a_dead_operation_keeps_record_operation_and_failure;
     a_dead_key_that_comes_again_takes_the_letter_out;
+    a_state_that_comes_again_takes_its_older_letter_out;
     a_thing_that_happened_is_stored_once;
     a_state_whose_key_was_delivered_can_be_sent_again;
     a_key_waits_as_long_as_one_of_its_operations_waits;
@@ -314,6 +332,15 @@ fn a_dead_key_that_comes_again_takes_the_letter_out(store: &dyn StateStore) {
     let left = store.dead_letters(&LetterFilter::default()).unwrap();
     assert_eq!(left.iter().map(|letter| letter.id).collect::<Vec<_>>(), [other]);
     assert_eq!(key_of(store, "k1"), Some(KeyStatus::Pending));
+}
+
+fn a_state_that_comes_again_takes_its_older_letter_out(store: &dyn StateStore) {
+    let accepted = accept(store, vec![state_of("contact:1", "l1", "k1"), state_of("contact:1", "l1", "k1")]);
+    settle(store, &[Settlement::Dead { id: accepted.ids[0], failure: failure(ErrorCode::Rejected) }]);
+    settle(store, &[Settlement::Delivered { id: accepted.ids[1] }]);
+    assert_eq!(key_of(store, "k1"), Some(KeyStatus::Delivered));
+    accept(store, vec![state_of("contact:1", "l1", "k1")]);
+    assert!(store.dead_letters(&LetterFilter::default()).unwrap().is_empty());
 }
 
 fn a_thing_that_happened_is_stored_once(store: &dyn StateStore) {

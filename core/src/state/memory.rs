@@ -276,7 +276,7 @@ impl StateStore for MemoryStore {
                 accepted.duplicates.push(index);
                 continue;
             }
-            if status == Some(KeyStatus::Dead) {
+            if status.is_some() {
                 state.letters.retain(|_, Letter { letter, .. }| {
                     letter.destination != acceptance.destination || letter.operation.idempotency_key != operation.idempotency_key
                 });

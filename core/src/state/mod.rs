@@ -6,6 +6,8 @@
 
 mod memory;
 mod rules;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,6 +21,8 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Channel, ConsentStatus, Instant, SkipReason};
 
 pub use memory::MemoryStore;
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
 
 /// Attribute fingerprints: member name of the delta object → fingerprint of its JSON text.
 pub type Fingerprints = BTreeMap<String, u64>;
@@ -58,6 +62,17 @@ pub fn open(url: &str, durability: Durability) -> Result<Arc<dyn StateStore>> {
     }
 }
 
+#[cfg(feature = "sqlite")]
+fn open_sqlite(path: &str, durability: Durability) -> Result<Arc<dyn StateStore>> {
+    if path.is_empty() || path.starts_with("//") {
+        return Err(
+            Error::new(ErrorCode::InvalidConfig, "write `sqlite:` followed by a path, such as `sqlite:var/cartwire.db`").at("/state")
+        );
+    }
+    Ok(Arc::new(SqliteStore::open(path, durability)?))
+}
+
+#[cfg(not(feature = "sqlite"))]
 fn open_sqlite(_path: &str, _durability: Durability) -> Result<Arc<dyn StateStore>> {
     Err(Error::new(ErrorCode::Unsupported, "this build has no SQLite; enable the feature `sqlite`").at("/state"))
 }
