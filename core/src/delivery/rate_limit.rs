@@ -240,6 +240,7 @@ fn probe_distance(policy: &RetryPolicy, tries: u32, chance: f64) -> Duration {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use chrono::TimeZone;
 

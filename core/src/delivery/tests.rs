@@ -1,5 +1,7 @@
 //! The loop against a scripted platform, under paused time: no test waits, none opens a connection.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

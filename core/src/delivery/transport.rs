@@ -229,6 +229,7 @@ impl<T: Transport> Transport for Recording<T> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
