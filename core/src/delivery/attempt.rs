@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::lanes::Entry;
-use super::rate_limit::rest_asked_by;
+use super::lanes::{Entry, Moment};
+use super::rate_limit::{Pace, Turn, rest_asked_by};
 use super::redact::redact;
 use super::retry::{Next, Setback, retry_after};
 use super::{DeliveryEvent, Drained, Inner, Subject, TransportFailure};
@@ -39,21 +39,22 @@ pub(super) struct Permit {
 impl Permit {
     /// Counts a call of an endpoint whose turn it is.
     pub fn new(inner: &Arc<Inner>, endpoint: &'static str) -> Self {
-        let now = inner.moment();
-        if let Some(pace) = inner.limits().used(endpoint) {
-            pace.begin(now);
-        }
+        inner.with_pace(endpoint, Pace::begin);
         Permit { inner: inner.clone(), endpoint }
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if let Some(pace) = self.inner.limits().used(self.endpoint) {
-            pace.end();
-        }
+        self.inner.with_pace(self.endpoint, |pace, _| pace.end());
     }
 }
+
+/// How long a half-done operation waits for its second endpoint.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How often to look again for a permit that another request holds.
+pub(super) const PERMIT_POLL: Duration = Duration::from_millis(50);
 
 /// What came of an attempt.
 #[derive(Default)]
@@ -71,19 +72,19 @@ pub(super) struct Finished {
 
 pub(super) async fn run(inner: Arc<Inner>, attempt: Attempt) -> Finished {
     let Attempt { entries, step, permits } = attempt;
-    let mut course = Course::new(&inner);
+    let mut course = Course::new(&inner, permits);
     match step {
         Step::Refuse(refusal) => entries.into_iter().for_each(|entry| course.die(entry, refusal.clone())),
         Step::Send(request) => course.send(entries, request).await,
         Step::Prefetch(request) => course.prefetch(entries, request).await,
     }
-    drop(permits);
     course.settle().await
 }
 
 /// The request in progress, and all that is to be committed about it.
 struct Course<'a> {
-    inner: &'a Inner,
+    inner: &'a Arc<Inner>,
+    permits: Vec<Permit>,
     sent_at: Instant,
     took: Duration,
     status: u16,
@@ -104,9 +105,10 @@ enum Answer {
 }
 
 impl<'a> Course<'a> {
-    fn new(inner: &'a Inner) -> Self {
+    fn new(inner: &'a Arc<Inner>, permits: Vec<Permit>) -> Self {
         Course {
             inner,
+            permits,
             sent_at: inner.clock.now(),
             took: Duration::ZERO,
             status: 0,
@@ -130,7 +132,11 @@ impl<'a> Course<'a> {
             match self.inner.destination.complete(&entry.waiting.operation, &reply) {
                 Ok(Completed::Send(request)) => {
                     self.inner.limits().gate.opened();
-                    self.send(vec![entry], request).await;
+                    match self.turn(&request).await {
+                        Ok(()) => self.send(vec![entry], request).await,
+                        // Nothing was written yet: read again when the other endpoint has time.
+                        Err(due) => self.finished.back.push(Entry { due, ..entry }),
+                    }
                 }
                 Ok(Completed::Skip(skip)) => {
                     self.inner.limits().gate.opened();
@@ -145,6 +151,31 @@ impl<'a> Course<'a> {
                 Err(error) => self.die(entry, Refusal::new(error.code(), "", error.message())),
             }
         }
+    }
+
+    /// Waits a moment for the endpoint of a completed request, which need not be the operation's own. When it is not its
+    /// turn soon, says when to come again.
+    async fn turn(&mut self, request: &Request) -> Result<(), Moment> {
+        let inner = self.inner;
+        let Some(endpoint) = inner.destination.capabilities().endpoint(&request.endpoint) else { return Ok(()) };
+        if self.permits.iter().any(|permit| permit.endpoint == endpoint.id) {
+            return Ok(());
+        }
+        let patience = inner.moment() + PATIENCE;
+        loop {
+            let now = inner.moment();
+            let at = match inner.with_pace(endpoint.id, |pace, now| pace.turn(now)) {
+                Some(Turn::At(at)) => at,
+                Some(Turn::WhenOneEnds) => now + PERMIT_POLL,
+                Some(Turn::Now) | None => break,
+            };
+            if at > patience {
+                return Err(at);
+            }
+            tokio::time::sleep_until(inner.epoch + at).await;
+        }
+        self.permits.push(Permit::new(inner, endpoint.id));
+        Ok(())
     }
 
     async fn send(&mut self, mut entries: Vec<Entry>, request: Request) {
@@ -214,10 +245,8 @@ impl<'a> Course<'a> {
             Ok(reply) => {
                 let secrets: Vec<_> = request.secret_headers.iter().map(|(_, secret)| secret).collect();
                 self.response = redact(&reply.body, &secrets);
-                if let Some(rest) = rest_asked_by(&reply, inner.clock.now(), inner.settings.retry.max_retry_after)
-                    && let Some(pace) = inner.limits().used(&request.endpoint)
-                {
-                    pace.rest(now, rest);
+                if let Some(rest) = rest_asked_by(&reply, inner.clock.now(), inner.settings.retry.max_retry_after) {
+                    inner.with_pace(&request.endpoint, |pace, now| pace.rest(now, rest));
                 }
                 Answer::Reply(reply)
             }
@@ -299,10 +328,7 @@ impl<'a> Course<'a> {
     fn throttle(&self, request: &Request, asked: Option<Duration>) {
         let policy = &self.inner.settings.retry;
         let rest = asked.map_or(policy.throttle_floor, |asked| asked.min(policy.max_retry_after).max(policy.throttle_floor));
-        let now = self.inner.moment();
-        if let Some(pace) = self.inner.limits().used(&request.endpoint) {
-            pace.throttle(now, rest);
-        }
+        self.inner.with_pace(&request.endpoint, |pace, now| pace.throttle(now, rest));
     }
 
     fn retry_all(&mut self, entries: Vec<Entry>, refusal: &Refusal, asked: Option<Duration>) {
@@ -374,7 +400,8 @@ impl<'a> Course<'a> {
 
     /// Commits the verdicts, then tells of them.
     async fn settle(self) -> Finished {
-        let Course { inner, settlements, events, finished, .. } = self;
+        let Course { inner, permits, settlements, events, finished, .. } = self;
+        drop(permits);
         if !settlements.is_empty() {
             let (name, now) = (inner.destination.name(), inner.clock.now());
             if let Err(error) = inner.store(move |store| store.settle(name, &settlements, now)).await {

@@ -149,11 +149,6 @@ impl Limits {
     pub fn pace(&mut self, endpoint: &Endpoint, limited: bool) -> &mut Pace {
         self.paces.entry(Cow::Borrowed(endpoint.id)).or_insert_with(|| Pace::new(endpoint, limited))
     }
-
-    /// The pace of an endpoint by its id, once it has been used.
-    pub fn used(&mut self, id: &str) -> Option<&mut Pace> {
-        self.paces.get_mut(id)
-    }
 }
 
 /// Replies in a row that say "not now" before the destination counts as down.
