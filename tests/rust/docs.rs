@@ -115,9 +115,15 @@ fn capabilities(table: &Capabilities) -> String {
         };
         let rate = endpoint.rate.map_or_else(
             || "not published".to_owned(),
-            |rate| match rate.per_s {
-                1 => format!("{} per s and {}", grouped(rate.count), rate.scope),
-                seconds => format!("{} per {} s and {}", grouped(rate.count), grouped(seconds), rate.scope),
+            |rate| {
+                let window = match rate.per_s {
+                    1 => "second".to_owned(),
+                    60 => "minute".to_owned(),
+                    3_600 => "hour".to_owned(),
+                    86_400 => "day".to_owned(),
+                    seconds => format!("{} s", grouped(seconds)),
+                };
+                format!("{} per {window} and {}", grouped(rate.count), rate.scope)
             },
         );
         let safety = match endpoint.retry_safe_by {
@@ -153,11 +159,19 @@ fn capabilities(table: &Capabilities) -> String {
             cell(&promise),
         );
     }
-    let notes: Vec<_> = table.endpoints.iter().filter(|endpoint| !endpoint.note.is_empty()).collect();
+    // Endpoints that share a note share its line.
+    let mut notes: Vec<(&str, Vec<String>)> = Vec::new();
+    for endpoint in table.endpoints.iter().filter(|endpoint| !endpoint.note.is_empty()) {
+        let id = format!("`{}`", endpoint.id);
+        match notes.iter_mut().find(|(note, _)| *note == endpoint.note) {
+            Some((_, ids)) => ids.push(id),
+            None => notes.push((endpoint.note, vec![id])),
+        }
+    }
     if !notes.is_empty() {
         out.push('\n');
-        for endpoint in notes {
-            let _ = writeln!(out, "- `{}`: {}", endpoint.id, endpoint.note.replace('\n', " "));
+        for (note, ids) in notes {
+            let _ = writeln!(out, "- {}: {}", ids.join(", "), note.replace('\n', " "));
         }
     }
     out
