@@ -342,7 +342,8 @@ impl<'a> Builder<'a> {
                             cart_id: &cart.id,
                             cart_total: JsonNumber(total),
                             cart_currency: cart.totals.total.currency.as_str(),
-                            cart_updated_at: Stamp(cart.last_activity_at.or(cart.updated_at).unwrap_or(self.envelope.occurred_at)),
+                            // Only the shopper's own doing: a new version alone must not look like a new cart, each one is an event.
+                            cart_updated_at: cart.last_activity_at.map(Stamp),
                             cart_url: cart.url.as_deref(),
                         }),
                     },
@@ -727,7 +728,8 @@ impl<'a> Builder<'a> {
             return;
         }
         if body.len() > endpoints::MAX_ITEM_BYTES as usize {
-            let message = format!("a catalog item is below 30 KB; this one has {} bytes", body.len());
+            let message =
+                format!("a catalog item is below 30 KB, this one has {} bytes; the `variant` layout makes smaller ones", body.len());
             self.refuse(pointer, message);
             return;
         }
