@@ -14,6 +14,7 @@ pub mod destinations;
 pub mod error;
 pub mod fingerprint;
 pub mod model;
+pub mod normalize;
 pub mod sources;
 
 pub use error::{Error, ErrorCode, Result};
