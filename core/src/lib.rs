@@ -18,6 +18,7 @@ pub mod error;
 pub mod facade;
 pub mod fingerprint;
 pub mod model;
+pub mod pipeline;
 pub mod sources;
 pub mod state;
 pub mod validate;

@@ -3,12 +3,18 @@
 //! Bindings forward to this module and know nothing of commerce. Pure operations are in [`pure`], the stateful ones on
 //! [`Engine`].
 
+#[cfg(feature = "delivery")]
+mod acceptance;
 pub mod answers;
 mod catalog;
 #[cfg(feature = "delivery")]
 mod engine;
 pub mod options;
 pub mod pure;
+#[cfg(feature = "delivery")]
+mod runs;
+#[cfg(feature = "delivery")]
+mod witness;
 
 pub use catalog::{catalog, schema};
 #[cfg(feature = "delivery")]

@@ -1,19 +1,81 @@
 //! State: what was accepted, what was sent, what waits, what failed.
 //!
 //! One trait, implemented by a memory store (tests, notebooks) and SQLite (the embedded default); one behaviour suite
-//! runs against all of them. Stores are blocking; callers move them off the event loop. Times are arguments.
+//! runs against all of them. Stores are blocking; callers move them off the event loop. Times are arguments and are kept
+//! to the microsecond.
+
+mod memory;
+mod rules;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::destinations::{Operation, Refusal};
-use crate::error::Result;
+use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Channel, ConsentStatus, Instant, SkipReason};
+
+pub use memory::MemoryStore;
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteStore;
 
 /// Attribute fingerprints: member name of the delta object → fingerprint of its JSON text.
 pub type Fingerprints = BTreeMap<String, u64>;
+
+/// What a commit must survive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Durability {
+    /// A power cut: every commit waits for the disk.
+    #[default]
+    Full,
+    /// A killed process, but not a power cut: the last commits may be missing after one. Faster on slow disks.
+    Process,
+}
+
+/// Opens the state at a url: `memory:` (gone with the process) or `sqlite:` followed by a relative or absolute path, such
+/// as `sqlite:var/cartwire.db`. Missing folders are created.
+///
+/// # Errors
+/// `unknown_name` for another scheme, `unsupported` when this build lacks the store, `invalid_config` without a path,
+/// `state_locked` when another process or handle has it open, `state_version` when a newer version wrote it,
+/// `state_corrupt` when it cannot be read or written.
+///
+/// ```
+/// use cartwire::state::{Durability, open};
+/// let store = open("memory:", Durability::Full)?;
+/// assert_eq!(store.waiting("iterable")?, 0);
+/// # Ok::<(), cartwire::Error>(())
+/// ```
+pub fn open(url: &str, durability: Durability) -> Result<Arc<dyn StateStore>> {
+    let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
+    match scheme {
+        "memory" if rest.is_empty() => Ok(Arc::new(MemoryStore::new())),
+        "memory" => Err(Error::new(ErrorCode::InvalidConfig, "`memory:` takes no path").at("/state")),
+        "sqlite" => open_sqlite(rest, durability),
+        _ => Err(Error::new(ErrorCode::UnknownName, "no state store of that scheme; use `memory:` or `sqlite:path`").at("/state")),
+    }
+}
+
+#[cfg(feature = "sqlite")]
+fn open_sqlite(path: &str, durability: Durability) -> Result<Arc<dyn StateStore>> {
+    if path.is_empty() || path.starts_with("//") {
+        return Err(
+            Error::new(ErrorCode::InvalidConfig, "write `sqlite:` followed by a path, such as `sqlite:var/cartwire.db`").at("/state")
+        );
+    }
+    Ok(Arc::new(SqliteStore::open(path, durability)?))
+}
+
+#[cfg(not(feature = "sqlite"))]
+fn open_sqlite(_path: &str, _durability: Durability) -> Result<Arc<dyn StateStore>> {
+    Err(Error::new(ErrorCode::Unsupported, "this build has no SQLite; enable the feature `sqlite`").at("/state"))
+}
 
 /// Durable memory of one installation. Every method is one transaction; a method that fails changed nothing.
 pub trait StateStore: Send + Sync {
@@ -35,10 +97,22 @@ pub trait StateStore: Send + Sync {
     /// `state_*`.
     fn erased(&self, people: &[&str]) -> Result<Vec<bool>>;
 
+    /// Everything that was ever heard of a person's consent, in the order it was heard, for audits and for answering
+    /// the person. Something that says again what already counts (same status, time and source) adds nothing.
+    ///
+    /// # Errors
+    /// `state_*`.
+    fn consent_history(&self, person: &str) -> Result<Vec<ConsentRow>>;
+
     /// Commits accepted work to the outbox, with everything that must be known from then on. When it returns, a crash
-    /// loses nothing of it. Waiting operations (not under way) of the superseded entities are removed; keys of dead
-    /// letters that come again take the letter out. Returns the outbox ids in the order of `acceptance.operations` and
-    /// what was superseded.
+    /// loses nothing of it. Returns the outbox ids in the order of `acceptance.operations`, what was superseded and
+    /// what had been accepted already.
+    ///
+    /// Operations are taken in order. Waiting operations of the entities that one supersedes are removed, unless they
+    /// are under way (claimed under a lease that has not run out); the key of a removed operation counts as delivered,
+    /// so that the same version heard again is not sent after what made it pointless. Keys of dead letters that come
+    /// again take the letter out. A thing that happened (`once`) whose key waits or was delivered is not stored again,
+    /// whoever stored it between [`StateStore::known`] and now.
     ///
     /// # Errors
     /// `state_*`.
@@ -46,13 +120,18 @@ pub trait StateStore: Send + Sync {
 
     /// Takes waiting operations for this owner, oldest first, whole lanes only: no operation of a lane that another
     /// owner holds, and none whose predecessor in the lane is left out. Operations that are due later are included
-    /// (`due_at` says when), because they hold their lane. Ids already held by this owner are not returned again.
+    /// (`due_at` says when), because they hold their lane. Ids already held by this owner are not returned again, but are held until the
+    /// new `until`: claiming, even with a limit of 0, is how an owner renews its lease.
+    ///
+    /// The lease is the owner's: claiming again extends it, at the latest when half of it is left. What an owner held
+    /// whose lease ran out is free for others.
     ///
     /// # Errors
     /// `state_*`.
     fn claim(&self, destination: &str, claim: &Claim<'_>) -> Result<Vec<Waiting>>;
 
-    /// Ends or postpones claimed operations, all in one transaction.
+    /// Ends or postpones claimed operations, all in one transaction. Ids that are not in the outbox are passed over, so
+    /// that settling again after a crash is harmless.
     ///
     /// # Errors
     /// `state_*`.
@@ -76,14 +155,17 @@ pub trait StateStore: Send + Sync {
     /// `state_*`.
     fn dead_letters(&self, filter: &LetterFilter) -> Result<Vec<DeadLetter>>;
 
-    /// Puts dead letters back into the outbox under their own idempotency keys. An operation given beside the id
-    /// replaces the letter's. Returns how many were found.
+    /// Puts dead letters back into the outbox under their own idempotency keys, with no attempts counted. An operation
+    /// given beside the id replaces the letter's but for the key; what is fingerprinted of its members is forgotten when
+    /// it is delivered, so that the next version is sent in full. `run` is the run it belongs to from now on, the
+    /// letter's own if `None`. Returns how many were found.
     ///
     /// # Errors
     /// `state_*`.
     fn replay(&self, letters: &[(u64, Option<Operation>)], run: Option<&str>, now: Instant) -> Result<u64>;
 
-    /// Removes dead letters for good. Returns how many were found.
+    /// Removes dead letters for good. Their keys are forgotten too: the same thing heard again is sent, as it would be
+    /// with the letter in place. Returns how many were found.
     ///
     /// # Errors
     /// `state_*`.
@@ -113,22 +195,12 @@ pub trait StateStore: Send + Sync {
     /// `state_*`.
     fn runs(&self, limit: u32) -> Result<Vec<RunRow>>;
 
-    /// Forgets settled idempotency keys older than `before`.
+    /// Forgets delivered idempotency keys older than `before`; keys of what waits and of dead letters stay. Returns how
+    /// many were forgotten.
     ///
     /// # Errors
     /// `state_*`.
     fn purge(&self, before: Instant) -> Result<u64>;
-}
-
-/// What an accepted record survives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Durability {
-    /// A killed process and a power cut.
-    #[default]
-    Full,
-    /// A killed process; a power cut may lose the last moments. Faster.
-    Process,
 }
 
 /// What an operation is about.
@@ -198,8 +270,8 @@ pub struct Acceptance {
     pub versions: Vec<(String, u64)>,
 }
 
-/// One operation to be committed.
-#[derive(Clone, Debug)]
+/// One operation to be committed. Debug shows no payload.
+#[derive(Clone)]
 pub struct NewOperation {
     /// The operation, its body reduced to what changed.
     pub operation: Operation,
@@ -214,6 +286,16 @@ pub struct NewOperation {
     pub position: u64,
 }
 
+impl fmt::Debug for NewOperation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewOperation")
+            .field("operation", &self.operation)
+            .field("run", &self.run)
+            .field("position", &self.position)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Outcome of [`StateStore::accept`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Accepted {
@@ -221,6 +303,9 @@ pub struct Accepted {
     pub ids: Vec<u64>,
     /// Operations that were removed because something newer made them pointless.
     pub superseded: Vec<Superseded>,
+    /// Indexes into `acceptance.operations` of what was accepted before and is not stored again. Its id in `ids` is the
+    /// waiting operation's, or 0 if that was delivered.
+    pub duplicates: Vec<usize>,
 }
 
 /// A waiting operation that was removed.
@@ -245,6 +330,9 @@ pub struct Claim<'a> {
     pub until: Instant,
     /// Most operations to return.
     pub limit: u32,
+    /// Most operations of one lane to hold, those held already included: the rest of the lane follows in later claims, so
+    /// that one long lane does not eat up the claim.
+    pub per_lane: u32,
 }
 
 /// A claimed operation.
@@ -268,8 +356,8 @@ pub struct Waiting {
     pub amended: bool,
 }
 
-/// How a claimed operation ends or goes on.
-#[derive(Clone, Debug)]
+/// How a claimed operation ends or goes on. Debug shows no payload.
+#[derive(Clone)]
 pub enum Settlement {
     /// The destination took it: leaves the outbox, fingerprints are merged, the key is delivered.
     Delivered {
@@ -310,6 +398,41 @@ pub enum Settlement {
     },
 }
 
+impl Settlement {
+    /// The outbox id.
+    #[must_use]
+    pub const fn id(&self) -> u64 {
+        match self {
+            Settlement::Delivered { id }
+            | Settlement::Skipped { id, .. }
+            | Settlement::Dead { id, .. }
+            | Settlement::Later { id, .. }
+            | Settlement::Amended { id, .. } => *id,
+        }
+    }
+}
+
+impl fmt::Debug for Settlement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct(match self {
+            Settlement::Delivered { .. } => "Delivered",
+            Settlement::Skipped { .. } => "Skipped",
+            Settlement::Dead { .. } => "Dead",
+            Settlement::Later { .. } => "Later",
+            Settlement::Amended { .. } => "Amended",
+        });
+        shown.field("id", &self.id());
+        match self {
+            Settlement::Delivered { .. } => {}
+            Settlement::Skipped { reason, .. } => drop(shown.field("reason", reason)),
+            Settlement::Dead { failure, .. } => drop(shown.field("code", &failure.refusal.code).field("status", &failure.status)),
+            Settlement::Later { due_at, attempts, .. } => drop(shown.field("due_at", due_at).field("attempts", attempts)),
+            Settlement::Amended { body, .. } => drop(shown.field("bytes", &body.len())),
+        }
+        shown.finish()
+    }
+}
+
 /// Why an operation became a dead letter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
@@ -323,8 +446,9 @@ pub struct Failure {
     pub attempts: u32,
 }
 
-/// An operation that was refused for good, with all that is needed to understand, fix and replay it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// An operation that was refused for good, with all that is needed to understand, fix and replay it. Debug shows no
+/// payload.
+#[derive(Clone, Serialize, Deserialize)]
 pub struct DeadLetter {
     /// Id, stable until it is replayed or discarded.
     pub id: u64,
@@ -343,6 +467,21 @@ pub struct DeadLetter {
     pub run: Option<String>,
     /// Position of its row in the run's input.
     pub position: u64,
+}
+
+impl fmt::Debug for DeadLetter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeadLetter")
+            .field("id", &self.id)
+            .field("destination", &self.destination)
+            .field("operation", &self.operation)
+            .field("code", &self.failure.refusal.code)
+            .field("status", &self.failure.status)
+            .field("died_at", &self.died_at)
+            .field("run", &self.run)
+            .field("position", &self.position)
+            .finish_non_exhaustive()
+    }
 }
 
 mod json_text {
