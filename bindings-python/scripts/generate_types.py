@@ -123,9 +123,10 @@ class Generator:
         if name in self.classes:
             raise Unknown(f"two classes called {name}")
         required, optional = [], []
+        if not all(key.isidentifier() for key in schema["properties"]):
+            self.write_call(name, schema, by_callers)
+            return
         for key, value in schema["properties"].items():
-            if not key.isidentifier():
-                raise Unknown(f"{name}.{key}")
             always = key in schema.get("required", ()) or (not by_callers and isinstance(value, dict) and "default" in value)
             text = self.expression(value, name + pascal(key), by_callers)
             entry = [f"    {key}: {text}", *doc(describe(value), "    ")]
@@ -139,6 +140,17 @@ class Generator:
             total = "" if required or not optional else ", total=False"
             body = [*description, *spaced(description, required or optional)] or ["    pass"]
             self.classes[name] = (base, [f"class {name}({base or 'TypedDict'}{total}):", *body])
+
+    def write_call(self, name: str, schema: dict[str, Any], by_callers: bool) -> None:
+        """A TypedDict whose keys are no identifiers, such as finding codes; all of them optional."""
+        if schema.get("required") or not by_callers:
+            raise Unknown(f"{name}: keys that are no identifiers, in an answer or required")
+        entries: list[str] = []
+        for key, value in schema["properties"].items():
+            entries += [f"        # {line}" for line in (describe(value) or "").split("\n") if line]
+            entries.append(f"        {key!r}: {self.expression(value, name + pascal(key), by_callers)!r},")
+        text = [f"{name} = TypedDict(", f"    {name!r},", "    {", *entries, "    },", "    total=False,", ")"]
+        self.classes[name] = (None, [*text, *doc(schema.get("description"), "")])
 
     def expression(self, schema: Any, owner: str, by_callers: bool, top: bool = False) -> str:
         if schema is True or (isinstance(schema, dict) and not set(schema) - NOISE - {"additionalProperties"}):

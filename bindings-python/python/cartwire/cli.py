@@ -42,25 +42,28 @@ def _load(path: str) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"cannot read the configuration: {error.strerror}", code="invalid_config") from None
     config: Any
-    if path.endswith(".toml"):
-        if sys.version_info < (3, 11):
-            raise ConfigError("TOML needs Python 3.11 or later; write the configuration as JSON", code="unsupported")
-        import tomllib
-
-        try:
-            config = tomllib.loads(text)
-        except tomllib.TOMLDecodeError:
-            # The parser's message can quote the line, and the line can hold a key.
-            raise ConfigError("the configuration is not TOML", code="invalid_config") from None
-    else:
-        try:
-            config = json.loads(text)
-        except ValueError:
-            raise ConfigError("the configuration is not JSON", code="invalid_config") from None
+    try:
+        config = _toml(text) if path.endswith(".toml") else json.loads(text)
+    except ValueError:
+        # A parser's message can quote the line, and the line can hold a key.
+        kind = "TOML" if path.endswith(".toml") else "JSON"
+        raise ConfigError(f"the configuration is not {kind}", code="invalid_config") from None
     if not isinstance(config, dict):
         raise ConfigError("the configuration is not an object", code="invalid_config")
     filled: dict[str, Any] = _fill(config, "")
     return filled
+
+
+if sys.version_info >= (3, 11):
+    import tomllib
+
+    def _toml(text: str) -> Any:
+        return tomllib.loads(text)
+
+else:
+
+    def _toml(text: str) -> Any:
+        raise ConfigError("TOML needs Python 3.11 or later; write the configuration as JSON", code="unsupported")
 
 
 def _fill(value: Any, path: str) -> Any:
@@ -159,13 +162,17 @@ def _replay(sync: Sync, arguments: argparse.Namespace) -> int:
     return _done(sync.replay(fixes=fixes, **_filter(arguments)), arguments, sync)
 
 
+def _leave(number: int, frame: object) -> None:
+    sys.exit(_OK)
+
+
 def _sandbox(arguments: argparse.Namespace) -> int:
     options = json.loads(arguments.options) if arguments.options else {}
     with Sandbox(**options) as sandbox:
         print(f"iterable {sandbox.url('iterable')}", flush=True)
         print("Ctrl-C stops it", file=sys.stderr, flush=True)
         # Supervisors stop with SIGTERM; both leave through the context manager.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(_OK))
+        signal.signal(signal.SIGTERM, _leave)
         try:
             while True:
                 time.sleep(1)
