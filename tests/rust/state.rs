@@ -13,6 +13,8 @@ use cartwire::state::{
     StateStore, Subject, Waiting,
 };
 
+#[path = "state/model.rs"]
+mod model;
 #[cfg(feature = "sqlite")]
 #[path = "state/sqlite_file.rs"]
 mod sqlite_file;
@@ -71,7 +73,7 @@ fn key_of(store: &dyn StateStore, key: &str) -> Option<KeyStatus> {
 }
 
 fn claim_at(store: &dyn StateStore, owner: &str, limit: u32, now: i64, until: i64) -> Vec<Waiting> {
-    store.claim(D, &Claim { owner, now: t(now), until: t(until), limit }).unwrap()
+    store.claim(D, &Claim { owner, now: t(now), until: t(until), limit, per_lane: u32::MAX }).unwrap()
 }
 
 fn claim(store: &dyn StateStore, owner: &str, limit: u32) -> Vec<u64> {
@@ -141,12 +143,14 @@ suite! {
     nothing_is_known_of_what_was_never_accepted;
     destinations_do_not_see_each_other;
     an_accepted_operation_comes_back_whole;
+    one_long_lane_does_not_eat_up_a_claim;
     versions_only_grow;
     pending_members_are_those_of_the_waiting_operations;
     delivery_merges_fingerprints_and_frees_the_entity;
     a_skipped_operation_is_never_sent_and_leaves_no_fingerprints;
     a_dead_operation_keeps_record_operation_and_failure;
     a_dead_key_that_comes_again_takes_the_letter_out;
+    a_state_that_comes_again_takes_its_older_letter_out;
     a_thing_that_happened_is_stored_once;
     a_state_whose_key_was_delivered_can_be_sent_again;
     a_key_waits_as_long_as_one_of_its_operations_waits;
@@ -221,8 +225,18 @@ fn destinations_do_not_see_each_other(store: &dyn StateStore) {
     accept(store, vec![state_of("contact:1", "l1", "k1")]);
     assert_eq!(store.known("cordial", &[Subject { entity: "contact:1", idempotency_key: "k1" }]).unwrap(), [Known::default()]);
     assert_eq!(store.waiting("cordial").unwrap(), 0);
-    let elsewhere = store.claim("cordial", &Claim { owner: "a", now: t(1), until: t(60), limit: 10 }).unwrap();
+    let elsewhere = store.claim("cordial", &Claim { owner: "a", now: t(1), until: t(60), limit: 10, per_lane: 10 }).unwrap();
     assert!(elsewhere.is_empty());
+}
+
+fn one_long_lane_does_not_eat_up_a_claim(store: &dyn StateStore) {
+    let long = (0..5).map(|n| event(&format!("long{n}"), "long"));
+    let ids_given = accept(store, long.chain([event("short", "short")]).collect()).ids;
+    let claim = |now| store.claim(D, &Claim { owner: "a", now: t(now), until: t(60), limit: 10, per_lane: 2 }).unwrap();
+    assert_eq!(ids(&claim(1)), [ids_given[0], ids_given[1], ids_given[5]]);
+    assert!(claim(2).is_empty(), "two of the long lane are held");
+    settle(store, &[Settlement::Delivered { id: ids_given[0] }]);
+    assert_eq!(ids(&claim(3)), [ids_given[2]]);
 }
 
 fn an_accepted_operation_comes_back_whole(store: &dyn StateStore) {
@@ -318,6 +332,15 @@ fn a_dead_key_that_comes_again_takes_the_letter_out(store: &dyn StateStore) {
     let left = store.dead_letters(&LetterFilter::default()).unwrap();
     assert_eq!(left.iter().map(|letter| letter.id).collect::<Vec<_>>(), [other]);
     assert_eq!(key_of(store, "k1"), Some(KeyStatus::Pending));
+}
+
+fn a_state_that_comes_again_takes_its_older_letter_out(store: &dyn StateStore) {
+    let accepted = accept(store, vec![state_of("contact:1", "l1", "k1"), state_of("contact:1", "l1", "k1")]);
+    settle(store, &[Settlement::Dead { id: accepted.ids[0], failure: failure(ErrorCode::Rejected) }]);
+    settle(store, &[Settlement::Delivered { id: accepted.ids[1] }]);
+    assert_eq!(key_of(store, "k1"), Some(KeyStatus::Delivered));
+    accept(store, vec![state_of("contact:1", "l1", "k1")]);
+    assert!(store.dead_letters(&LetterFilter::default()).unwrap().is_empty());
 }
 
 fn a_thing_that_happened_is_stored_once(store: &dyn StateStore) {

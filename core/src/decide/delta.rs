@@ -51,7 +51,11 @@ pub fn reduce(operation: &Operation, known: &Known, null_clears: bool) -> Result
         seen.extend_from_slice(&operation.body);
         let now = fingerprint(&seen);
         let unchanged = !known.pending && known.sent.get(WHOLE) == Some(&now);
-        return Ok(Reduced { body: operation.body.clone(), fingerprints: BTreeMap::from([(WHOLE.to_owned(), Some(now))]), unchanged });
+        // After a whole write, such as a deletion, nothing that was sent member by member can be counted on any more.
+        let members = known.sent.keys().chain(&known.pending_members);
+        let mut fingerprints: BTreeMap<String, Option<u64>> = members.map(|name| (name.clone(), None)).collect();
+        fingerprints.insert(WHOLE.to_owned(), Some(now));
+        return Ok(Reduced { body: operation.body.clone(), fingerprints, unchanged });
     };
     let broken = || Error::new(ErrorCode::Internal, "the delta pointer names no object in the body").at(pointer);
     let body = std::str::from_utf8(&operation.body).map_err(|_| broken())?;
@@ -73,7 +77,12 @@ pub fn reduce(operation: &Operation, known: &Known, null_clears: bool) -> Result
         }
         let gone = known.sent.keys().chain(known.pending_members.iter().filter(|_| known.pending));
         for name in gone {
-            if name.is_empty() || fingerprints.contains_key(name) || members.iter().any(|(present, _)| present == name) {
+            if name == WHOLE {
+                // A whole write lies before this one; the next whole write is news again.
+                fingerprints.insert(name.clone(), None);
+                continue;
+            }
+            if fingerprints.contains_key(name) || members.iter().any(|(present, _)| present == name) {
                 continue;
             }
             if null_clears {
@@ -229,6 +238,19 @@ mod tests {
         let sent = after(&reduce(&subscribe, &Known::default(), false).unwrap_or_else(|error| panic!("{error}")));
         assert!(reduce(&subscribe, &sent, false).is_ok_and(|again| again.unchanged));
         assert!(reduce(&leave, &sent, false).is_ok_and(|left| !left.unchanged));
+    }
+
+    #[test]
+    fn after_a_deletion_everything_is_sent_again_and_the_next_deletion_is_news() {
+        let error = |error: Error| -> Reduced { panic!("{error}") };
+        let row = operation(Some(""), r#"{"a":1,"b":2}"#);
+        let gone = operation(None, r#"{"id":"1"}"#);
+        let written = reduce(&row, &Known::default(), true).unwrap_or_else(error);
+        let deleted = reduce(&gone, &after(&written), true).unwrap_or_else(error);
+        assert!(!deleted.unchanged);
+        let again = reduce(&row, &after(&deleted), true).unwrap_or_else(error);
+        assert_eq!(text(&again), r#"{"a":1,"b":2}"#);
+        assert!(reduce(&gone, &after(&again), true).is_ok_and(|deleted| !deleted.unchanged));
     }
 
     #[test]

@@ -160,7 +160,8 @@ impl Session<'_> {
         let per_lane = (inner.settings.claim / 4).max(1);
         let claimed =
             inner.store(move |store| store.claim(name, &Claim { owner: &owner, now: wall, until: wall + lease, limit, per_lane })).await?;
-        self.lease = Some(Lease { renew: now + lease / 3, end: now + lease, end_wall: wall + lease });
+        // Stores save themselves the writing while half of a lease is left, so half is what one can count on.
+        self.lease = Some(Lease { renew: now + lease / 4, end: now + lease / 2, end_wall: wall + lease / 2 });
         self.exhausted = claimed.len() < room;
         self.ask_at = now + POLL.min(lease / 3);
         if !claimed.is_empty() {

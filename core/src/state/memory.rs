@@ -276,7 +276,7 @@ impl StateStore for MemoryStore {
                 accepted.duplicates.push(index);
                 continue;
             }
-            if status == Some(KeyStatus::Dead) {
+            if status.is_some() {
                 state.letters.retain(|_, Letter { letter, .. }| {
                     letter.destination != acceptance.destination || letter.operation.idempotency_key != operation.idempotency_key
                 });
@@ -310,13 +310,22 @@ impl StateStore for MemoryStore {
             desk.leases.iter().filter(|(owner, until)| *owner != claim.owner && **until <= now).map(|(owner, _)| owner.clone()).collect();
         expired.iter().for_each(|owner| desk.release(owner));
 
+        let per_lane = usize::try_from(claim.per_lane).unwrap_or(usize::MAX);
+        let mut lanes: HashMap<&str, usize> = HashMap::new();
         let ids: Vec<_> = desk
             .free
             .iter()
             .copied()
             .filter(|id| {
-                let lane = desk.outbox.get(id).map(|row| &row.waiting.operation.lane);
-                lane.and_then(|lane| desk.held.get(lane)).is_none_or(|(owner, _)| owner == claim.owner)
+                let Some(lane) = desk.outbox.get(id).map(|row| row.waiting.operation.lane.as_str()) else { return false };
+                let held = match desk.held.get(lane) {
+                    Some((owner, _)) if owner != claim.owner => return false,
+                    Some((_, rows)) => *rows,
+                    None => 0,
+                };
+                let rows = lanes.entry(lane).or_insert(held);
+                *rows += 1;
+                *rows <= per_lane
             })
             .take(usize::try_from(claim.limit).unwrap_or(usize::MAX))
             .collect();

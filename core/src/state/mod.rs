@@ -120,8 +120,8 @@ pub trait StateStore: Send + Sync {
 
     /// Takes waiting operations for this owner, oldest first, whole lanes only: no operation of a lane that another
     /// owner holds, and none whose predecessor in the lane is left out. Operations that are due later are included
-    /// (`due_at` says when), because they hold their lane. Ids already held by this owner are not returned again, but are held until the
-    /// new `until`: claiming, even with a limit of 0, is how an owner renews its lease.
+    /// (`due_at` says when), because they hold their lane. Ids already held by this owner are not returned again. A limit
+    /// of 0 only renews the lease.
     ///
     /// The lease is the owner's: claiming again extends it, at the latest when half of it is left. What an owner held
     /// whose lease ran out is free for others.

@@ -298,7 +298,7 @@ fn accept(tx: &Transaction<'_>, acceptance: &Acceptance, now: i64) -> Sql<Accept
             accepted.duplicates.push(index);
             continue;
         }
-        if status == Some(KeyStatus::Dead) {
+        if status.is_some() {
             run(tx, "DELETE FROM dead_letters WHERE destination = ?1 AND key = ?2", [destination, key])?;
         }
         for entity in &new.operation.supersedes {
@@ -342,8 +342,10 @@ fn claim(tx: &Transaction<'_>, destination: &str, claim: &Claim<'_>) -> Sql<Vec<
            FROM outbox o JOIN payloads p ON p.id = o.id
            WHERE o.destination = ?1 AND o.owner IS NULL AND NOT EXISTS (
              SELECT 1 FROM outbox h WHERE h.destination = ?1 AND h.lane = o.lane AND h.owner IS NOT NULL AND h.owner <> ?2)
+             AND (SELECT count(*) FROM (
+               SELECT 1 FROM outbox b WHERE b.destination = ?1 AND b.lane = o.lane AND b.id < o.id LIMIT ?4)) < ?4
            ORDER BY o.id LIMIT ?3",
-        params![destination, claim.owner, claim.limit],
+        params![destination, claim.owner, claim.limit, claim.per_lane],
         waiting,
     )?;
     let sql = "SELECT until FROM leases WHERE destination = ?1 AND owner = ?2";

@@ -146,7 +146,7 @@ fn a_stored_value_that_cannot_be_read_is_named_without_being_shown() {
     file.execute("UPDATE payloads SET operation = '\"a@example.com\"'", []).unwrap();
     drop(file);
     let store = open_in(folder.path());
-    let error = store.claim(D, &Claim { owner: "a", now: t(1), until: t(2), limit: 1 }).unwrap_err();
+    let error = store.claim(D, &Claim { owner: "a", now: t(1), until: t(2), limit: 1, per_lane: 1 }).unwrap_err();
     assert_eq!(error.code(), ErrorCode::StateCorrupt);
     assert!(
         error.message().contains("`operation`")
