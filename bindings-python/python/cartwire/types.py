@@ -11,12 +11,16 @@ from typing import Any, Literal, TypeAlias, TypedDict
 __all__ = [
     "Address",
     "AttributeValue",
+    "Backfilled",
     "Body",
     "BooleanAttributeValue",
     "CallOptions",
     "Cart",
     "CartBody",
     "CartState",
+    "CatalogLayout",
+    "CatalogWrite",
+    "Catalogs",
     "Category",
     "CategoryBody",
     "CategoryDeleted",
@@ -27,14 +31,18 @@ __all__ = [
     "CommercetoolsSourceConfig",
     "Consent",
     "ConsentConfig",
+    "ConsentRule",
     "ConsentStatus",
+    "ConsentTarget",
     "Contact",
     "ContactBody",
     "ContactDeleted",
     "ContactDeletedBody",
+    "ContactDeletion",
     "CorrelationId",
     "Coupon",
     "Currency",
+    "DataCenter",
     "DateAttributeValue",
     "DateTimeAttributeValue",
     "DecimalAttributeValue",
@@ -42,8 +50,10 @@ __all__ = [
     "Discount",
     "DiscountKind",
     "Durability",
+    "EmptyCart",
     "EndpointCounts",
     "Envelope",
+    "Erase",
     "Event",
     "EventBody",
     "EventName",
@@ -117,14 +127,18 @@ __all__ = [
     "SourceChoice",
     "SourceConfig",
     "Stock",
+    "SubscriptionPolicy",
+    "Subscriptions",
     "SyncOptions",
     "TaxLine",
     "TextAttributeValue",
     "Totals",
     "ValidateConfig",
+    "ValidatePolicy",
     "ValidationReport",
     "Variant",
     "VariantRef",
+    "Write",
 ]
 
 
@@ -229,6 +243,15 @@ class CartBody(Cart):
     type: Literal["cart"]
 
 
+class Catalogs(TypedDict, total=False):
+    """Names of the catalogs."""
+
+    categories: str | None
+    """Catalog of the categories. Default: none, categories are skipped."""
+    products: str | None
+    """Catalog of the products. Default: none, products are skipped."""
+
+
 class Category(TypedDict, total=False):
     """A category as shown now."""
 
@@ -328,8 +351,33 @@ class Consent(_Consent, total=False):
     """Where it was said, such as `checkout` or `footer-form`."""
 
 
-class ConsentConfig(TypedDict):
+class ConsentConfig(TypedDict, total=False):
     """How consent is weighed."""
+
+    require_channel: Channel | None
+    """The channel that `require_for` asks about; `email` unless given."""
+    require_for: list[str]
+    """Record kinds that are only sent to people whose consent for `require_channel` is granted, such as
+    `["cart", "event"]`. Contacts cannot be listed: a person must be known to be left alone.
+    """
+    rule: ConsentRule
+    """Who is right when the shop and what is remembered differ."""
+
+
+class _ConsentTarget(TypedDict):
+    message_type: int
+    """Id of the message type."""
+    policy: SubscriptionPolicy
+    """The message type's subscription policy. No default: taking one for the other turns silence into a yes."""
+
+
+class ConsentTarget(_ConsentTarget, total=False):
+    """Where the permission of one channel is kept at Iterable."""
+
+    channel: int | None
+    """Id of the message channel it belongs to, so that a person who left the whole channel is never subscribed again.
+    Default: none, and only the message type is looked at.
+    """
 
 
 class Contact(TypedDict, total=False):
@@ -669,8 +717,68 @@ class _IterableDestinationConfig(TypedDict):
 class IterableDestinationConfig(_IterableDestinationConfig, total=False):
     """Iterable."""
 
+    anonymous_profiles: bool | None
+    """Whether people without customer id and e-mail are sent under a `userId` made of their anonymous id. Each makes a
+    profile. Default: true in a `user_id` project, false in a `hybrid` one; an `email` project cannot.
+    """
     api_key: Secret
-    """Server-side API key."""
+    """Server-side API key of the project. Default: empty, enough for building requests, not for sending them."""
+    backfill_events: Backfilled
+    """Whether a backfill sends events. Default `withhold`: Iterable does not say that old ones start no journeys."""
+    backfill_grants: Backfilled
+    """Whether a backfill subscribes people. Default `withhold`: a subscription can start a welcome journey. A no is
+    always sent.
+    """
+    backfill_purchases: Backfilled
+    """Whether a backfill sends purchases. Default `withhold`: each one clears the live cart and can start journeys."""
+    base_url: str | None
+    """Base URL to use instead of the data centre's, such as `http://127.0.0.1:8080` for a test server. Default: none.
+    `https`, or `http` to this machine; no path.
+    """
+    catalog_layout: CatalogLayout
+    """What one catalog item is. Default `product`."""
+    catalog_write: CatalogWrite
+    """How catalog items are written. Default `patch`: fields that others keep in the item stay."""
+    catalogs: Catalogs
+    """Names of the catalogs. Default: none, and products and categories are skipped."""
+    consent: dict[str, ConsentTarget]
+    """Where the permission of each channel (`email`, `sms`, `push`, `whatsapp`, `post`) is kept at Iterable. Default:
+    none, and permission is sent only as evidence on the profile.
+    """
+    contact_deleted: ContactDeletion
+    """What a deletion that is not an erasure does. Default `keep`: the profile stays."""
+    create_new_fields: bool | None
+    """Whether fields the project does not know are made. Default: what the project is set to."""
+    data_center: DataCenter
+    """Where the project lives. Default `us`. A key is known in its own data centre only."""
+    empty_cart: EmptyCart
+    """How an emptied cart is sent. Default `update_cart`, with no items."""
+    erase: Erase
+    """What an erasure does. Default `forget`: Iterable deletes the person and refuses them from then on."""
+    event_names: dict[str, str]
+    """Event names at Iterable by canonical name (`order_shipped`: `Order Shipped`). Default: the canonical name in
+    camel case (`orderShipped`). `order_placed` is sent as a purchase only, unless it is named here.
+    """
+    merge_nested_objects: bool
+    """Whether objects in profiles, such as the address, are merged one level deep instead of replaced. Default false."""
+    prefer_user_id: bool
+    """In an `email` project: send a customer without e-mail under the `userId`, for which Iterable makes up an address.
+    Default false: such a record is refused.
+    """
+    project_type: Literal["email", "user_id", "hybrid"]
+    """How the project identifies people; fixed when the project was made. Required.
+    ``email``: By e-mail address.
+    ``user_id``: By `userId`.
+    ``hybrid``: By either; both are unique.
+    """
+    subscriptions: Subscriptions
+    """How permission is written. Default `additive`, which Iterable must have switched on for the project."""
+    user_id_prefix: str
+    """Put before every customer id to make the `userId`, for several shops in one project. Default: empty."""
+    write: Write
+    """Which endpoints carry profiles and events. Default `bulk`. Iterable keeps two separate queues for them, so one
+    destination never uses both.
+    """
 
 
 class _Letter(TypedDict):
@@ -1239,8 +1347,21 @@ class ResourceRef(TypedDict):
     """The source's word, such as `order`."""
 
 
-class RetryConfig(TypedDict):
-    """When to try again."""
+class RetryConfig(TypedDict, total=False):
+    """How failures are retried."""
+
+    base_delay_ms: int
+    """Upper bound of the first wait in milliseconds, doubled with every attempt; 500 unless told."""
+    max_attempts: int
+    """Most attempts per operation, the first included; 1 to 100, 6 unless told."""
+    max_delay_ms: int
+    """Upper bound of every wait in milliseconds; 60,000 unless told."""
+    max_elapsed_s: int
+    """Most seconds that failing may take per operation; 120 unless told."""
+    max_retry_after_s: int
+    """Longest `Retry-After` in seconds that is obeyed; longer ones are cut to it; 300 unless told."""
+    throttle_floor_ms: int
+    """Shortest wait in milliseconds when the destination asks to slow down; 1,000 unless told."""
 
 
 class _Return(TypedDict):
@@ -1506,8 +1627,82 @@ class Totals(_Totals, total=False):
     """All tax, contained or not; absent when not known."""
 
 
-class ValidateConfig(TypedDict):
-    """Settings."""
+class ValidateConfig(TypedDict, total=False):
+    """Settings of validation."""
+
+    future_tolerance_s: int
+    """Seconds that a time may lie ahead of our clock before it counts as in the future. Default 300, at most 31,536,000
+    (a year).
+    """
+    policy: ValidatePolicy
+    """What each finding code leads to: `reject`, `warn` or `ignore`. A code that is not named keeps its own severity."""
+
+
+ValidatePolicy = TypedDict(
+    'ValidatePolicy',
+    {
+        # A yes dated in the future would outweigh every later no; check the shop's clock.
+        'consent.future': 'Literal["reject"]',
+        # A yes without a time cannot outweigh an earlier no.
+        'consent.undated': 'Literal["reject", "warn"]',
+        # The country is not an ISO 3166-1 alpha-2 code.
+        'country.invalid': 'Literal["reject", "warn", "ignore"]',
+        # The destination cannot take this field in this form; the rest of the record is sent.
+        'destination.field_dropped': 'Literal["reject", "warn"]',
+        # The destination cannot take this identity; see the message for its rule.
+        'destination.identity_unusable': 'Literal["reject"]',
+        # The destination cannot take this value; see the message for its rule.
+        'destination.value_unsupported': 'Literal["reject"]',
+        # The e-mail address has no valid form; correct it in the shop.
+        'email.invalid': 'Literal["reject", "warn", "ignore"]',
+        # Nothing says whom this is about; the shop must set a customer, an e-mail or an anonymous id.
+        'identity.missing': 'Literal["reject", "warn", "ignore"]',
+        # Two lines carry one id; refunds and shipments could not be told apart.
+        'line.duplicate_id': 'Literal["reject", "warn", "ignore"]',
+        # A line has a quantity of zero or less.
+        'line.quantity_invalid': 'Literal["reject", "warn", "ignore"]',
+        # A product line has no SKU; the product and variant ids are used.
+        'line.sku_missing': 'Literal["reject", "warn", "ignore"]',
+        # Quantity times unit price less discounts is not the line's total; both figures are in the message.
+        'line.total_mismatch': 'Literal["reject", "warn", "ignore"]',
+        # The locale is not BCP 47; the fallback locale is used.
+        'locale.invalid': 'Literal["reject", "warn", "ignore"]',
+        # One order or cart holds amounts in several currencies; sums would be wrong.
+        'money.mixed_currencies': 'Literal["reject", "warn"]',
+        # ISO 4217 does not list the currency; correct the price list.
+        'money.unknown_currency': 'Literal["reject", "warn", "ignore"]',
+        # No name in the market's locale nor in any fallback.
+        'name.missing': 'Literal["reject", "warn", "ignore"]',
+        # The order has no lines.
+        'order.empty': 'Literal["reject", "warn", "ignore"]',
+        # Lines, shipping, fees and tax less discounts are not the order's total; both figures are in the message.
+        'order.total_mismatch': 'Literal["reject", "warn", "ignore"]',
+        # The phone number cannot be written in E.164; it is not sent as a number.
+        'phone.invalid': 'Literal["reject", "warn", "ignore"]',
+        # A price is below zero.
+        'price.negative': 'Literal["reject", "warn", "ignore"]',
+        # The product has no variant that could be bought.
+        'product.no_variant': 'Literal["reject", "warn", "ignore"]',
+        # The row is not JSON: syntax, NaN, or nesting deeper than 128; correct the export.
+        'record.invalid_json': 'Literal["reject"]',
+        # The row holds bytes that are not UTF-8; export it as UTF-8.
+        'record.invalid_utf8': 'Literal["reject"]',
+        # The row does not have the shape of its resource; correct it at the pointer and send it again.
+        'record.malformed': 'Literal["reject"]',
+        # The row is larger than `max_record_bytes`; raise the limit or send it alone.
+        'record.too_large': 'Literal["reject"]',
+        # The input ends in the middle of the row; fetch it again.
+        'record.truncated': 'Literal["reject"]',
+        # The row is no resource or message this source knows; check `resource` in the options.
+        'record.unsupported': 'Literal["reject"]',
+        # The time of the event is in the future beyond the tolerance; check the shop's clock.
+        'timestamp.future': 'Literal["reject", "warn", "ignore"]',
+        # A state or kind that this version does not know; it is kept as text.
+        'value.unknown': 'Literal["reject", "warn", "ignore"]',
+    },
+    total=False,
+)
+"""What each finding code leads to, where that differs from the code's own severity."""
 
 
 class ValidationReport(TypedDict):
@@ -1564,14 +1759,41 @@ AttributeValue: TypeAlias = BooleanAttributeValue | IntegerAttributeValue | Deci
 a field to the type of its first value.
 """
 
+Backfilled: TypeAlias = Literal["withhold", "send"]
+"""What a backfill does with something that can start journeys.
+``withhold``: It is skipped as `backfill_quiet`.
+``send``: It is sent; pause the journeys first.
+"""
+
 Body: TypeAlias = ContactBody | ContactDeletedBody | ProductBody | ProductDeletedBody | CategoryBody | CategoryDeletedBody | CartBody | OrderBody | RefundBody | ReturnBody | ShipmentBody | EventBody
 """What a record tells of, told apart by `type`."""
 
 CartState: TypeAlias = str
 """Known words, others are kept: ``active``, ``frozen``, ``ordered``, ``merged``, ``abandoned``, ``deleted``."""
 
+CatalogLayout: TypeAlias = Literal["product", "variant"]
+"""What one catalog item is.
+``product``: A product, with its variants in a list.
+``variant``: A variant, with its product's fields.
+"""
+
+CatalogWrite: TypeAlias = Literal["patch", "replace"]
+"""How catalog items are written.
+``patch``: Only the fields sent are replaced, and only changed fields are sent.
+``replace``: The whole item is replaced each time.
+"""
+
 Channel: TypeAlias = str
 """Known words, others are kept: ``email``, ``sms``, ``push``, ``whatsapp``, ``post``."""
+
+ConsentRule: TypeAlias = Literal["most_restrictive", "latest", "source", "destination"]
+"""Who is right when the shop and what is remembered differ.
+``most_restrictive``: A no stands until a yes with a later time; a yes stands until any no that is not older.
+``latest``: Whatever was said last; something undated never counts as last.
+``source``: Always the shop. It can resubscribe people who left elsewhere: only for shops that are the one place where people
+subscribe and leave.
+``destination``: Never the shop: consent is kept at the destination alone and not written.
+"""
 
 ConsentStatus: TypeAlias = Literal["granted", "denied", "pending", "unknown"]
 """What someone said about a channel.
@@ -1581,11 +1803,23 @@ ConsentStatus: TypeAlias = Literal["granted", "denied", "pending", "unknown"]
 ``unknown``: The source says nothing usable.
 """
 
+ContactDeletion: TypeAlias = Literal["keep", "delete"]
+"""What a deletion that is not an erasure does.
+``keep``: Nothing.
+``delete``: Deletes the profile with its history.
+"""
+
 CorrelationId: TypeAlias = str
 """Ties the logs of one thing together."""
 
 Currency: TypeAlias = str
 """ISO 4217 code, such as EUR"""
+
+DataCenter: TypeAlias = Literal["us", "eu"]
+"""Iterable's data centres.
+``us``: `https://api.iterable.com`
+``eu``: `https://api.eu.iterable.com`
+"""
 
 DestinationConfig: TypeAlias = IterableDestinationConfig
 """Which marketing platform to write to, and how; told apart by `type`."""
@@ -1600,15 +1834,28 @@ DiscountKind: TypeAlias = Literal["product", "cart", "coupon", "shipping", "manu
 """
 
 Durability: TypeAlias = Literal["full", "process"]
-"""What an accepted record survives.
-``full``: A killed process and a power cut.
-``process``: A killed process; a power cut may lose the last moments. Faster.
+"""What a commit must survive.
+``full``: A power cut: every commit waits for the disk.
+``process``: A killed process, but not a power cut: the last commits may be missing after one. Faster on slow disks.
+"""
+
+EmptyCart: TypeAlias = Literal["update_cart", "profile", "skip"]
+"""How an emptied cart is sent.
+``update_cart``: As a cart without items.
+``profile``: As a profile write that empties `shoppingCartItems`.
+``skip``: Not at all; the last items stay until the next cart or purchase.
+"""
+
+Erase: TypeAlias = Literal["forget", "delete"]
+"""What an erasure does.
+``forget``: Deletes the person and refuses them from then on; at most 1,000 a day.
+``delete``: Deletes the person; a later write makes them anew.
 """
 
 EventName: TypeAlias = str
 """Known words, others are kept: ``account_created``, ``logged_in``, ``email_changed``, ``consent_changed``, ``product_viewed``, ``category_viewed``, ``searched``, ``wishlist_updated``, ``checkout_started``, ``cart_abandoned``, ``order_placed``, ``order_paid``, ``order_updated``, ``order_cancelled``, ``order_completed``, ``order_shipped``, ``order_delivered``, ``order_refunded``, ``order_returned``, ``price_dropped``, ``back_in_stock``, ``replenishment_due``."""
 
-FindingCode: TypeAlias = Literal["record.malformed", "record.invalid_json", "record.invalid_utf8", "record.truncated", "record.too_large", "record.unsupported", "identity.missing", "email.invalid", "phone.invalid", "money.unknown_currency", "money.mixed_currencies", "locale.invalid", "country.invalid", "line.quantity_invalid", "line.sku_missing", "line.duplicate_id", "line.total_mismatch", "order.total_mismatch", "order.empty", "timestamp.future", "value.unknown", "product.no_variant", "price.negative", "name.missing", "consent.undated", "destination.field_dropped", "destination.identity_unusable", "destination.value_unsupported"]
+FindingCode: TypeAlias = Literal["record.malformed", "record.invalid_json", "record.invalid_utf8", "record.truncated", "record.too_large", "record.unsupported", "identity.missing", "email.invalid", "phone.invalid", "money.unknown_currency", "money.mixed_currencies", "locale.invalid", "country.invalid", "line.quantity_invalid", "line.sku_missing", "line.duplicate_id", "line.total_mismatch", "order.total_mismatch", "order.empty", "timestamp.future", "value.unknown", "product.no_variant", "price.negative", "name.missing", "consent.undated", "consent.future", "destination.field_dropped", "destination.identity_unusable", "destination.value_unsupported"]
 """Stable code of a finding."""
 
 Format: TypeAlias = Literal["auto", "json", "ndjson"]
@@ -1677,7 +1924,7 @@ Severity: TypeAlias = Literal["warning", "error"]
 ShippingStatus: TypeAlias = str
 """Known words, others are kept: ``pending``, ``ready``, ``partially_shipped``, ``shipped``, ``delivered``, ``delayed``, ``backorder``, ``cancelled``."""
 
-SkipReason: TypeAlias = Literal["duplicate", "stale", "unchanged", "consent_denied", "consent_unknown", "denied_at_destination", "erased", "filtered", "not_supported", "not_configured", "backfill_quiet", "superseded", "ignored"]
+SkipReason: TypeAlias = Literal["duplicate", "stale", "unchanged", "consent_denied", "consent_unknown", "denied_at_destination", "erased", "filtered", "not_supported", "not_configured", "backfill_quiet", "superseded", "needs_fetch", "ignored"]
 """Why something was not sent. Every skip carries one, so a skipped record can always be explained.
 ``duplicate``: The same thing was accepted before: same idempotency key.
 ``stale``: A newer version of it was accepted before.
@@ -1691,6 +1938,7 @@ SkipReason: TypeAlias = Literal["duplicate", "stale", "unchanged", "consent_deni
 ``not_configured``: The destination needs a setting, such as a catalog name or message type, that is not given.
 ``backfill_quiet``: In backfill mode this call could start journeys at the destination.
 ``superseded``: Something newer made it pointless while it waited.
+``needs_fetch``: The message names a resource without its content; fetch it and send the resource.
 ``ignored``: The source's message says nothing a marketer needs; it is ignored by name.
 """
 
@@ -1699,3 +1947,21 @@ SourceConfig: TypeAlias = CommercetoolsSourceConfig
 
 SourceChoice: TypeAlias = str | SourceConfig
 """A source: its settings, or only its name for the defaults."""
+
+SubscriptionPolicy: TypeAlias = Literal["opt_in", "opt_out"]
+"""A message type's subscription policy.
+``opt_in``: Only those who joined get it.
+``opt_out``: All get it but those who left.
+"""
+
+Subscriptions: TypeAlias = Literal["additive", "read_modify_write"]
+"""How permission is written.
+``additive``: One subscription at a time through `subscriptions/*`.
+``read_modify_write``: The profile is read, and the one list that changes is written back through `users/updateSubscriptions`.
+"""
+
+Write: TypeAlias = Literal["bulk", "single"]
+"""Which endpoints carry profiles and events.
+``bulk``: `users/bulkUpdate` and `events/trackBulk`.
+``single``: `users/update` and `events/track`.
+"""
