@@ -144,7 +144,7 @@ impl Faults {
         lock(&self.rules).clear();
     }
 
-    /// The fault that strikes this request: of the rules that match, the first that is due. Every rule counts the request.
+    /// The fault that strikes this request: of the rules that match, the first that is due. Rules after it do not count the request.
     pub(crate) fn pick(&self, vendor: &str, method: &Method, path: &str) -> Option<Fault> {
         let mut picked = None;
         for rule in lock(&self.rules).iter_mut().filter(|rule| rule.matches(vendor, method, path)) {
