@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use hyper::Method;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::{SandboxError, lock, parse};
 
@@ -142,6 +143,12 @@ impl Faults {
 
     pub(crate) fn clear(&self) {
         lock(&self.rules).clear();
+    }
+
+    /// Every fault with how many requests it has seen and how many it struck, oldest first.
+    pub(crate) fn seen(&self) -> Value {
+        let rule = |rule: &Rule| json!({"kind": rule.spec.fault.kind.name(), "path": rule.spec.matches.path, "seen": rule.seen, "struck": rule.struck});
+        lock(&self.rules).iter().map(rule).collect()
     }
 
     /// The fault that strikes this request: of the rules that match, the first that is due. Rules after it do not count the request.

@@ -34,6 +34,10 @@ async fn a_status_fault_answers_as_the_vendor_would_and_does_nothing() {
     }
     assert_eq!(api.counts()["purchases"]["distinct"], 0);
     assert_eq!(send_purchase(&api, "o1").await.unwrap().0, 200);
+    let faults = api.inspect(json!({"what": "faults"}));
+    assert_eq!(faults[0], json!({"kind": "status", "path": "/api/commerce", "seen": 2, "struck": 1}));
+    api.sandbox.clear_faults();
+    assert_eq!(api.inspect(json!({"what": "faults"})), json!([]));
 }
 
 #[tokio::test]
