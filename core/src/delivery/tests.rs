@@ -952,3 +952,13 @@ proptest! {
         })?;
     }
 }
+
+#[test]
+fn settings_that_make_no_sense_are_refused_by_name_and_the_defaults_agree() {
+    assert_eq!(DeliveryConfig::default().settings().unwrap(), Settings::default());
+    let refused = |json: &str| serde_json::from_str::<DeliveryConfig>(json).unwrap().settings().unwrap_err().message().to_owned();
+    assert_eq!(refused(r#"{"max_in_flight":0}"#), "`max_in_flight` must be at least 1");
+    assert_eq!(refused(r#"{"lease_s":1}"#), "`lease_s` must be at least 10");
+    assert_eq!(refused(r#"{"retry":{"max_attempts":101}}"#), "`max_attempts` must be from 1 to 100");
+    assert!(serde_json::from_str::<DeliveryConfig>(r#"{"timeout":3}"#).is_err());
+}
