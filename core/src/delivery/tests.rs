@@ -601,6 +601,23 @@ async fn refused_credentials_stop_the_destination_and_harm_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_key_that_cannot_be_sent_stops_at_once_and_a_request_that_cannot_be_sent_sinks_no_neighbour() {
+    let bench = Bench::new(Settings::default(), |_, _| (Duration::ZERO, Err(TransportFailure::Misconfigured("a line break".into()))));
+    bench.accept(lanes("single", 0..5));
+    assert_eq!(bench.delivery.drain(&bench.stop).await.unwrap_err().code(), ErrorCode::InvalidConfig);
+    assert_eq!((bench.waiting(), bench.platform.epoch.elapsed() < SECOND), (5, true));
+
+    let bench = Bench::new(Settings::default(), |seen, _| {
+        let odd = seen.keys.iter().any(|key| key == "k2");
+        if odd { (Duration::ZERO, Err(TransportFailure::Malformed("odd".into()))) } else { accepted() }
+    });
+    bench.accept(lanes("bulk", 0..5));
+    let drained = bench.drain().await;
+    assert_eq!((drained.delivered, drained.dead_lettered), (4, 1));
+    assert_eq!(bench.letters()[0].operation.idempotency_key.as_str(), "k2");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stop_lets_what_is_under_way_end_and_gives_the_rest_back() {
     let bench = Bench::new(Settings { max_in_flight: 2, ..Settings::default() }, |_, _| (SECOND, accepted().1));
     bench.accept(lanes("single", 0..10));
