@@ -938,6 +938,15 @@ fn a_backfill_starts_nothing_unless_told() {
     assert_eq!(skip(&loud, &record(cart(json!({})), past)), SkipReason::BackfillQuiet);
 }
 
+#[test]
+fn an_old_order_that_changes_now_is_not_confirmed_again_where_that_is_set() {
+    let late = |hours: &str| record(order(json!({})), json!({ "observed_at": hours }));
+    let iterable = open(json!({ "purchase_max_age_h": 48 }));
+    assert_eq!(ops(&iterable, &late("2026-01-03T09:59:59Z")).len(), 1);
+    assert_eq!(skip(&iterable, &late("2026-01-03T10:00:00Z")), SkipReason::BackfillQuiet);
+    assert_eq!(ops(&open(json!({})), &late("2027-01-01T10:00:00Z")).len(), 1);
+}
+
 // -- events ----------------------------------------------------------------------------------------------------------
 
 fn refund() -> Value {
