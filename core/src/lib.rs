@@ -10,11 +10,18 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod decide;
+#[cfg(feature = "delivery")]
+pub mod delivery;
 pub mod destinations;
 pub mod error;
+pub mod facade;
 pub mod fingerprint;
 pub mod model;
 pub mod normalize;
+pub mod pipeline;
 pub mod sources;
+pub mod state;
+pub mod validate;
 
 pub use error::{Error, ErrorCode, Result};

@@ -59,6 +59,16 @@ pub trait Destination: Send + Sync {
     /// A request without side effects that tells whether the credentials work.
     fn check(&self) -> Request;
 
+    /// What the answer to [`Destination::check`] means, in one sentence.
+    fn read_check(&self, reply: &Reply) -> String {
+        match reply.status {
+            200..=299 => "the credentials work".to_owned(),
+            401 => "the credentials are not known there; check the key and the region".to_owned(),
+            403 => "the credentials do not allow this call; check the key's type".to_owned(),
+            status => format!("the destination answered with status {status}"),
+        }
+    }
+
     /// The base URL requests are sent to, without a trailing slash.
     fn base_url(&self) -> &str;
 

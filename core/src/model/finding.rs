@@ -65,6 +65,7 @@ findings! {
     PriceNegative = "price.negative", Error, "A price is below zero.";
     NameMissing = "name.missing", Warning, "No name in the market's locale nor in any fallback.";
     ConsentUndated = "consent.undated", Warning, "A yes without a time cannot outweigh an earlier no.";
+    ConsentFuture = "consent.future", Error, "A yes dated in the future would outweigh every later no; check the shop's clock.";
     FieldDropped = "destination.field_dropped", Warning, "The destination cannot take this field in this form; the rest of the record is sent.";
     IdentityUnusable = "destination.identity_unusable", Error, "The destination cannot take this identity; see the message for its rule.";
     ValueUnsupported = "destination.value_unsupported", Error, "The destination cannot take this value; see the message for its rule.";

@@ -38,6 +38,7 @@ reasons! {
     NotConfigured = "not_configured", "The destination needs a setting, such as a catalog name or message type, that is not given.";
     BackfillQuiet = "backfill_quiet", "In backfill mode this call could start journeys at the destination.";
     Superseded = "superseded", "Something newer made it pointless while it waited.";
+    NeedsFetch = "needs_fetch", "The message names a resource without its content; fetch it and send the resource.";
     Ignored = "ignored", "The source's message says nothing a marketer needs; it is ignored by name.";
 }
 

@@ -147,3 +147,20 @@ pub const NAMES: &[&str] = &[
     #[cfg(feature = "source-commercetools")]
     "commercetools",
 ];
+
+/// The JSON pointer (RFC 6901) of a path that serde kept.
+#[must_use]
+pub fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let mut text = String::new();
+    for segment in path {
+        text.push('/');
+        match segment {
+            Segment::Seq { index } => text.push_str(&index.to_string()),
+            Segment::Map { key } => text.push_str(&key.replace('~', "~0").replace('/', "~1")),
+            Segment::Enum { variant } => text.push_str(variant),
+            Segment::Unknown => text.push('?'),
+        }
+    }
+    text
+}

@@ -1,69 +1,223 @@
-//! Iterable.
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+#![doc = include_str!("README.md")]
 
-use super::{Built, Capabilities, Destination, Method, Operation, Reading, Reply, Request, Secret};
+mod build;
+mod capabilities;
+mod config;
+mod ids;
+mod payload;
+mod reply;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use memchr::memmem;
+
+use super::{Built, Capabilities, Completed, Destination, Method, Operation, Reading, Reply, Request, Secret};
 use crate::error::{Error, ErrorCode};
 use crate::model::Record;
+use capabilities as endpoints;
 
-/// Settings.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Config {
-    /// Server-side API key.
-    pub api_key: Secret,
-}
+pub use capabilities::CAPABILITIES;
+pub use config::{
+    Backfilled, CatalogLayout, CatalogWrite, Catalogs, Config, ConsentTarget, ContactDeletion, DataCenter, EmptyCart, Erase, Policy,
+    ProjectType, Subscriptions, Write,
+};
 
-/// Facts.
-pub const CAPABILITIES: Capabilities = Capabilities { destination: "iterable", endpoints: &[] };
-
-/// The destination.
+/// The Iterable destination.
 #[derive(Debug)]
 pub struct Iterable {
     config: Config,
+    project: ProjectType,
+    base_url: String,
 }
 
 impl Iterable {
     /// A destination with these settings.
     ///
     /// # Errors
-    /// `invalid_config`.
+    /// `invalid_config` naming the setting at fault.
     pub fn new(config: Config) -> Result<Self, Error> {
-        Ok(Iterable { config })
+        let (project, base_url) = config.checked()?;
+        Ok(Iterable { config, project, base_url })
+    }
+
+    fn call(&self, endpoint: &'static str, path: String, body: Option<Vec<u8>>) -> Result<Request, Error> {
+        let facts = CAPABILITIES.endpoint(endpoint).ok_or_else(|| internal("an endpoint is not in the table"))?;
+        let headers = if body.is_some() { vec![("content-type", "application/json".to_owned())] } else { Vec::new() };
+        Ok(Request { endpoint: Cow::Borrowed(endpoint), method: facts.method, path, headers, secret_headers: self.credentials(), body })
+    }
+
+    fn credentials(&self) -> Vec<(&'static str, Secret)> {
+        vec![("api-key", self.config.api_key.clone())]
+    }
+
+    fn bulk_head(&self) -> &'static [u8] {
+        match self.config.create_new_fields {
+            None => b"{\"users\":[",
+            Some(true) => b"{\"createNewFields\":true,\"users\":[",
+            Some(false) => b"{\"createNewFields\":false,\"users\":[",
+        }
+    }
+
+    /// The read before a subscription is written.
+    fn profile_request(&self, operation: &Operation) -> Result<Request, Error> {
+        let row = reply::subscription(operation)?;
+        let (endpoint, mut path, id) = match (&row.email, &row.user_id) {
+            (Some(email), _) => (endpoints::GET_BY_EMAIL, "/api/users/getByEmail?email=".to_owned(), email),
+            (None, Some(id)) => (endpoints::GET_BY_USER_ID, "/api/users/byUserId?userId=".to_owned(), id),
+            (None, None) => return Err(internal("a subscription names nobody")),
+        };
+        ids::percent(id, &mut path);
+        self.call(endpoint, path, None)
     }
 }
 
 impl Destination for Iterable {
     fn name(&self) -> &'static str {
-        "iterable"
+        CAPABILITIES.destination
     }
+
     fn capabilities(&self) -> &'static Capabilities {
         &CAPABILITIES
     }
-    fn build(&self, _record: &Record) -> Built {
-        Built::default()
+
+    fn build(&self, record: &Record) -> Built {
+        build::build(self, record)
     }
-    fn request(&self, _operations: &[&Operation]) -> Result<Request, Error> {
-        Err(Error::new(ErrorCode::Internal, "x"))
+
+    fn request(&self, operations: &[&Operation]) -> Result<Request, Error> {
+        let [first, rest @ ..] = operations else { return Err(internal("a request needs an operation")) };
+        if rest.iter().any(|other| other.endpoint != first.endpoint || other.group != first.group) {
+            return Err(internal("operations of one request must share endpoint and group"));
+        }
+        let facts = CAPABILITIES.endpoint(&first.endpoint).ok_or_else(|| internal("the operation's endpoint is not Iterable's"))?;
+        if operations.len() > facts.max_records as usize {
+            return Err(internal("more operations than the endpoint takes"));
+        }
+        let path = fill(facts.path, first)?;
+        let body = match facts.id {
+            endpoints::USERS_BULK => Some(rows(self.bulk_head(), operations, b"]}", true)?),
+            endpoints::TRACK_BULK => Some(rows(b"{\"events\":[", operations, b"]}", false)?),
+            endpoints::CATALOG_DELETE => Some(rows(b"{\"itemIds\":[", operations, b"]}", false)?),
+            endpoints::CATALOG_PATCH => Some(documents(operations, b"},\"replaceUploadedFieldsOnly\":true}")?),
+            endpoints::CATALOG_REPLACE => Some(documents(operations, b"},\"replaceUploadedFieldsOnly\":false}")?),
+            endpoints::USERS_UPDATE => Some(without_null_email(&first.body)?.into_owned()),
+            endpoints::PURCHASE | endpoints::CART | endpoints::TRACK | endpoints::FORGET => Some(first.body.clone()),
+            endpoints::SUBSCRIPTIONS => return Err(internal("a list of subscriptions is computed from the profile")),
+            _ => None,
+        };
+        self.call(facts.id, path, body)
     }
-    fn read(&self, _operations: &[&Operation], _reply: &Reply) -> Reading {
-        Reading::Each(Vec::new(), Vec::new())
+
+    fn read(&self, operations: &[&Operation], reply: &Reply) -> Reading {
+        reply::read(operations, reply)
     }
+
+    fn prefetch(&self, operation: &Operation) -> Option<Request> {
+        let needed = match operation.endpoint.as_ref() {
+            // Leaving is right whatever the profile says; joining is not, and neither is replacing a list unseen.
+            endpoints::SUBSCRIBE_EMAIL | endpoints::SUBSCRIBE_USER_ID | endpoints::SUBSCRIPTIONS => true,
+            _ => false,
+        };
+        needed.then(|| self.profile_request(operation).ok()).flatten()
+    }
+
+    fn complete(&self, operation: &Operation, reply: &Reply) -> Result<Completed, Error> {
+        match reply::complete(operation, reply)? {
+            reply::Change::None(skip) => Ok(Completed::Skip(skip)),
+            reply::Change::Later(refusal, after) => Ok(Completed::Retry(refusal, after)),
+            reply::Change::One if operation.endpoint == endpoints::SUBSCRIPTIONS => Err(internal("a list of subscriptions is missing")),
+            reply::Change::One => Ok(Completed::Send(self.request(&[operation])?)),
+            reply::Change::List(body) => {
+                Ok(Completed::Send(self.call(endpoints::SUBSCRIPTIONS, "/api/users/updateSubscriptions".to_owned(), Some(body))?))
+            }
+        }
+    }
+
     fn check(&self) -> Request {
-        let _ = &self.config;
         Request {
-            endpoint: "".into(),
+            endpoint: Cow::Borrowed(endpoints::MESSAGE_TYPES),
             method: Method::Get,
-            path: String::new(),
+            path: "/api/messageTypes".to_owned(),
             headers: Vec::new(),
-            secret_headers: Vec::new(),
+            secret_headers: self.credentials(),
             body: None,
         }
     }
+
     fn base_url(&self) -> &str {
-        ""
+        &self.base_url
     }
+
     fn backfill_notice(&self) -> &'static str {
-        ""
+        "Iterable has no switch that keeps journeys quiet. A backfill sends contacts, denials and catalogs; it withholds carts always, and \
+         purchases, events and subscriptions unless `backfill_purchases`, `backfill_events` or `backfill_grants` is `send`. Journeys that \
+         start on a profile update can start: pause them first. Purchases clear live carts: send open carts again afterwards."
     }
+}
+
+fn internal(message: &'static str) -> Error {
+    Error::new(ErrorCode::Internal, message)
+}
+
+/// Fills the placeholders of the endpoint's path.
+fn fill(template: &str, operation: &Operation) -> Result<String, Error> {
+    let mut path = String::with_capacity(template.len() + 64);
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}').ok_or_else(|| internal("a path in the table is malformed"))?;
+        let value = operation.params.get(name).ok_or_else(|| internal("the operation lacks a value its path needs"))?;
+        path.push_str(before);
+        ids::percent(value, &mut path);
+        rest = after;
+    }
+    path.push_str(rest);
+    Ok(path)
+}
+
+/// Rows between head and tail, as they are.
+fn rows(head: &[u8], operations: &[&Operation], tail: &[u8], people: bool) -> Result<Vec<u8>, Error> {
+    let bytes: usize = operations.iter().map(|operation| operation.body.len() + 1).sum();
+    let mut body = Vec::with_capacity(head.len() + bytes + tail.len());
+    body.extend_from_slice(head);
+    for (index, operation) in operations.iter().enumerate() {
+        if index > 0 {
+            body.push(b',');
+        }
+        if people {
+            body.extend_from_slice(&without_null_email(&operation.body)?);
+        } else {
+            body.extend_from_slice(&operation.body);
+        }
+    }
+    body.extend_from_slice(tail);
+    Ok(body)
+}
+
+/// Catalog items under their ids.
+fn documents(operations: &[&Operation], tail: &[u8]) -> Result<Vec<u8>, Error> {
+    let bytes: usize = operations.iter().map(|operation| operation.body.len() + 48).sum();
+    let mut body = Vec::with_capacity(32 + bytes + tail.len());
+    body.extend_from_slice(b"{\"documents\":{");
+    for (index, operation) in operations.iter().enumerate() {
+        if index > 0 {
+            body.push(b',');
+        }
+        let id = operation.params.get("id").filter(|id| ids::is_catalog_name(id)).ok_or_else(|| internal("a catalog item needs an id"))?;
+        body.push(b'"');
+        body.extend_from_slice(id.as_bytes());
+        body.extend_from_slice(b"\":");
+        body.extend_from_slice(&operation.body);
+    }
+    body.extend_from_slice(tail);
+    Ok(body)
+}
+
+/// A delta blanks what is gone with null, and a null address is the one thing that sinks the whole call.
+fn without_null_email(body: &[u8]) -> Result<Cow<'_, [u8]>, Error> {
+    if memmem::find(body, b"\"email\":null").is_none() {
+        return Ok(Cow::Borrowed(body));
+    }
+    reply::drop_null_email(body).map(Cow::Owned)
 }

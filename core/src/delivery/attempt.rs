@@ -1,0 +1,443 @@
+//! One request's life: send, read, judge, settle. Runs as its own task and always ends with every operation either
+//! settled or given back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::lanes::{Entry, Moment};
+use super::rate_limit::{Pace, Turn, rest_asked_by};
+use super::redact::redact;
+use super::retry::{Next, Setback, retry_after};
+use super::{DeliveryEvent, Drained, Inner, Subject, TransportFailure};
+use crate::destinations::{Completed, Operation, Reading, Refusal, Reply, Request, Verdict};
+use crate::error::{Error, ErrorCode, ErrorGroup};
+use crate::model::{Instant, SkipReason};
+use crate::state::{Failure, Settlement};
+
+/// Operations taken from their lanes and what to do with them.
+pub(super) struct Attempt {
+    pub entries: Vec<Entry>,
+    pub step: Step,
+    /// Returned to the endpoints when the attempt ends, however it ends.
+    pub permits: Vec<Permit>,
+}
+
+pub(super) enum Step {
+    Send(Request),
+    /// Read first; what to send is decided then.
+    Prefetch(Request),
+    /// No request can hold it.
+    Refuse(Refusal),
+}
+
+/// One of an endpoint's calls under way.
+pub(super) struct Permit {
+    inner: Arc<Inner>,
+    endpoint: &'static str,
+}
+
+impl Permit {
+    /// Counts a call of an endpoint whose turn it is.
+    pub fn new(inner: &Arc<Inner>, endpoint: &'static str) -> Self {
+        inner.with_pace(endpoint, Pace::begin);
+        Permit { inner: inner.clone(), endpoint }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.inner.with_pace(self.endpoint, |pace, _| pace.end());
+    }
+}
+
+/// How long a half-done operation waits for its second endpoint.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How often to look again for a permit that another request holds.
+pub(super) const PERMIT_POLL: Duration = Duration::from_millis(50);
+
+/// What came of an attempt.
+#[derive(Default)]
+pub(super) struct Finished {
+    /// Lanes of operations that left the outbox, one per operation.
+    pub ended: Vec<String>,
+    /// Operations that go on waiting.
+    pub back: Vec<Entry>,
+    /// Operations that were refused together and go on in halves.
+    pub halves: Vec<Entry>,
+    /// What stops the destination.
+    pub stop: Option<Error>,
+    pub tally: Drained,
+}
+
+pub(super) async fn run(inner: Arc<Inner>, attempt: Attempt) -> Finished {
+    let Attempt { entries, step, permits } = attempt;
+    let mut course = Course::new(&inner, permits);
+    match step {
+        Step::Refuse(refusal) => entries.into_iter().for_each(|entry| course.die(entry, refusal.clone())),
+        Step::Send(request) => course.send(entries, request).await,
+        Step::Prefetch(request) => course.prefetch(entries, request).await,
+    }
+    course.settle().await
+}
+
+/// The request in progress, and all that is to be committed about it.
+struct Course<'a> {
+    inner: &'a Arc<Inner>,
+    permits: Vec<Permit>,
+    sent_at: Instant,
+    took: Duration,
+    status: u16,
+    response: String,
+    /// One draw for the whole request, so that operations that failed together stay together.
+    chance: f64,
+    /// Whether it only showed that the destination is still down: no operation's fault.
+    probe: bool,
+    settlements: Vec<Settlement>,
+    events: Vec<DeliveryEvent>,
+    finished: Finished,
+}
+
+enum Answer {
+    Reply(Reply),
+    Unreachable,
+    Failed(Refusal),
+}
+
+impl<'a> Course<'a> {
+    fn new(inner: &'a Arc<Inner>, permits: Vec<Permit>) -> Self {
+        Course {
+            inner,
+            permits,
+            sent_at: inner.clock.now(),
+            took: Duration::ZERO,
+            status: 0,
+            response: String::new(),
+            chance: inner.chance(),
+            probe: false,
+            settlements: Vec::new(),
+            events: Vec::new(),
+            finished: Finished::default(),
+        }
+    }
+
+    async fn prefetch(&mut self, entries: Vec<Entry>, request: Request) {
+        let reply = match self.ask(&request, &entries).await {
+            Answer::Reply(reply) => reply,
+            Answer::Unreachable => return self.finished.back.extend(entries),
+            Answer::Failed(refusal) => return self.retry_all(entries, &refusal, None),
+        };
+        // The engine never lets such an operation share a request.
+        for entry in entries {
+            match self.inner.destination.complete(&entry.waiting.operation, &reply) {
+                Ok(Completed::Send(request)) => {
+                    self.inner.limits().gate.opened();
+                    match self.turn(&request).await {
+                        Ok(()) => self.send(vec![entry], request).await,
+                        // Nothing was written yet: read again when the other endpoint has time.
+                        Err(due) => self.finished.back.push(Entry { due, ..entry }),
+                    }
+                }
+                Ok(Completed::Skip(skip)) => {
+                    self.inner.limits().gate.opened();
+                    self.skip(entry, skip.reason, skip.detail);
+                }
+                Ok(Completed::Retry(refusal, after)) => self.not_now(&request, vec![entry], &reply, &refusal, after),
+                Err(error) if error.code().group() == ErrorGroup::Transient => {
+                    let refusal = Refusal::new(error.code(), "", error.message());
+                    self.not_now(&request, vec![entry], &reply, &refusal, error.retry_after());
+                }
+                Err(error) if stops(error.code()) => self.stop(vec![entry], error),
+                Err(error) => self.die(entry, Refusal::new(error.code(), "", error.message())),
+            }
+        }
+    }
+
+    /// Waits a moment for the endpoint of a completed request, which need not be the operation's own. When it is not its
+    /// turn soon, says when to come again.
+    async fn turn(&mut self, request: &Request) -> Result<(), Moment> {
+        let inner = self.inner;
+        let Some(endpoint) = inner.destination.capabilities().endpoint(&request.endpoint) else { return Ok(()) };
+        if self.permits.iter().any(|permit| permit.endpoint == endpoint.id) {
+            return Ok(());
+        }
+        let patience = inner.moment() + PATIENCE;
+        loop {
+            let now = inner.moment();
+            let at = match inner.with_pace(endpoint.id, |pace, now| pace.turn(now)) {
+                Some(Turn::At(at)) => at,
+                Some(Turn::WhenOneEnds) => now + PERMIT_POLL,
+                Some(Turn::Now) | None => break,
+            };
+            if at > patience {
+                return Err(at);
+            }
+            tokio::time::sleep_until(inner.epoch + at).await;
+        }
+        self.permits.push(Permit::new(inner, endpoint.id));
+        Ok(())
+    }
+
+    async fn send(&mut self, mut entries: Vec<Entry>, request: Request) {
+        let reply = match self.ask(&request, &entries).await {
+            Answer::Reply(reply) => reply,
+            Answer::Unreachable => return self.finished.back.extend(entries),
+            Answer::Failed(refusal) => return self.retry_all(entries, &refusal, None),
+        };
+        let operations: Vec<&Operation> = entries.iter().map(|entry| &entry.waiting.operation).collect();
+        let reading = self.inner.destination.read(&operations, &reply);
+        if !matches!(reading, Reading::Retry(..)) {
+            self.inner.limits().gate.opened();
+        }
+        match reading {
+            Reading::Each(verdicts, warnings) => {
+                for text in warnings {
+                    self.events.push(DeliveryEvent::Warning { endpoint: request.endpoint.clone(), text });
+                }
+                if verdicts.len() != entries.len() {
+                    let refusal = Refusal::new(ErrorCode::Internal, "", "the answer was not read operation by operation");
+                    return self.retry_all(entries, &refusal, None);
+                }
+                for (entry, verdict) in entries.into_iter().zip(verdicts) {
+                    self.judge(entry, verdict, &request, &reply);
+                }
+            }
+            Reading::Split(refusal) => match entries.pop() {
+                Some(only) if entries.is_empty() => self.die(only, refusal),
+                last => {
+                    entries.extend(last);
+                    self.finished.halves = entries;
+                }
+            },
+            Reading::Retry(refusal, after) => self.not_now(&request, entries, &reply, &refusal, after),
+            Reading::Stop(error) => self.stop(entries, error),
+        }
+    }
+
+    /// Sends and waits, and tells what the answer says about the destination's health.
+    async fn ask(&mut self, request: &Request, entries: &[Entry]) -> Answer {
+        let inner = self.inner;
+        let begun = tokio::time::Instant::now();
+        self.sent_at = inner.clock.now();
+        let sending = inner.transport.send(inner.destination.base_url(), request);
+        let outcome = tokio::time::timeout(inner.settings.request_timeout, sending).await;
+        self.took = begun.elapsed();
+        let outcome = outcome.unwrap_or(Err(TransportFailure::Timeout)).and_then(whole);
+        self.status = outcome.as_ref().map_or(0, |reply| reply.status);
+        self.finished.tally.requests += 1;
+        self.events.push(DeliveryEvent::RequestDone {
+            endpoint: request.endpoint.clone(),
+            status: outcome.as_ref().ok().map(|reply| reply.status),
+            operations: entries.len(),
+            elapsed: self.took,
+        });
+        tracing::debug!(
+            destination = inner.destination.name(),
+            endpoint = %request.endpoint,
+            status = self.status,
+            operations = entries.len(),
+            elapsed_ms = self.took.as_millis(),
+            correlation_id = entries.first().map(|entry| entry.waiting.operation.correlation_id.as_str()),
+            "request done"
+        );
+        let now = inner.moment();
+        match outcome {
+            Ok(reply) => {
+                let secrets: Vec<_> = request.secret_headers.iter().map(|(_, secret)| secret).collect();
+                self.response = redact(&reply.body, &secrets);
+                if let Some(rest) = rest_asked_by(&reply, inner.clock.now(), inner.settings.retry.max_retry_after) {
+                    inner.with_pace(&request.endpoint, |pace, now| pace.rest(now, rest));
+                }
+                Answer::Reply(reply)
+            }
+            Err(failure) => {
+                self.response.clear();
+                let code = failure.code();
+                let policy = &inner.settings.retry;
+                let unreachable = matches!(failure, TransportFailure::BeforeSending(_));
+                let news = if unreachable { inner.limits().gate.unreachable(now, policy, self.chance) } else { self.not_well(code) };
+                let text = redact(failure.to_string().as_bytes(), &[]);
+                if news {
+                    tracing::warn!(destination = inner.destination.name(), endpoint = %request.endpoint, failure = %text, "destination is down");
+                    self.events.push(DeliveryEvent::Warning { endpoint: request.endpoint.clone(), text: text.clone() });
+                }
+                if unreachable { Answer::Unreachable } else { Answer::Failed(Refusal::new(code, "", text)) }
+            }
+        }
+    }
+
+    fn judge(&mut self, mut entry: Entry, verdict: Verdict, request: &Request, reply: &Reply) {
+        match verdict {
+            Verdict::Accepted => {
+                self.settlements.push(Settlement::Delivered { id: entry.waiting.id });
+                self.events.push(DeliveryEvent::Delivered { subject: subject(&entry) });
+                self.finished.tally.delivered += 1;
+                self.finished.ended.push(entry.waiting.operation.lane);
+            }
+            Verdict::Rejected(refusal) => self.die(entry, refusal),
+            Verdict::Retry(refusal, after) => {
+                let asked = self.asked(reply, after);
+                if refusal.code.0 == ErrorCode::RateLimited {
+                    self.throttle(request, asked);
+                }
+                self.retry_all(vec![entry], &refusal, asked);
+            }
+            Verdict::Discarded(reason, detail) => self.skip(entry, reason, detail),
+            Verdict::Amended(_, text) if entry.waiting.amended => {
+                self.die(entry, Refusal::new(ErrorCode::Rejected, "amended_twice", text));
+            }
+            Verdict::Amended(body, text) => {
+                self.settlements.push(Settlement::Amended { id: entry.waiting.id, body: body.clone() });
+                self.events.push(DeliveryEvent::Warning { endpoint: request.endpoint.clone(), text });
+                self.finished.tally.retried += 1;
+                entry.waiting.operation.body = body;
+                entry.waiting.amended = true;
+                self.finished.back.push(entry);
+            }
+        }
+    }
+
+    /// The destination answered that the whole request should come again later.
+    fn not_now(&mut self, request: &Request, entries: Vec<Entry>, reply: &Reply, refusal: &Refusal, after: Option<Duration>) {
+        let asked = self.asked(reply, after);
+        let code = refusal.code.0;
+        if code == ErrorCode::RateLimited {
+            self.inner.limits().gate.opened();
+            self.throttle(request, asked);
+        } else if self.not_well(code) {
+            tracing::warn!(destination = self.inner.destination.name(), endpoint = %request.endpoint, code = code.name(), "destination is down");
+            let text = "the destination keeps failing; from here on one request at a time asks whether it is back".to_owned();
+            self.events.push(DeliveryEvent::Warning { endpoint: request.endpoint.clone(), text });
+        }
+        self.retry_all(entries, refusal, asked);
+    }
+
+    /// A failure that may be the whole destination's. Returns whether it is the one that makes it count as down.
+    fn not_well(&mut self, code: ErrorCode) -> bool {
+        let now = self.inner.moment();
+        let mut limits = self.inner.limits();
+        let news = limits.gate.failed(now, code, &self.inner.settings.retry, self.chance);
+        self.probe = !news && limits.gate.down().is_some();
+        news
+    }
+
+    fn asked(&self, reply: &Reply, after: Option<Duration>) -> Option<Duration> {
+        after.or_else(|| retry_after(reply.header("retry-after")?, self.inner.clock.now()))
+    }
+
+    fn throttle(&self, request: &Request, asked: Option<Duration>) {
+        let policy = &self.inner.settings.retry;
+        let rest = asked.map_or(policy.throttle_floor, |asked| asked.min(policy.max_retry_after).max(policy.throttle_floor));
+        self.inner.with_pace(&request.endpoint, |pace, now| pace.throttle(now, rest));
+    }
+
+    fn retry_all(&mut self, entries: Vec<Entry>, refusal: &Refusal, asked: Option<Duration>) {
+        let (now, wall) = (self.inner.moment(), self.inner.clock.now());
+        let (code, policy) = (refusal.code.0, &self.inner.settings.retry);
+        let asked = asked.map(|asked| asked.min(policy.max_retry_after));
+        let setback = Setback { throttled: code == ErrorCode::RateLimited, retry_after: asked, took: self.took };
+        for mut entry in entries {
+            let next = if self.probe {
+                Next::After(policy.backoff(entry.history.attempts.max(1), self.chance).max(asked.unwrap_or_default()))
+            } else {
+                policy.next(&mut entry.history, setback, self.chance)
+            };
+            let Next::After(after) = next else {
+                self.bury(entry, refusal.clone());
+                continue;
+            };
+            entry.due = now + after;
+            entry.waiting.attempts = entry.history.attempts;
+            let first_attempt_at = *entry.waiting.first_attempt_at.get_or_insert(self.sent_at);
+            self.settlements.push(Settlement::Later {
+                id: entry.waiting.id,
+                due_at: wall + after,
+                attempts: entry.history.attempts,
+                first_attempt_at: Some(first_attempt_at),
+            });
+            self.events.push(DeliveryEvent::Retrying { subject: subject(&entry), code, attempts: entry.history.attempts, after });
+            self.finished.tally.retried += 1;
+            self.finished.back.push(entry);
+        }
+    }
+
+    fn skip(&mut self, entry: Entry, reason: SkipReason, detail: String) {
+        self.settlements.push(Settlement::Skipped { id: entry.waiting.id, reason });
+        self.events.push(DeliveryEvent::Skipped { subject: subject(&entry), reason, detail });
+        self.finished.tally.skipped += 1;
+        self.finished.ended.push(entry.waiting.operation.lane);
+    }
+
+    /// Refused for good: the sending that was refused counts.
+    fn die(&mut self, mut entry: Entry, refusal: Refusal) {
+        entry.history.attempts += u32::from(self.finished.tally.requests > 0);
+        self.bury(entry, refusal);
+    }
+
+    fn bury(&mut self, entry: Entry, mut refusal: Refusal) {
+        let (code, attempts) = (refusal.code.0, entry.history.sendings());
+        refusal.message = redact(refusal.message.as_bytes(), &[]);
+        tracing::warn!(
+            destination = self.inner.destination.name(),
+            endpoint = %entry.waiting.operation.endpoint,
+            code = code.name(),
+            status = self.status,
+            attempts,
+            correlation_id = entry.waiting.operation.correlation_id.as_str(),
+            "dead letter"
+        );
+        let failure = Failure { refusal, status: self.status, response: self.response.clone(), attempts };
+        self.settlements.push(Settlement::Dead { id: entry.waiting.id, failure });
+        self.events.push(DeliveryEvent::DeadLettered { subject: subject(&entry), code, status: self.status, attempts });
+        self.finished.tally.dead_lettered += 1;
+        self.finished.ended.push(entry.waiting.operation.lane);
+    }
+
+    fn stop(&mut self, entries: Vec<Entry>, error: Error) {
+        self.finished.back.extend(entries);
+        self.finished.stop = Some(error);
+    }
+
+    /// Commits the verdicts, then tells of them.
+    async fn settle(self) -> Finished {
+        let Course { inner, permits, settlements, events, finished, .. } = self;
+        drop(permits);
+        if !settlements.is_empty() {
+            let (name, now) = (inner.destination.name(), inner.clock.now());
+            if let Err(error) = inner.store(move |store| store.settle(name, &settlements, now)).await {
+                // What the destination took is not on record: going on could send the rest of a lane out of order.
+                return Finished { stop: Some(error.during("settle")), ..Finished::default() };
+            }
+        }
+        for event in &events {
+            inner.observer.event(event);
+        }
+        finished
+    }
+}
+
+/// Errors that concern the set-up and not the one operation.
+fn stops(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::Unauthorized | ErrorCode::Forbidden) || code.group() == ErrorGroup::Config
+}
+
+/// A success whose body is announced as JSON and is none was cut off on its way: what it said is not known.
+fn whole(reply: Reply) -> Result<Reply, TransportFailure> {
+    let json = reply.header("content-type").is_some_and(|kind| kind.to_ascii_lowercase().contains("json"));
+    let success = (200..300).contains(&reply.status) && reply.status != 204;
+    if success && json && serde_json::from_slice::<serde::de::IgnoredAny>(&reply.body).is_err() {
+        return Err(TransportFailure::Unknown("the answer is cut off or is not JSON".to_owned()));
+    }
+    Ok(reply)
+}
+
+fn subject(entry: &Entry) -> Subject {
+    let waiting = &entry.waiting;
+    Subject {
+        id: waiting.id,
+        run: waiting.run.clone(),
+        position: waiting.position,
+        endpoint: waiting.operation.endpoint.clone(),
+        correlation_id: waiting.operation.correlation_id.clone(),
+    }
+}

@@ -1,0 +1,577 @@
+//! Iterable's answers → verdicts.
+//!
+//! The HTTP status decides and the body refines: a 200 can hide failures, a 4xx can say `Success`, and any body can be
+//! plain text. Vendor messages are never passed on: they echo addresses, and one of them the API key.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::super::{Operation, Reading, Refusal, Reply, Skip, Verdict};
+use super::capabilities as endpoints;
+use crate::error::{Error, ErrorCode, Retry};
+use crate::model::SkipReason;
+
+/// How long a write takes to be seen by the calls that depend on it.
+const SETTLING: Duration = Duration::from_secs(60);
+
+const MISMATCH: &str = "RequestFieldsTypesMismatched";
+const NO_SUCH_USER: &str = "error.users.noUserWithIdExists";
+
+/// The usual body of an answer, and what newer services send instead; all of it optional.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Answer<'a> {
+    #[serde(borrow)]
+    code: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    msg: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    params: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct BulkAnswer {
+    success_count: u64,
+    fail_count: u64,
+    filtered_out_fields: Vec<String>,
+    disallowed_event_names: Vec<String>,
+    failed_updates: BTreeMap<String, Vec<String>>,
+    invalid_emails: Vec<String>,
+    invalid_user_ids: Vec<String>,
+}
+
+/// Who a row is about, and which event it is.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Row<'a> {
+    #[serde(borrow, default)]
+    email: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    user_id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    event_name: Option<Cow<'a, str>>,
+}
+
+/// Reads the answer to one request.
+pub(super) fn read(operations: &[&Operation], reply: &Reply) -> Reading {
+    match reply.status {
+        200..=299 => accepted(operations, reply),
+        _ => refused(operations, reply),
+    }
+}
+
+fn accepted(operations: &[&Operation], reply: &Reply) -> Reading {
+    let endpoint = operations.first().map_or("", |operation| operation.endpoint.as_ref());
+    if matches!(endpoint, endpoints::USERS_BULK | endpoints::TRACK_BULK) {
+        return match serde_json::from_slice::<BulkAnswer>(&reply.body) {
+            Ok(answer) => bulk(operations, &answer, reply),
+            // Nobody knows which rows it took; every row may be sent again.
+            Err(_) => Reading::Retry(Refusal::new(ErrorCode::Unavailable, "unreadable_reply", note(reply, "the answer is not JSON")), None),
+        };
+    }
+    if reply.body.trim_ascii_start().starts_with(b"<") {
+        return Reading::Retry(Refusal::new(ErrorCode::Unavailable, "unreadable_reply", note(reply, "the answer is a web page")), None);
+    }
+    let answer = serde_json::from_slice::<Answer<'_>>(&reply.body).unwrap_or_default();
+    if answer.msg.as_deref().is_some_and(|msg| msg.contains("is disallowed from tracking")) {
+        return each(operations, || Verdict::Rejected(disallowed(reply)));
+    }
+    let warnings = serde_json::from_slice::<BulkAnswer>(&reply.body).map(|answer| filtered(&answer)).unwrap_or_default();
+    Reading::Each(operations.iter().map(|_| Verdict::Accepted).collect(), warnings)
+}
+
+fn bulk(operations: &[&Operation], answer: &BulkAnswer, reply: &Reply) -> Reading {
+    let warnings = filtered(answer);
+    let silent =
+        answer.failed_updates.values().all(Vec::is_empty) && answer.invalid_emails.is_empty() && answer.invalid_user_ids.is_empty();
+    if answer.fail_count == 0 && silent && answer.disallowed_event_names.is_empty() {
+        return Reading::Each(operations.iter().map(|_| Verdict::Accepted).collect(), warnings);
+    }
+    // E-mails come back in lower case whatever was sent; userIds are exact.
+    let mut emails: BTreeMap<String, &str> = BTreeMap::new();
+    let mut user_ids: BTreeMap<&str, &str> = BTreeMap::new();
+    let old = [("invalidEmails", &answer.invalid_emails), ("invalidUserIds", &answer.invalid_user_ids)];
+    for (array, values) in old.into_iter().chain(answer.failed_updates.iter().map(|(array, values)| (array.as_str(), values))) {
+        for value in values {
+            if array.ends_with("Emails") {
+                emails.insert(value.to_lowercase(), array);
+            } else {
+                user_ids.insert(value, array);
+            }
+        }
+    }
+    let mut verdicts = Vec::with_capacity(operations.len());
+    let mut named = 0;
+    for operation in operations {
+        let row = serde_json::from_slice::<Row<'_>>(&operation.body).ok();
+        let array = row.as_ref().and_then(|row| {
+            let by_email = row.email.as_ref().and_then(|email| emails.get(&email.to_lowercase()));
+            let by_user_id = row.user_id.as_ref().and_then(|id| user_ids.get(id.as_ref()));
+            by_email.or(by_user_id).copied()
+        });
+        let blocked = row
+            .as_ref()
+            .and_then(|row| row.event_name.as_deref())
+            .is_some_and(|name| answer.disallowed_event_names.iter().any(|n| n == name));
+        verdicts.push(match array {
+            Some(array) => {
+                named += 1;
+                failure(array, reply)
+            }
+            None if blocked => {
+                named += 1;
+                Verdict::Rejected(disallowed(reply))
+            }
+            None => Verdict::Accepted,
+        });
+    }
+    if named < answer.fail_count {
+        let refusal = Refusal::new(ErrorCode::Rejected, "failCount", note(reply, "more rows failed than are named"));
+        if operations.len() > 1 {
+            return Reading::Split(refusal);
+        }
+        return Reading::Each(vec![Verdict::Rejected(refusal)], warnings);
+    }
+    Reading::Each(verdicts, warnings)
+}
+
+/// What an array of `failedUpdates` says about the rows it names.
+fn failure(array: &str, reply: &Reply) -> Verdict {
+    let refusal = |code, message: &str| Refusal::new(code, safe_name(array), note(reply, message));
+    if array.starts_with("forgotten") {
+        Verdict::Discarded(SkipReason::Erased, "Iterable has forgotten this person and takes nothing about them".to_owned())
+    } else if array.starts_with("notFound") {
+        Verdict::Retry(refusal(ErrorCode::NotFound, "the profile does not exist yet"), Some(SETTLING))
+    } else if array.starts_with("conflict") {
+        Verdict::Rejected(refusal(ErrorCode::Conflict, "e-mail and userId belong to two profiles; merge them at Iterable"))
+    } else if array.starts_with("invalidData") {
+        Verdict::Rejected(refusal(ErrorCode::Rejected, "a field of the row has a value or type that the project does not take"))
+    } else {
+        Verdict::Rejected(refusal(ErrorCode::Rejected, "Iterable does not take this e-mail or userId"))
+    }
+}
+
+fn refused(operations: &[&Operation], reply: &Reply) -> Reading {
+    let answer = serde_json::from_slice::<Answer<'_>>(&reply.body).unwrap_or_default();
+    // `Success` with an error status tells nothing; older services put the code into the message.
+    let code = match (answer.code.as_deref(), answer.msg.as_deref()) {
+        (None | Some("Success" | ""), Some(msg)) if msg.starts_with("error.") => safe_name(msg),
+        (Some(code), _) if !matches!(code, "Success" | "") => safe_name(code),
+        _ => format!("http_{}", reply.status),
+    };
+    let endpoint = operations.first().map_or("", |operation| operation.endpoint.as_ref());
+    let alone = operations.len() <= 1;
+    let refusal = |kind: ErrorCode, message: &str| Refusal::new(kind, code.clone(), note(reply, message));
+    let one = |verdict: Verdict, why: Refusal| if alone { Reading::Each(vec![verdict], Vec::new()) } else { Reading::Split(why) };
+    let reject = |kind: ErrorCode, message: &str| one(Verdict::Rejected(refusal(kind, message)), refusal(kind, message));
+
+    match code.as_str() {
+        MISMATCH => {
+            let why = refusal(ErrorCode::Rejected, &mismatch(&answer));
+            let Some(operation) = operations.first().filter(|_| alone) else { return Reading::Split(why) };
+            return Reading::Each(vec![amended(&operation.body, &answer).unwrap_or(Verdict::Rejected(why))], Vec::new());
+        }
+        "ForgottenUserError" => {
+            let done = matches!(endpoint, endpoints::FORGET | endpoints::DELETE_BY_EMAIL | endpoints::DELETE_BY_USER_ID);
+            let verdict = if done { Verdict::Accepted } else { failure("forgotten", reply) };
+            return one(verdict, refusal(ErrorCode::Rejected, "somebody in the request is forgotten"));
+        }
+        "BadParams" | NO_SUCH_USER if matches!(endpoint, endpoints::DELETE_BY_EMAIL | endpoints::DELETE_BY_USER_ID) => {
+            // There is nobody to delete, which is what was wanted.
+            return one(Verdict::Accepted, refusal(ErrorCode::NotFound, "no such profile"));
+        }
+        "UnknownEmailError" | "UnknownUserIdError" => {
+            let why = refusal(ErrorCode::NotFound, "the profile does not exist yet");
+            return one(Verdict::Retry(why.clone(), Some(SETTLING)), why);
+        }
+        code if code.starts_with(NO_SUCH_USER) => return reject(ErrorCode::NotFound, "no profile has this userId"),
+        "BatchTooLarge" => return reject(ErrorCode::TooLarge, "the request is larger than Iterable takes"),
+        "BadApiKey" | "Unauthorized" | "BadAuthorizationHeader" | "InvalidJwtPayload" | "JwtUserIdentifiersMismatched" => {
+            return Reading::Stop(credentials(&code, reply));
+        }
+        _ => {}
+    }
+    match reply.status {
+        401 => Reading::Stop(credentials(&code, reply)),
+        403 => Reading::Stop(
+            Error::new(ErrorCode::Forbidden, "the key may not make this call; a server-side key is needed")
+                .with("vendor_code", code)
+                .with("endpoint", endpoint.to_owned()),
+        ),
+        300..=399 => Reading::Stop(
+            Error::new(ErrorCode::NotFound, "the server sends elsewhere; check `base_url` and `data_center`").with("vendor_code", code),
+        ),
+        408 => Reading::Retry(refusal(ErrorCode::Timeout, "Iterable gave up waiting"), reply.retry_after()),
+        429 => Reading::Retry(refusal(ErrorCode::RateLimited, "Iterable asks to slow down"), reply.retry_after()),
+        500..=599 => Reading::Retry(refusal(ErrorCode::Unavailable, "Iterable cannot serve right now"), reply.retry_after()),
+        413 => reject(ErrorCode::TooLarge, "the request is larger than Iterable takes"),
+        409 => reject(ErrorCode::Conflict, "e-mail and userId belong to two profiles, or the id is taken; merge them at Iterable"),
+        404 => {
+            let message = if endpoint.starts_with("subscriptions.") {
+                "the additive subscription calls are off; have Iterable switch them on or set `subscriptions` to `read_modify_write`"
+            } else if endpoint.starts_with("catalogs.") {
+                "there is no such catalog, or catalogs are not part of the plan; create it before sending"
+            } else {
+                "there is no such call, or the feature is off"
+            };
+            // The same for every row: nothing is gained by splitting.
+            each(operations, || Verdict::Rejected(refusal(ErrorCode::NotFound, message)))
+        }
+        _ => match code.as_str() {
+            "InvalidEmailAddressError" => reject(ErrorCode::Rejected, "Iterable does not take the e-mail address"),
+            "InvalidUserIdError" => reject(ErrorCode::Rejected, "Iterable does not take the userId"),
+            "UniqueFieldsLimitExceeded" => {
+                reject(ErrorCode::Rejected, "the project has no room for more fields; set `create_new_fields` to false")
+            }
+            "EmailAlreadyExists" | "UserIdAlreadyExists" => {
+                reject(ErrorCode::Conflict, "another profile has this e-mail or userId; merge them at Iterable")
+            }
+            "BadJsonBody" => reject(ErrorCode::Rejected, &bad_json(&answer)),
+            _ => reject(ErrorCode::Rejected, "Iterable refused the request"),
+        },
+    }
+}
+
+fn credentials(code: &str, reply: &Reply) -> Error {
+    Error::new(ErrorCode::Unauthorized, "Iterable does not know the key; it must be of this project and this data centre")
+        .with("vendor_code", code.to_owned())
+        .with("status", reply.status.to_string())
+        .retry(Retry::Never)
+}
+
+fn each(operations: &[&Operation], verdict: impl Fn() -> Verdict) -> Reading {
+    Reading::Each(operations.iter().map(|_| verdict()).collect(), Vec::new())
+}
+
+fn disallowed(reply: &Reply) -> Refusal {
+    Refusal::new(ErrorCode::Rejected, "disallowedEventNames", note(reply, "the project's settings block events of this name"))
+}
+
+fn filtered(answer: &BulkAnswer) -> Vec<String> {
+    if answer.filtered_out_fields.is_empty() {
+        return Vec::new();
+    }
+    let names: Vec<String> = answer.filtered_out_fields.iter().take(20).map(|name| format!("`{}`", safe_name(name))).collect();
+    vec![format!(
+        "Iterable dropped {} field(s) the project does not know: {}; create them or set `create_new_fields`",
+        answer.filtered_out_fields.len(),
+        names.join(", ")
+    )]
+}
+
+/// Our sentence with Iterable's request id, by which their support finds the call.
+fn note(reply: &Reply, message: &str) -> String {
+    match reply.header("iterable-request-id") {
+        Some(id) if !id.is_empty() => format!("{message} (request {})", safe_name(id)),
+        _ => message.to_owned(),
+    }
+}
+
+/// A vendor's word as far as it cannot hold a person or a key: what looks like an address or runs long is cut.
+fn safe_name(word: &str) -> String {
+    word.chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':' | '[' | ']')).take(64).collect()
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Validation<'a> {
+    #[serde(borrow, default)]
+    expected_type: Option<Cow<'a, str>>,
+}
+
+fn validation<'a>(answer: &Answer<'a>) -> BTreeMap<Cow<'a, str>, Validation<'a>> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Params<'a> {
+        #[serde(borrow)]
+        validation_errors: BTreeMap<Cow<'a, str>, Validation<'a>>,
+    }
+    answer
+        .params
+        .and_then(|raw| serde_json::from_str::<Params<'a>>(raw.get()).ok())
+        .map(|params| params.validation_errors)
+        .unwrap_or_default()
+}
+
+/// The part after the namespace that some answers put before a field.
+fn field(key: &str) -> &str {
+    key.rsplit_once(":::").map_or(key, |(_, name)| name)
+}
+
+fn mismatch(answer: &Answer<'_>) -> String {
+    let fields: Vec<String> = validation(answer)
+        .iter()
+        .take(10)
+        .map(|(key, error)| {
+            format!(
+                "`{}` (expects {})",
+                safe_name(field(key)),
+                error.expected_type.as_deref().map_or_else(|| "another type".into(), safe_name)
+            )
+        })
+        .collect();
+    if fields.is_empty() {
+        "a field has another type in this project".to_owned()
+    } else {
+        format!("another type in this project: {}", fields.join(", "))
+    }
+}
+
+fn bad_json(answer: &Answer<'_>) -> String {
+    let paths = answer.params.and_then(|raw| serde_json::from_str::<BTreeMap<Cow<'_, str>, &RawValue>>(raw.get()).ok()).unwrap_or_default();
+    match paths.keys().find(|path| path.starts_with("obj")) {
+        Some(path) => format!("a member has a type the call does not take: `{}`", safe_name(path)),
+        None => "a member has a type the call does not take".to_owned(),
+    }
+}
+
+type Members = BTreeMap<String, Box<RawValue>>;
+
+/// The row with the fields named coerced to the type the project has, or dropped; `None` when it names none of ours.
+fn amended(body: &[u8], answer: &Answer<'_>) -> Option<Verdict> {
+    let mut row: Members = serde_json::from_slice(body).ok()?;
+    let mut changes = Vec::new();
+    for (key, error) in validation(answer) {
+        let (full, expected) = (field(&key).to_owned(), error.expected_type.as_deref().unwrap_or_default().to_owned());
+        let path: Vec<&str> = full.split('.').collect();
+        let done = mend(&mut row, &["dataFields"], &path, &expected)
+            .or_else(|| mend(&mut row, &["user", "dataFields"], &path, &expected))
+            .or_else(|| mend_items(&mut row, &path, &expected));
+        if let Some(word) = done {
+            changes.push(format!("`{}` {word}", safe_name(&full)));
+        }
+    }
+    if changes.is_empty() {
+        return None;
+    }
+    let body = serde_json::to_vec(&row).ok()?;
+    Some(Verdict::Amended(body, format!("other types in this project: {}", changes.join(", "))))
+}
+
+/// Changes the member at `place` + `path`; a name with dots may also stand as one key.
+fn mend(row: &mut Members, place: &[&str], path: &[&str], expected: &str) -> Option<&'static str> {
+    let (next, place, path) = match (place, path) {
+        ([next, rest @ ..], path) => (*next, rest, path),
+        ([], [last]) => {
+            let value = row.get(*last)?;
+            return Some(match coerce(value, expected) {
+                Some(value) => {
+                    row.insert((*last).to_owned(), value);
+                    "changed"
+                }
+                None => {
+                    row.remove(*last);
+                    "dropped"
+                }
+            });
+        }
+        ([], [next, rest @ ..]) => (*next, &[][..], rest),
+        ([], []) => return None,
+    };
+    let mut inner: Members = serde_json::from_str(row.get(next)?.get()).ok()?;
+    let done = mend(&mut inner, place, path, expected)?;
+    row.insert(next.to_owned(), serde_json::value::to_raw_value(&inner).ok()?);
+    Some(done)
+}
+
+/// The same for every item of a purchase or cart.
+fn mend_items(row: &mut Members, path: &[&str], expected: &str) -> Option<&'static str> {
+    let path = match path {
+        ["items" | "shoppingCartItems" | "updatedShoppingCartItems", rest @ ..] => rest,
+        other => other,
+    };
+    let path = match path {
+        ["dataFields", rest @ ..] => rest,
+        other => other,
+    };
+    let mut items: Vec<Members> = serde_json::from_str(row.get("items")?.get()).ok()?;
+    let mut done = None;
+    for item in &mut items {
+        done = mend(item, &["dataFields"], path, expected).or(done);
+    }
+    done?;
+    row.insert("items".to_owned(), serde_json::value::to_raw_value(&items).ok()?);
+    done
+}
+
+/// The scalar in the type expected, where nothing is lost.
+fn coerce(value: &RawValue, expected: &str) -> Option<Box<RawValue>> {
+    let text = value.get();
+    let number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'.'));
+    let out = match expected.to_ascii_lowercase().as_str() {
+        "string" if number || matches!(text, "true" | "false") => format!("\"{text}\""),
+        "double" if number && !text.contains('.') => format!("{text}.0"),
+        "long" if number => match text.split_once('.') {
+            Some((whole, fraction)) if fraction.bytes().all(|byte| byte == b'0') => whole.to_owned(),
+            _ => return None,
+        },
+        "boolean" if matches!(text, "\"true\"" | "\"false\"") => text.trim_matches('"').to_owned(),
+        _ => return None,
+    };
+    RawValue::from_string(out).ok()
+}
+
+/// The row without `email: null`, wherever the delta put it.
+pub(super) fn drop_null_email(body: &[u8]) -> Result<Vec<u8>, Error> {
+    let broken = |error| Error::new(ErrorCode::Internal, "a row is not JSON").because(error);
+    let mut row: Members = serde_json::from_slice(body).map_err(broken)?;
+    let null = |members: &Members| members.get("email").is_some_and(|value| value.get() == "null");
+    if null(&row) {
+        row.remove("email");
+    }
+    if let Some(raw) = row.get("dataFields") {
+        let mut fields: Members = serde_json::from_str(raw.get()).map_err(broken)?;
+        if null(&fields) {
+            fields.remove("email");
+            row.insert("dataFields".to_owned(), serde_json::value::to_raw_value(&fields).map_err(broken)?);
+        }
+    }
+    serde_json::to_vec(&row).map_err(broken)
+}
+
+// -- subscriptions ---------------------------------------------------------------------------------------------------
+
+/// The row of a subscription operation.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Subscription {
+    #[serde(default)]
+    pub email: Option<String>,
+    #[serde(default)]
+    pub user_id: Option<String>,
+    granted: bool,
+    message_type: u64,
+    #[serde(default)]
+    message_channel: Option<u64>,
+    opt_in: bool,
+}
+
+/// Reads the row of a subscription operation.
+pub(super) fn subscription(operation: &Operation) -> Result<Subscription, Error> {
+    serde_json::from_slice(&operation.body)
+        .map_err(|error| Error::new(ErrorCode::Internal, "a subscription's row is not its own").because(error))
+}
+
+/// What the profile leaves to do.
+pub(super) enum Change {
+    /// Nothing.
+    None(Skip),
+    /// Ask again.
+    Later(Refusal, Option<Duration>),
+    /// The one subscription.
+    One,
+    /// A list that changes, as the whole request body.
+    List(Vec<u8>),
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Profile {
+    unsubscribed_channel_ids: Option<Vec<u64>>,
+    unsubscribed_message_type_ids: Option<Vec<u64>>,
+    subscribed_message_type_ids: Option<Vec<u64>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Found {
+    #[serde(default)]
+    user: Option<FoundUser>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FoundUser {
+    #[serde(default)]
+    data_fields: Option<Profile>,
+}
+
+/// Decides from the profile as just read. Whoever left at Iterable stays away: the profile does not tell when they left,
+/// and of a yes and a no without order the no counts.
+pub(super) fn complete(operation: &Operation, reply: &Reply) -> Result<Change, Error> {
+    let row = subscription(operation)?;
+    let later = |code, vendor: &str, message: &str, after| Ok(Change::Later(Refusal::new(code, vendor, note(reply, message)), after));
+    let answer = serde_json::from_slice::<Answer<'_>>(&reply.body).unwrap_or_default();
+    let says = |word: &str| {
+        answer.code.as_deref().is_some_and(|code| code.starts_with(word)) || answer.msg.as_deref().is_some_and(|msg| msg.starts_with(word))
+    };
+    let text_missing = reply.body.starts_with(b"No user with that id exists");
+    let profile = match reply.status {
+        200..=299 => {
+            let found: Found = match serde_json::from_slice(&reply.body) {
+                Ok(found) => found,
+                Err(_) => return later(ErrorCode::Unavailable, "unreadable_reply", "the profile cannot be read", None),
+            };
+            found.user.and_then(|user| user.data_fields)
+        }
+        400 | 404 | 500 if says(NO_SUCH_USER) || text_missing => None,
+        401 => return Err(credentials("http_401", reply)),
+        403 => return Err(Error::new(ErrorCode::Forbidden, "the key may not read profiles; a server-side key is needed")),
+        408 => return later(ErrorCode::Timeout, "http_408", "Iterable gave up waiting", reply.retry_after()),
+        429 => return later(ErrorCode::RateLimited, "RateLimitExceeded", "Iterable asks to slow down", reply.retry_after()),
+        500..=599 => {
+            return later(
+                ErrorCode::Unavailable,
+                &format!("http_{}", reply.status),
+                "Iterable cannot serve right now",
+                reply.retry_after(),
+            );
+        }
+        400 | 409 if says("ForgottenUserError") => {
+            return Ok(Change::None(Skip::new(SkipReason::Erased, "Iterable has forgotten this person and takes nothing about them")));
+        }
+        status => return Err(Error::new(ErrorCode::Rejected, "Iterable does not show the profile").with("status", status.to_string())),
+    };
+    let Some(profile) = profile else {
+        // Written moments ago and not visible yet; a list must never be replaced unseen.
+        return later(ErrorCode::NotFound, "no_profile", "the profile does not exist yet", Some(SETTLING));
+    };
+    let joined = profile.subscribed_message_type_ids.unwrap_or_default();
+    let left = profile.unsubscribed_message_type_ids.unwrap_or_default();
+    let left_channel = row.message_channel.is_some_and(|id| profile.unsubscribed_channel_ids.is_some_and(|ids| ids.contains(&id)));
+    let id = row.message_type;
+    let unchanged = || Ok(Change::None(Skip::new(SkipReason::Unchanged, "the profile already says so")));
+    if row.granted && (left_channel || (!row.opt_in && left.contains(&id))) {
+        let detail = "the person unsubscribed at Iterable; only they can come back, there or through Iterable's preference page";
+        return Ok(Change::None(Skip::new(SkipReason::DeniedAtDestination, detail)));
+    }
+    let already = match (row.granted, row.opt_in) {
+        (true, true) => joined.contains(&id),
+        (false, true) => !joined.contains(&id),
+        (true, false) => true,
+        (false, false) => left.contains(&id),
+    };
+    if already {
+        return unchanged();
+    }
+    if operation.endpoint != endpoints::SUBSCRIPTIONS {
+        return Ok(Change::One);
+    }
+    let mut lists = Lists { email: row.email.as_deref(), user_id: row.user_id.as_deref(), ..Lists::default() };
+    match (row.granted, row.opt_in) {
+        (true, _) => lists.subscribed_message_type_ids = Some(joined.into_iter().chain([id]).collect()),
+        (false, true) => lists.subscribed_message_type_ids = Some(joined.into_iter().filter(|joined| *joined != id).collect()),
+        (false, false) => lists.unsubscribed_message_type_ids = Some(left.into_iter().chain([id]).collect()),
+    }
+    let body = serde_json::to_vec(&lists).map_err(|error| Error::new(ErrorCode::Internal, "a list could not be written").because(error))?;
+    Ok(Change::List(body))
+}
+
+/// `users/updateSubscriptions` with the one list that changes.
+#[derive(Default, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Lists<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subscribed_message_type_ids: Option<Vec<u64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unsubscribed_message_type_ids: Option<Vec<u64>>,
+}

@@ -1,0 +1,272 @@
+//! Answers of every operation: plain data, the same in every language.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::destinations::Method;
+use crate::model::{FindingCode, Instant, Mode, Record, Rejection, Severity, SkipReason};
+use crate::sources::{Fetch, Ignored};
+
+/// Answer of `normalize`: every input row is in exactly one of the lists (in `records` perhaps several times).
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Normalized {
+    /// Canonical records, in input order.
+    pub records: Vec<Record>,
+    /// Position of each record's row in the input, beside `records`.
+    pub positions: Vec<u64>,
+    /// What decoding noticed.
+    pub findings: Vec<RecordFinding>,
+    /// Rows that could not become a record.
+    pub rejected: Vec<Rejection>,
+    /// Rows ignored by name.
+    pub ignored: Vec<Ignored>,
+    /// Rows that only name a resource to fetch.
+    pub fetches: Vec<Fetch>,
+}
+
+/// A finding with the record it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RecordFinding {
+    /// Position of the record's row in the input.
+    pub position: u64,
+    /// Stable code.
+    pub code: FindingCode,
+    /// JSON pointer.
+    pub pointer: String,
+    /// How bad it is, after policy.
+    pub severity: Severity,
+    /// One sentence; never the value of a personal field.
+    pub message: String,
+}
+
+/// Answer of `validate`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct ValidationReport {
+    /// Whether every row could be sent.
+    pub ok: bool,
+    /// Records looked at.
+    pub records: u64,
+    /// Everything found, decode findings included.
+    pub findings: Vec<RecordFinding>,
+    /// Rows that could not become a record.
+    pub rejected: Vec<Rejection>,
+    /// How often each code was found.
+    pub counts: BTreeMap<String, u64>,
+}
+
+/// One HTTP call that would be made, without credentials.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct PlannedRequest {
+    /// The destination.
+    pub destination: String,
+    /// The endpoint's id in the capability table.
+    pub endpoint: String,
+    /// Method.
+    pub method: Method,
+    /// Path and query below the base URL.
+    pub path: String,
+    /// Headers besides credentials.
+    pub headers: BTreeMap<String, String>,
+    /// Positions of the rows it carries.
+    pub positions: Vec<u64>,
+    /// Idempotency keys of the operations it carries.
+    pub idempotency_keys: Vec<String>,
+    /// Body; null for none.
+    #[schemars(with = "serde_json::Value")]
+    pub body: Box<RawValue>,
+}
+
+/// Something that is not sent, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RecordSkip {
+    /// Position of the record's row in the input.
+    pub position: u64,
+    /// Why.
+    pub reason: SkipReason,
+    /// One sentence with what to do about it.
+    pub detail: String,
+}
+
+/// Answer of `build` and `plan`: what would be sent, and what would not and why.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Plan {
+    /// HTTP calls, in order.
+    pub requests: Vec<PlannedRequest>,
+    /// What would not be sent.
+    pub skipped: Vec<RecordSkip>,
+    /// Warnings.
+    pub findings: Vec<RecordFinding>,
+    /// Rows that could not become a record, or that validation refused.
+    pub rejected: Vec<Rejection>,
+    /// Rows ignored by name.
+    pub ignored: Vec<Ignored>,
+    /// Rows that only name a resource to fetch.
+    pub fetches: Vec<Fetch>,
+}
+
+/// Answer of `accept`: what is safe with us from now on.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Receipt {
+    /// The run.
+    pub run: String,
+    /// Operations committed to the outbox.
+    pub accepted: u64,
+    /// What will not be sent.
+    pub skipped: Vec<RecordSkip>,
+    /// Warnings.
+    pub findings: Vec<RecordFinding>,
+    /// Rows that could not become a record, or that validation refused.
+    pub rejected: Vec<Rejection>,
+    /// Rows ignored by name.
+    pub ignored: Vec<Ignored>,
+    /// Rows that only name a resource to fetch.
+    pub fetches: Vec<Fetch>,
+}
+
+/// Counts of a run, in rows of its input.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct RunCounts {
+    /// Rows read.
+    pub rows: u64,
+    /// Rows of which everything due was taken by the destination.
+    pub delivered: u64,
+    /// Rows of which nothing was sent, for a reason.
+    pub skipped: u64,
+    /// Rows that could not become a record, or that validation refused.
+    pub rejected: u64,
+    /// Rows of which something was refused for good.
+    pub dead_lettered: u64,
+    /// Rows of which something is still waiting.
+    pub pending: u64,
+}
+
+/// What happened on one endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct EndpointCounts {
+    /// HTTP requests made, retries included.
+    pub requests: u64,
+    /// Operations delivered.
+    pub delivered: u64,
+    /// Operations that must not be sent after all.
+    pub skipped: u64,
+    /// Operations refused for good.
+    pub dead_lettered: u64,
+    /// Times an operation was put off.
+    pub retries: u64,
+}
+
+/// Answer of `deliver` and `finish_run`: did it arrive, and is it right?
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RunReport {
+    /// The run's id.
+    pub run: String,
+    /// The destination.
+    pub destination: String,
+    /// Whether journeys might start.
+    pub mode: Mode,
+    /// When it began.
+    pub started_at: Instant,
+    /// When this report was made.
+    pub finished_at: Instant,
+    /// Rows by how they ended.
+    pub counts: RunCounts,
+    /// Skips by reason. A row can count several times: a contact can be sent while its consent is not.
+    pub skipped_by_reason: BTreeMap<String, u64>,
+    /// Findings by code, warnings included.
+    pub findings_by_code: BTreeMap<String, u64>,
+    /// What happened on each endpoint.
+    pub endpoints: BTreeMap<String, EndpointCounts>,
+    /// The first rows that were rejected, at most 100.
+    pub rejected: Vec<Rejection>,
+    /// The first skips other than `duplicate`, `unchanged` and `stale`, at most 100.
+    pub skipped: Vec<RecordSkip>,
+    /// Ids of the first dead letters, at most 100.
+    pub dead_letters: Vec<u64>,
+    /// Rows ignored, by their name at the source.
+    pub ignored: BTreeMap<String, u64>,
+    /// Resources that must be fetched to know more, at most 100.
+    pub fetches: Vec<Fetch>,
+    /// What the destination remarked without refusing anything, by text.
+    pub warnings: BTreeMap<String, u64>,
+    /// Why delivery stopped before its end; the outbox holds the rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
+}
+
+/// How a run stands, for progress displays.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Progress {
+    /// The run.
+    pub run: String,
+    /// Rows so far.
+    pub counts: RunCounts,
+    /// Seconds since it began.
+    pub elapsed_s: f64,
+}
+
+/// Answer of `flush`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Flushed {
+    /// Operations that still wait.
+    pub waiting: u64,
+    /// Why delivery stopped before its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
+}
+
+/// A dead letter as shown to people and programs.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Letter {
+    /// Id, stable until it is replayed or discarded.
+    pub id: u64,
+    /// The destination.
+    pub destination: String,
+    /// The endpoint.
+    pub endpoint: String,
+    /// Same key, same effect; a replay keeps it.
+    pub idempotency_key: String,
+    /// Our code, such as `rejected`.
+    pub code: String,
+    /// The vendor's code.
+    pub vendor_code: String,
+    /// One sentence.
+    pub message: String,
+    /// HTTP status; 0 when there was no answer.
+    pub status: u16,
+    /// The answer's body, redacted and cut.
+    pub response: String,
+    /// Times it was sent.
+    pub attempts: u32,
+    /// When it died.
+    pub died_at: Instant,
+    /// Ties the logs together.
+    pub correlation_id: String,
+    /// The run that accepted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// Position of its row in that run's input.
+    pub position: u64,
+    /// The canonical record; correct it and give it to `replay`.
+    pub record: Record,
+    /// The row as it was sent.
+    #[schemars(with = "serde_json::Value")]
+    pub body: Box<RawValue>,
+}
+
+/// Answer of `check`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct CheckReport {
+    /// Whether the credentials work.
+    pub ok: bool,
+    /// HTTP status of the answer; 0 for none.
+    pub status: u16,
+    /// What it means.
+    pub message: String,
+    /// What to know before a backfill.
+    pub backfill_notice: String,
+}

@@ -1,0 +1,22 @@
+//! The whole contract with other languages: *options JSON + data bytes in, bytes out, one error type*.
+//!
+//! Bindings forward to this module and know nothing of commerce. Pure operations are in [`pure`], the stateful ones on
+//! [`Engine`].
+
+#[cfg(feature = "delivery")]
+mod acceptance;
+pub mod answers;
+mod catalog;
+#[cfg(feature = "delivery")]
+mod engine;
+pub mod options;
+pub mod pure;
+#[cfg(feature = "delivery")]
+mod runs;
+#[cfg(feature = "delivery")]
+mod witness;
+
+pub use catalog::{catalog, schema};
+#[cfg(feature = "delivery")]
+pub use engine::Engine;
+pub use pure::{Pipeline, build, normalize, validate};

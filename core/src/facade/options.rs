@@ -1,0 +1,244 @@
+//! Options of every operation. Unknown fields are refused everywhere: a typo is an error, not silence.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::destinations::{self, DestinationConfig};
+use crate::error::{Error, ErrorCode, Result};
+use crate::model::{Instant, Mode};
+use crate::sources::{self, DecodeContext, SourceConfig};
+
+/// How rows are laid out in the bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// One document: a resource, a page, an array or a message. Several lines that each hold a document are read as
+    /// NDJSON.
+    #[default]
+    Auto,
+    /// One document.
+    Json,
+    /// One document a line.
+    Ndjson,
+}
+
+/// A source: its settings, or only its name for the defaults.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum SourceChoice {
+    /// The name, such as `commercetools`.
+    Name(String),
+    /// The settings.
+    Config(Box<SourceConfig>),
+}
+
+/// A destination: its settings.
+pub type DestinationChoice = DestinationConfig;
+
+impl<'de> Deserialize<'de> for SourceChoice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match serde_json::Value::deserialize(deserializer)? {
+            serde_json::Value::String(name) => Ok(SourceChoice::Name(name)),
+            object => serde_json::from_value(object).map(|config| SourceChoice::Config(Box::new(config))).map_err(serde::de::Error::custom),
+        }
+    }
+}
+
+impl SourceChoice {
+    /// The source that this chooses.
+    ///
+    /// # Errors
+    /// `unknown_name` for a name no build knows, else what the settings have.
+    pub fn open(self) -> Result<Box<dyn sources::Source>> {
+        match self {
+            SourceChoice::Name(name) => {
+                if !sources::NAMES.contains(&name.as_str()) {
+                    return Err(Error::new(
+                        ErrorCode::UnknownName,
+                        format!("no source is called that; there are: {}", sources::NAMES.join(", ")),
+                    )
+                    .at("/source"));
+                }
+                let config: SourceConfig = serde_json::from_value(serde_json::json!({ "type": name }))
+                    .map_err(|error| Error::new(ErrorCode::InvalidConfig, error.to_string()).at("/source"))?;
+                config.open()
+            }
+            SourceChoice::Config(config) => config.open(),
+        }
+    }
+}
+
+/// Options of the pure operations `normalize`, `validate` and `build`, and of a `Pipeline`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PipelineOptions {
+    /// What the bytes come from. Without it, `validate` and `build` take canonical records.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceChoice>,
+    /// What to build for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub destination: Option<DestinationChoice>,
+    /// Validation policy.
+    pub validate: crate::validate::Config,
+    /// Whether journeys may start.
+    pub mode: Mode,
+    /// The time to count as now; the machine's clock unless given. Give it for output that never changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub now: Option<Instant>,
+    /// What the bytes are, for documents that do not say: `customer`, `cart`, `order`, `product`, `category`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+    /// How rows are laid out.
+    pub format: Format,
+    /// Rows above this size are rejected unread; 16 MiB unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_record_bytes: Option<usize>,
+    /// Threads to spread NDJSON over; 1 unless given, 0 for one per core. The output does not depend on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads: Option<usize>,
+}
+
+impl PipelineOptions {
+    /// The row limit in force.
+    #[must_use]
+    pub fn max_record_bytes(&self) -> usize {
+        self.max_record_bytes.unwrap_or(DecodeContext::MAX_RECORD_BYTES)
+    }
+}
+
+/// Options of a `Sync`.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SyncOptions {
+    /// What the bytes come from. Without it, canonical records are taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceChoice>,
+    /// What to deliver to.
+    pub destination: DestinationChoice,
+    /// Where to remember: `memory:`, `sqlite:path`.
+    #[serde(default = "SyncOptions::default_state")]
+    pub state: String,
+    /// What an accepted record survives.
+    #[serde(default)]
+    pub durability: crate::state::Durability,
+    /// Validation policy.
+    #[serde(default)]
+    pub validate: crate::validate::Config,
+    /// How consent is weighed.
+    #[serde(default)]
+    pub consent: crate::decide::ConsentConfig,
+    /// Whether journeys may start, unless a call says otherwise.
+    #[serde(default)]
+    pub mode: Mode,
+    /// When to try again, and when to stop.
+    #[serde(default)]
+    pub retry: crate::delivery::RetryConfig,
+    /// Longest wait for one answer, in seconds.
+    #[serde(default = "SyncOptions::default_timeout")]
+    pub timeout_s: f64,
+    /// Most requests under way at once.
+    #[serde(default = "SyncOptions::default_in_flight")]
+    pub max_in_flight: u16,
+    /// Whether the destination's published rates are kept ahead of its refusals. Switch it off only for a sandbox.
+    #[serde(default = "SyncOptions::default_rate_limits")]
+    pub rate_limits: bool,
+    /// Rows above this size are rejected unread; 16 MiB unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_record_bytes: Option<usize>,
+    /// Days an idempotency key is remembered after its delivery.
+    #[serde(default = "SyncOptions::default_key_days")]
+    pub idempotency_days: u32,
+    /// A time to count as now, for tests; the machine's clock unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub now: Option<Instant>,
+}
+
+impl SyncOptions {
+    fn default_state() -> String {
+        "memory:".to_owned()
+    }
+    const fn default_timeout() -> f64 {
+        30.0
+    }
+    const fn default_in_flight() -> u16 {
+        16
+    }
+    const fn default_rate_limits() -> bool {
+        true
+    }
+    const fn default_key_days() -> u32 {
+        730
+    }
+}
+
+/// Options of one call that takes data: `plan`, `deliver`, `accept`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CallOptions {
+    /// Whether journeys may start; the `Sync`'s setting unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// How rows are laid out.
+    pub format: Format,
+    /// What the bytes are, for documents that do not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+    /// The run this belongs to, from `start_run`; a call without one is a run of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// Correlation id of the transport, such as a response header.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub correlation_id: Option<String>,
+}
+
+/// Options of `replay`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReplayOptions {
+    /// Which dead letters.
+    pub filter: crate::state::LetterFilter,
+    /// Corrected canonical records by dead letter id, in place of the ones kept.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fixes: Vec<Fix>,
+}
+
+/// A corrected record for one dead letter.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Fix {
+    /// The dead letter.
+    pub id: u64,
+    /// What to send instead.
+    pub record: crate::model::Record,
+}
+
+/// Options of `flush`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct FlushOptions {
+    /// Longest wait in seconds; without it until nothing waits any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout_s: Option<f64>,
+}
+
+/// Reads options, naming the field at fault. Empty bytes are the defaults.
+///
+/// # Errors
+/// `invalid_config` with the path of the field.
+pub fn parse<T: serde::de::DeserializeOwned>(json: &[u8]) -> Result<T> {
+    let json = if json.is_empty() { b"{}".as_slice() } else { json };
+    let mut reader = serde_json::Deserializer::from_slice(json);
+    serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = crate::sources::pointer(error.path());
+        // serde_json adds a line and column of the options text, which the caller never sees.
+        let text = error.inner().to_string();
+        let message = text.split(" at line ").next().unwrap_or(&text).to_owned();
+        Error::new(ErrorCode::InvalidConfig, message).at(path)
+    })
+}
+
+/// The destinations this build knows, for messages.
+#[must_use]
+pub fn destination_names() -> &'static [&'static str] {
+    destinations::NAMES
+}

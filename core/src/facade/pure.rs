@@ -1,0 +1,347 @@
+//! `normalize`, `validate`, `build`: no state, no network, no clock but the one given.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::answers::{Normalized, RecordFinding, RecordSkip, ValidationReport};
+use super::options::{Format, PipelineOptions, parse};
+use crate::destinations::{Destination, Method, Operation};
+use crate::error::{Error, ErrorCode, Result};
+use crate::model::{Finding, FindingCode, Instant, Mode, Rejection};
+use crate::pipeline::{self, Checked, Draft, Layout, batch, intake};
+use crate::sources::{DecodeContext, Decoded, Fetch, Ignored, Source};
+
+/// Compiled options, for calling many times. Shareable between threads.
+pub struct Pipeline {
+    source: Option<Box<dyn Source>>,
+    destination: Option<Box<dyn Destination>>,
+    validate: crate::validate::Config,
+    mode: Mode,
+    now: Option<Instant>,
+    resource: Option<String>,
+    layout: Layout,
+    max_record_bytes: usize,
+    threads: usize,
+}
+
+impl std::fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pipeline")
+            .field("source", &self.source.as_ref().map(|source| source.name()))
+            .field("destination", &self.destination.as_ref().map(|destination| destination.name()))
+            .finish_non_exhaustive()
+    }
+}
+
+impl From<Format> for Layout {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Auto => Layout::Auto,
+            Format::Json => Layout::Json,
+            Format::Ndjson => Layout::Lines,
+        }
+    }
+}
+
+/// What one thread makes of its share of the input.
+#[derive(Default)]
+struct Share {
+    drafts: Vec<Draft>,
+    checked: Vec<Checked>,
+    rejected: Vec<Rejection>,
+    ignored: Vec<Ignored>,
+    fetches: Vec<Fetch>,
+}
+
+impl Share {
+    fn append(&mut self, mut other: Share) {
+        self.drafts.append(&mut other.drafts);
+        self.checked.append(&mut other.checked);
+        self.rejected.append(&mut other.rejected);
+        self.ignored.append(&mut other.ignored);
+        self.fetches.append(&mut other.fetches);
+    }
+}
+
+impl Pipeline {
+    /// Compiles [`PipelineOptions`].
+    ///
+    /// # Errors
+    /// `invalid_config`, `unknown_name`.
+    pub fn new(options: &[u8]) -> Result<Pipeline> {
+        let options: PipelineOptions = parse(options)?;
+        Ok(Pipeline {
+            source: options.source.clone().map(super::options::SourceChoice::open).transpose()?,
+            destination: options.destination.clone().map(super::options::DestinationChoice::open).transpose()?,
+            mode: options.mode,
+            now: options.now,
+            layout: options.format.into(),
+            max_record_bytes: options.max_record_bytes(),
+            threads: match options.threads {
+                None => 1,
+                Some(0) => std::thread::available_parallelism().map_or(1, usize::from),
+                Some(threads) => threads,
+            },
+            resource: options.resource,
+            validate: options.validate,
+        })
+    }
+
+    /// Source bytes to canonical records: [`Normalized`] as JSON.
+    ///
+    /// # Errors
+    /// `invalid_config` when no source is set.
+    pub fn normalize(&self, data: &[u8]) -> Result<Vec<u8>> {
+        let source = self.source.as_deref().ok_or_else(|| missing("source"))?;
+        let mut decoded = Decoded::default();
+        intake::read(Some(source), self.layout, data, &self.context(), &mut decoded);
+        let mut answer =
+            Normalized { rejected: decoded.rejected, ignored: decoded.ignored, fetches: decoded.fetches, ..Normalized::default() };
+        for row in decoded.records {
+            located(row.position, row.findings, &mut answer.findings);
+            answer.positions.push(row.position);
+            answer.records.push(row.record);
+        }
+        json(&answer, data.len())
+    }
+
+    /// What is wrong with the rows: [`ValidationReport`] as JSON. Takes source bytes when a source is set, else canonical
+    /// records. A row that cannot be read at all is in its `rejected`.
+    ///
+    /// # Errors
+    /// `internal` only.
+    pub fn validate(&self, data: &[u8]) -> Result<Vec<u8>> {
+        let share = self.spread(data, None);
+        let mut report = ValidationReport { records: share.checked.len() as u64, ..ValidationReport::default() };
+        for row in share.checked {
+            located(row.position, row.findings, &mut report.findings);
+        }
+        for row in share.rejected {
+            report.records += u64::from(row.findings.iter().all(|finding| !finding.code.name().starts_with("record.")));
+            for finding in &row.findings {
+                *report.counts.entry(finding.code.name().to_owned()).or_default() += 1;
+            }
+            report.rejected.push(row);
+        }
+        for finding in &report.findings {
+            *report.counts.entry(finding.code.name().to_owned()).or_default() += 1;
+        }
+        report.ok = report.rejected.is_empty();
+        json(&report, 1024)
+    }
+
+    /// What would be sent: [`super::answers::Plan`] as JSON. Takes source bytes when a source is set, else canonical
+    /// records.
+    ///
+    /// # Errors
+    /// `invalid_config` when no destination is set.
+    pub fn build(&self, data: &[u8]) -> Result<Vec<u8>> {
+        let destination = self.destination.as_deref().ok_or_else(|| missing("destination"))?;
+        let share = self.spread(data, Some(destination));
+        let mut operations = Vec::with_capacity(share.drafts.len());
+        let mut skipped = Vec::new();
+        let mut findings = Vec::new();
+        for draft in share.drafts {
+            let position = draft.position;
+            operations.extend(draft.operations.into_iter().map(|operation| (position, operation)));
+            skipped.extend(draft.skipped.into_iter().map(|skip| RecordSkip { position, reason: skip.reason, detail: skip.detail }));
+            located(position, draft.findings, &mut findings);
+        }
+        let rest = Rest { skipped, findings, rejected: share.rejected, ignored: share.ignored, fetches: share.fetches };
+        write_plan(destination, &operations, rest)
+    }
+
+    fn context(&self) -> DecodeContext<'_> {
+        DecodeContext {
+            mode: self.mode,
+            resource: self.resource.as_deref(),
+            max_record_bytes: self.max_record_bytes,
+            ..DecodeContext::at(self.now())
+        }
+    }
+
+    // The façade is the edge where "now" comes from; everything below takes it as an argument.
+    fn now(&self) -> Instant {
+        self.now.unwrap_or_else(chrono::Utc::now)
+    }
+
+    /// Reads, validates and (with a destination) builds, over as many threads as the options say. The outcome does not
+    /// depend on their number.
+    fn spread(&self, data: &[u8], destination: Option<&dyn Destination>) -> Share {
+        let context = self.context();
+        if self.threads < 2 || !self.layout.is_lines(data) {
+            return self.share(data, self.layout, &context, destination);
+        }
+        let mut cuts = Vec::with_capacity(self.threads);
+        let mut rest = data;
+        for left in (1..=self.threads).rev() {
+            let end = match memchr::memchr(b'\n', &rest[rest.len() / left..]) {
+                Some(end) if left > 1 => rest.len() / left + end + 1,
+                _ => rest.len(),
+            };
+            let (cut, after) = rest.split_at(end);
+            if !cut.is_empty() {
+                cuts.push(cut);
+            }
+            rest = after;
+        }
+        let mut position = context.position;
+        let mut whole = Share::default();
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = cuts
+                .into_iter()
+                .map(|cut| {
+                    let context = DecodeContext { position, ..context };
+                    position += memchr::memchr_iter(b'\n', cut).count() as u64;
+                    scope.spawn(move || self.share(cut, Layout::Lines, &context, destination))
+                })
+                .collect();
+            for worker in workers {
+                match worker.join() {
+                    Ok(share) => whole.append(share),
+                    // A panic is a defect; hand it to the boundary that turns it into `internal`.
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+        });
+        whole
+    }
+
+    fn share(&self, data: &[u8], layout: Layout, context: &DecodeContext<'_>, destination: Option<&dyn Destination>) -> Share {
+        let mut decoded = Decoded::default();
+        intake::read(self.source.as_deref(), layout, data, context, &mut decoded);
+        let judge = self.validate.context(context.observed_at);
+        let mut share = Share { rejected: decoded.rejected, ignored: decoded.ignored, fetches: decoded.fetches, ..Share::default() };
+        for row in decoded.records {
+            match pipeline::check(row, &judge) {
+                Err(rejection) => share.rejected.push(rejection),
+                Ok(checked) => match destination {
+                    None => share.checked.push(checked),
+                    Some(destination) => match pipeline::draft(checked.position, &checked.record, checked.findings, destination, &judge) {
+                        Ok(draft) => share.drafts.push(draft),
+                        Err(rejection) => share.rejected.push(rejection),
+                    },
+                },
+            }
+        }
+        share.rejected.sort_by_key(|row| row.position);
+        share
+    }
+}
+
+fn missing(what: &'static str) -> Error {
+    Error::new(ErrorCode::InvalidConfig, format!("`{what}` is needed for this call")).at(format!("/{what}"))
+}
+
+/// Findings with the position of their row.
+pub(super) fn located(position: u64, findings: Vec<Finding>, out: &mut Vec<RecordFinding>) {
+    out.extend(findings.into_iter().map(|finding| RecordFinding {
+        position,
+        code: finding.code,
+        pointer: finding.pointer,
+        severity: finding.severity,
+        message: finding.message,
+    }));
+}
+
+/// The parts of a plan besides its requests.
+#[derive(Serialize)]
+pub(super) struct Rest {
+    pub skipped: Vec<RecordSkip>,
+    pub findings: Vec<RecordFinding>,
+    pub rejected: Vec<Rejection>,
+    pub ignored: Vec<Ignored>,
+    pub fetches: Vec<Fetch>,
+}
+
+/// Writes a plan. Bodies are copied as they are: they can be most of the bytes, and reading them again would cost more
+/// than building them did.
+pub(super) fn write_plan(destination: &dyn Destination, operations: &[(u64, Operation)], mut rest: Rest) -> Result<Vec<u8>> {
+    #[derive(Serialize)]
+    struct Head<'a> {
+        destination: &'a str,
+        endpoint: &'a str,
+        method: Method,
+        path: &'a str,
+        headers: BTreeMap<&'a str, &'a str>,
+        positions: Vec<u64>,
+        idempotency_keys: Vec<&'a str>,
+    }
+    let rows: Vec<&Operation> = operations.iter().map(|(_, operation)| operation).collect();
+    let bytes: usize = rows.iter().map(|row| row.body.len() + 256).sum();
+    let mut out = Vec::with_capacity(bytes + 256);
+    out.extend_from_slice(b"{\"requests\":[");
+    let plan = batch::plan(destination, &rows)?;
+    for (index, refusal) in plan.refused {
+        let finding = Finding::new(FindingCode::ValueUnsupported, "", refusal.message);
+        rest.rejected.push(Rejection { position: operations[index].0, resource: None, findings: vec![finding] });
+    }
+    for (index, planned) in plan.requests.into_iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        let request = planned.request;
+        let head = Head {
+            destination: destination.name(),
+            endpoint: &request.endpoint,
+            method: request.method,
+            path: &request.path,
+            headers: request.headers.iter().map(|(name, value)| (*name, value.as_str())).collect(),
+            positions: planned.operations.iter().map(|index| operations[*index].0).collect(),
+            idempotency_keys: planned.operations.iter().map(|index| operations[*index].1.idempotency_key.as_str()).collect(),
+        };
+        serde_json::to_writer(&mut out, &head).map_err(internal)?;
+        out.pop(); // the closing brace, to go on with the body
+        out.extend_from_slice(b",\"body\":");
+        out.extend_from_slice(request.body.as_deref().unwrap_or(b"null"));
+        out.push(b'}');
+    }
+    out.push(b']');
+    let rest = serde_json::to_vec(&rest).map_err(internal)?;
+    out.push(b',');
+    out.extend_from_slice(&rest[1..]);
+    Ok(out)
+}
+
+pub(super) fn json<T: Serialize>(answer: &T, capacity: usize) -> Result<Vec<u8>> {
+    let mut out = Vec::with_capacity(capacity);
+    serde_json::to_writer(&mut out, answer).map_err(internal)?;
+    Ok(out)
+}
+
+pub(super) fn internal(error: serde_json::Error) -> Error {
+    Error::new(ErrorCode::Internal, "an answer could not be written").because(error)
+}
+
+/// A body as it is, for answers that carry one.
+pub(super) fn raw(body: &[u8]) -> Result<Box<RawValue>> {
+    let text = if body.is_empty() { Cow::Borrowed("null") } else { String::from_utf8_lossy(body) };
+    RawValue::from_string(text.into_owned()).map_err(internal)
+}
+
+/// [`Pipeline::normalize`] in one call.
+///
+/// # Errors
+/// As [`Pipeline::new`] and [`Pipeline::normalize`].
+pub fn normalize(options: &[u8], data: &[u8]) -> Result<Vec<u8>> {
+    Pipeline::new(options)?.normalize(data)
+}
+
+/// [`Pipeline::validate`] in one call.
+///
+/// # Errors
+/// As [`Pipeline::new`] and [`Pipeline::validate`].
+pub fn validate(options: &[u8], data: &[u8]) -> Result<Vec<u8>> {
+    Pipeline::new(options)?.validate(data)
+}
+
+/// [`Pipeline::build`] in one call.
+///
+/// # Errors
+/// As [`Pipeline::new`] and [`Pipeline::build`].
+pub fn build(options: &[u8], data: &[u8]) -> Result<Vec<u8>> {
+    Pipeline::new(options)?.build(data)
+}

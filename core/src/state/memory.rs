@@ -1,0 +1,504 @@
+//! State that lives and dies with the process: for tests, notebooks and dry runs.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fmt;
+use std::sync::{Mutex, MutexGuard};
+
+use super::{
+    Acceptance, Accepted, Claim, ConsentRow, DeadLetter, Failure, Fingerprints, KeyStatus, Known, LetterFilter, RunRow, Settlement,
+    StateStore, Subject, Superseded, Waiting, rules,
+};
+use crate::destinations::Operation;
+use crate::error::{Error, ErrorCode, Result};
+use crate::model::Instant;
+
+/// State in memory. Debug shows no data.
+#[derive(Default)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn lock(&self) -> Result<MutexGuard<'_, State>> {
+        self.state.lock().map_err(|_| Error::new(ErrorCode::Internal, "the state was left half-written by a panic; open it again"))
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore").finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
+struct State {
+    last_id: u64,
+    last_letter: u64,
+    desks: HashMap<String, Desk>,
+    letters: BTreeMap<u64, Letter>,
+    people: HashMap<String, Person>,
+    erased: HashSet<String>,
+    cursors: HashMap<String, String>,
+    runs: HashMap<String, RunRow>,
+}
+
+/// All that belongs to one destination.
+#[derive(Default)]
+struct Desk {
+    keys: HashMap<String, (KeyStatus, Instant)>,
+    entities: HashMap<String, Entity>,
+    outbox: BTreeMap<u64, Row>,
+    by_entity: HashMap<String, BTreeSet<u64>>,
+    by_key: HashMap<String, BTreeSet<u64>>,
+    /// Rows without an owner.
+    free: BTreeSet<u64>,
+    /// Owner of each lane that is held, and how many of its rows. A lane never has two owners.
+    held: HashMap<String, (String, usize)>,
+    leases: HashMap<String, Instant>,
+}
+
+#[derive(Default)]
+struct Entity {
+    version: Option<u64>,
+    sent: Fingerprints,
+}
+
+struct Row {
+    waiting: Waiting,
+    fingerprints: BTreeMap<String, Option<u64>>,
+    record: Vec<u8>,
+    owner: Option<String>,
+}
+
+struct Letter {
+    letter: DeadLetter,
+    fingerprints: BTreeMap<String, Option<u64>>,
+}
+
+#[derive(Default)]
+struct Person {
+    newest: BTreeMap<String, ConsentRow>,
+    history: Vec<ConsentRow>,
+}
+
+impl Desk {
+    fn insert(&mut self, row: Row, now: Instant) {
+        let id = row.waiting.id;
+        let operation = &row.waiting.operation;
+        self.keys.insert(operation.idempotency_key.as_str().to_owned(), (KeyStatus::Pending, now));
+        self.see(&operation.entity, operation.version);
+        self.by_entity.entry(operation.entity.clone()).or_default().insert(id);
+        self.by_key.entry(operation.idempotency_key.as_str().to_owned()).or_default().insert(id);
+        self.free.insert(id);
+        self.outbox.insert(id, row);
+    }
+
+    fn see(&mut self, entity: &str, version: Option<u64>) {
+        if version.is_none() {
+            return;
+        }
+        match self.entities.get_mut(entity) {
+            Some(known) => known.version = known.version.max(version),
+            None => drop(self.entities.insert(entity.to_owned(), Entity { version, sent: Fingerprints::new() })),
+        }
+    }
+
+    /// Takes a row out; its key gets the status, unless another row still waits under it.
+    fn remove(&mut self, id: u64, status: KeyStatus, now: Instant) -> Option<Row> {
+        self.give_back(id);
+        self.free.remove(&id);
+        let row = self.outbox.remove(&id)?;
+        let operation = &row.waiting.operation;
+        unlist(&mut self.by_entity, &operation.entity, id);
+        if unlist(&mut self.by_key, operation.idempotency_key.as_str(), id) {
+            self.keys.insert(operation.idempotency_key.as_str().to_owned(), (status, now));
+        }
+        Some(row)
+    }
+
+    fn take(&mut self, id: u64, owner: &str) {
+        if let Some(row) = self.outbox.get_mut(&id)
+            && self.free.remove(&id)
+        {
+            row.owner = Some(owner.to_owned());
+            self.held.entry(row.waiting.operation.lane.clone()).or_insert_with(|| (owner.to_owned(), 0)).1 += 1;
+        }
+    }
+
+    fn give_back(&mut self, id: u64) {
+        let Some(row) = self.outbox.get_mut(&id) else { return };
+        if row.owner.take().is_none() {
+            return;
+        }
+        self.free.insert(id);
+        let lane = &row.waiting.operation.lane;
+        if let Some((_, rows)) = self.held.get_mut(lane) {
+            *rows -= 1;
+            if *rows == 0 {
+                self.held.remove(lane);
+            }
+        }
+    }
+
+    fn release(&mut self, owner: &str) {
+        if self.leases.remove(owner).is_some() {
+            let ids: Vec<_> = self.outbox.iter().filter(|(_, row)| row.owner.as_deref() == Some(owner)).map(|(id, _)| *id).collect();
+            ids.into_iter().for_each(|id| self.give_back(id));
+        }
+    }
+
+    fn under_way(&self, row: &Row, now: Instant) -> bool {
+        row.owner.as_ref().is_some_and(|owner| self.leases.get(owner).is_some_and(|until| *until > now))
+    }
+
+    fn supersede(&mut self, entity: &str, now: Instant, superseded: &mut Vec<Superseded>) {
+        let ids: Vec<_> = self.by_entity.get(entity).into_iter().flatten().copied().collect();
+        for id in ids {
+            if self.outbox.get(&id).is_some_and(|row| !self.under_way(row, now))
+                && let Some(row) = self.remove(id, KeyStatus::Delivered, now)
+            {
+                superseded.push(Superseded { id, run: row.waiting.run, position: row.waiting.position });
+            }
+        }
+    }
+
+    fn known(&self, subject: &Subject<'_>) -> Known {
+        let waiting = self.by_entity.get(subject.entity);
+        let members: BTreeSet<_> =
+            waiting.into_iter().flatten().filter_map(|id| self.outbox.get(id)).flat_map(|row| row.fingerprints.keys().cloned()).collect();
+        let entity = self.entities.get(subject.entity);
+        Known {
+            key: self.keys.get(subject.idempotency_key).map(|(status, _)| *status),
+            version: entity.and_then(|entity| entity.version),
+            sent: entity.map(|entity| entity.sent.clone()).unwrap_or_default(),
+            pending: waiting.is_some(),
+            pending_members: members.into_iter().collect(),
+        }
+    }
+}
+
+/// Takes an id off an index; true when it was the last of its name.
+fn unlist(index: &mut HashMap<String, BTreeSet<u64>>, name: &str, id: u64) -> bool {
+    let Some(ids) = index.get_mut(name) else { return true };
+    ids.remove(&id);
+    let last = ids.is_empty();
+    if last {
+        index.remove(name);
+    }
+    last
+}
+
+impl State {
+    fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    fn hear(&mut self, row: &ConsentRow) {
+        let row = ConsentRow { at: row.at.map(rules::micros), observed_at: rules::micros(row.observed_at), ..row.clone() };
+        let person = self.people.entry(row.person.clone()).or_default();
+        let mut said = person.history.iter().rev();
+        let last = said.find(|last| last.channel == row.channel && last.source == row.source);
+        if last.is_none_or(|last| !rules::repeats(&row, last)) {
+            person.history.push(row.clone());
+        }
+        if person.newest.get(row.channel.as_str()).is_none_or(|newest| rules::outweighs(&row, newest)) {
+            person.newest.insert(row.channel.as_str().to_owned(), row);
+        }
+    }
+
+    fn bury(&mut self, destination: &str, row: Row, failure: &Failure, now: Instant) {
+        self.last_letter += 1;
+        let letter = DeadLetter {
+            id: self.last_letter,
+            destination: destination.to_owned(),
+            operation: row.waiting.operation,
+            record: row.record,
+            failure: failure.clone(),
+            died_at: now,
+            run: row.waiting.run,
+            position: row.waiting.position,
+        };
+        self.letters.insert(self.last_letter, Letter { letter, fingerprints: row.fingerprints });
+    }
+}
+
+impl StateStore for MemoryStore {
+    fn known(&self, destination: &str, subjects: &[Subject<'_>]) -> Result<Vec<Known>> {
+        let state = self.lock()?;
+        let desk = state.desks.get(destination);
+        Ok(subjects.iter().map(|subject| desk.map(|desk| desk.known(subject)).unwrap_or_default()).collect())
+    }
+
+    fn consents(&self, people: &[&str]) -> Result<Vec<Vec<ConsentRow>>> {
+        let state = self.lock()?;
+        Ok(people
+            .iter()
+            .map(|person| state.people.get(*person).map(|person| person.newest.values().cloned().collect()).unwrap_or_default())
+            .collect())
+    }
+
+    fn erased(&self, people: &[&str]) -> Result<Vec<bool>> {
+        let state = self.lock()?;
+        Ok(people.iter().map(|person| state.erased.contains(*person)).collect())
+    }
+
+    fn consent_history(&self, person: &str) -> Result<Vec<ConsentRow>> {
+        Ok(self.lock()?.people.get(person).map(|person| person.history.clone()).unwrap_or_default())
+    }
+
+    fn accept(&self, acceptance: &Acceptance, now: Instant) -> Result<Accepted> {
+        let now = rules::micros(now);
+        let mut guard = self.lock()?;
+        let state = &mut *guard;
+        let mut accepted = Accepted::default();
+        acceptance.consents.iter().for_each(|row| state.hear(row));
+        state.erased.extend(acceptance.erasures.iter().cloned());
+        let mut desk = state.desks.remove(&acceptance.destination).unwrap_or_default();
+        for (entity, version) in &acceptance.versions {
+            desk.see(entity, Some(*version));
+        }
+        for (index, new) in acceptance.operations.iter().enumerate() {
+            let operation = &new.operation;
+            let key = operation.idempotency_key.as_str();
+            let status = desk.keys.get(key).map(|(status, _)| *status);
+            if operation.once && matches!(status, Some(KeyStatus::Pending | KeyStatus::Delivered)) {
+                accepted.ids.push(desk.by_key.get(key).and_then(BTreeSet::first).copied().unwrap_or(0));
+                accepted.duplicates.push(index);
+                continue;
+            }
+            if status.is_some() {
+                state.letters.retain(|_, Letter { letter, .. }| {
+                    letter.destination != acceptance.destination || letter.operation.idempotency_key != operation.idempotency_key
+                });
+            }
+            for entity in &operation.supersedes {
+                desk.supersede(entity, now, &mut accepted.superseded);
+            }
+            let id = state.next_id();
+            let waiting = Waiting {
+                id,
+                operation: operation.clone(),
+                attempts: 0,
+                first_attempt_at: None,
+                due_at: now,
+                run: new.run.clone(),
+                position: new.position,
+                amended: false,
+            };
+            desk.insert(Row { waiting, fingerprints: new.fingerprints.clone(), record: new.record.clone(), owner: None }, now);
+            accepted.ids.push(id);
+        }
+        state.desks.insert(acceptance.destination.clone(), desk);
+        Ok(accepted)
+    }
+
+    fn claim(&self, destination: &str, claim: &Claim<'_>) -> Result<Vec<Waiting>> {
+        let (now, until) = (rules::micros(claim.now), rules::micros(claim.until));
+        let mut state = self.lock()?;
+        let Some(desk) = state.desks.get_mut(destination) else { return Ok(Vec::new()) };
+        let expired: Vec<_> =
+            desk.leases.iter().filter(|(owner, until)| *owner != claim.owner && **until <= now).map(|(owner, _)| owner.clone()).collect();
+        expired.iter().for_each(|owner| desk.release(owner));
+
+        let per_lane = usize::try_from(claim.per_lane).unwrap_or(usize::MAX);
+        let mut lanes: HashMap<&str, usize> = HashMap::new();
+        let ids: Vec<_> = desk
+            .free
+            .iter()
+            .copied()
+            .filter(|id| {
+                let Some(lane) = desk.outbox.get(id).map(|row| row.waiting.operation.lane.as_str()) else { return false };
+                let held = match desk.held.get(lane) {
+                    Some((owner, _)) if owner != claim.owner => return false,
+                    Some((_, rows)) => *rows,
+                    None => 0,
+                };
+                let rows = lanes.entry(lane).or_insert(held);
+                *rows += 1;
+                *rows <= per_lane
+            })
+            .take(usize::try_from(claim.limit).unwrap_or(usize::MAX))
+            .collect();
+        let lease = desk.leases.get(claim.owner).copied();
+        if !ids.is_empty() || (lease.is_some() && rules::renews(lease, now, until)) {
+            desk.leases.insert(claim.owner.to_owned(), lease.map_or(until, |lease| lease.max(until)));
+        }
+        ids.iter().for_each(|id| desk.take(*id, claim.owner));
+        Ok(ids.iter().filter_map(|id| desk.outbox.get(id)).map(|row| row.waiting.clone()).collect())
+    }
+
+    fn settle(&self, destination: &str, settlements: &[Settlement], now: Instant) -> Result<()> {
+        let now = rules::micros(now);
+        let mut state = self.lock()?;
+        for settlement in settlements {
+            let Some(desk) = state.desks.get_mut(destination) else { return Ok(()) };
+            match settlement {
+                Settlement::Delivered { id } => {
+                    if let Some(row) = desk.remove(*id, KeyStatus::Delivered, now) {
+                        let sent = &mut desk.entities.entry(row.waiting.operation.entity).or_default().sent;
+                        for (member, fingerprint) in row.fingerprints {
+                            match fingerprint {
+                                Some(fingerprint) => sent.insert(member, fingerprint),
+                                None => sent.remove(&member),
+                            };
+                        }
+                    }
+                }
+                Settlement::Skipped { id, .. } => drop(desk.remove(*id, KeyStatus::Delivered, now)),
+                Settlement::Dead { id, failure } => {
+                    if let Some(row) = desk.remove(*id, KeyStatus::Dead, now) {
+                        state.bury(destination, row, failure, now);
+                    }
+                }
+                Settlement::Later { id, due_at, attempts, first_attempt_at } => {
+                    if let Some(Row { waiting, .. }) = desk.outbox.get_mut(id) {
+                        waiting.due_at = rules::micros(*due_at);
+                        waiting.attempts = *attempts;
+                        waiting.first_attempt_at = first_attempt_at.map(rules::micros);
+                    }
+                }
+                Settlement::Amended { id, body } => {
+                    if let Some(Row { waiting, .. }) = desk.outbox.get_mut(id) {
+                        waiting.operation.body.clone_from(body);
+                        waiting.amended = true;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn release(&self, owner: &str) -> Result<()> {
+        self.lock()?.desks.values_mut().for_each(|desk| desk.release(owner));
+        Ok(())
+    }
+
+    fn waiting(&self, destination: &str) -> Result<u64> {
+        Ok(self.lock()?.desks.get(destination).map_or(0, |desk| desk.outbox.len() as u64))
+    }
+
+    fn dead_letters(&self, filter: &LetterFilter) -> Result<Vec<DeadLetter>> {
+        let is = |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|wanted| wanted == found);
+        let state = self.lock()?;
+        Ok(state
+            .letters
+            .values()
+            .map(|Letter { letter, .. }| letter)
+            .filter(|letter| filter.ids.as_ref().is_none_or(|ids| ids.contains(&letter.id)))
+            .filter(|letter| is(&filter.destination, &letter.destination))
+            .filter(|letter| is(&filter.code, letter.failure.refusal.code.0.name()))
+            .filter(|letter| is(&filter.endpoint, &letter.operation.endpoint))
+            .filter(|letter| filter.run.is_none() || filter.run == letter.run)
+            .take(usize::try_from(filter.limit.unwrap_or(rules::LETTERS)).unwrap_or(usize::MAX))
+            .cloned()
+            .collect())
+    }
+
+    fn replay(&self, letters: &[(u64, Option<Operation>)], run: Option<&str>, now: Instant) -> Result<u64> {
+        let now = rules::micros(now);
+        let mut state = self.lock()?;
+        let mut found = 0;
+        for (id, replacement) in letters {
+            let Some(Letter { letter, mut fingerprints }) = state.letters.remove(id) else { continue };
+            let mut operation = letter.operation;
+            if let Some(replacement) = replacement {
+                fingerprints = rules::forgotten(fingerprints, replacement);
+                operation = Operation { idempotency_key: operation.idempotency_key, ..replacement.clone() };
+            }
+            let waiting = Waiting {
+                id: state.next_id(),
+                operation,
+                attempts: 0,
+                first_attempt_at: None,
+                due_at: now,
+                run: run.map(str::to_owned).or(letter.run),
+                position: letter.position,
+                amended: false,
+            };
+            let row = Row { waiting, fingerprints, record: letter.record, owner: None };
+            state.desks.entry(letter.destination).or_default().insert(row, now);
+            found += 1;
+        }
+        Ok(found)
+    }
+
+    fn discard(&self, letters: &[u64]) -> Result<u64> {
+        let mut guard = self.lock()?;
+        let state = &mut *guard;
+        let mut found = 0;
+        for id in letters {
+            let Some(Letter { letter, .. }) = state.letters.remove(id) else { continue };
+            found += 1;
+            let key = &letter.operation.idempotency_key;
+            let last = !state
+                .letters
+                .values()
+                .any(|other| other.letter.destination == letter.destination && other.letter.operation.idempotency_key == *key);
+            if let Some(desk) = state.desks.get_mut(&letter.destination)
+                && last
+                && desk.keys.get(key.as_str()).is_some_and(|(status, _)| *status == KeyStatus::Dead)
+            {
+                desk.keys.remove(key.as_str());
+            }
+        }
+        Ok(found)
+    }
+
+    fn cursor(&self, stream: &str) -> Result<Option<String>> {
+        Ok(self.lock()?.cursors.get(stream).cloned())
+    }
+
+    fn set_cursor(&self, stream: &str, cursor: &str, _now: Instant) -> Result<()> {
+        self.lock()?.cursors.insert(stream.to_owned(), cursor.to_owned());
+        Ok(())
+    }
+
+    fn put_run(&self, run: &RunRow) -> Result<()> {
+        let run = RunRow { started_at: rules::micros(run.started_at), finished_at: run.finished_at.map(rules::micros), ..run.clone() };
+        self.lock()?.runs.insert(run.id.clone(), run);
+        Ok(())
+    }
+
+    fn runs(&self, limit: u32) -> Result<Vec<RunRow>> {
+        let mut runs: Vec<_> = self.lock()?.runs.values().cloned().collect();
+        runs.sort_unstable_by(|a, b| (b.started_at, &b.id).cmp(&(a.started_at, &a.id)));
+        runs.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(runs)
+    }
+
+    fn purge(&self, before: Instant) -> Result<u64> {
+        let before = rules::micros(before);
+        let mut purged = 0;
+        for desk in self.lock()?.desks.values_mut() {
+            let keys = desk.keys.len();
+            desk.keys.retain(|_, (status, at)| *status != KeyStatus::Delivered || *at >= before);
+            purged += (keys - desk.keys.len()) as u64;
+        }
+        Ok(purged)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_under_the_lock_is_an_error_for_the_others() {
+        let store = MemoryStore::new();
+        std::thread::scope(|scope| {
+            let died = scope.spawn(|| {
+                let _guard = store.state.lock();
+                panic!("on purpose");
+            });
+            assert!(died.join().is_err());
+        });
+        assert_eq!(store.waiting("any").map_err(|error| error.code()), Err(ErrorCode::Internal));
+    }
+}

@@ -1,0 +1,161 @@
+//! Runs every golden case through the façade; writes them with `UPDATE_GOLDEN=1`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cartwire::facade::Pipeline;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden")
+}
+
+fn cases() -> Vec<PathBuf> {
+    let mut cases = Vec::new();
+    for source in fs::read_dir(golden()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
+        for case in fs::read_dir(source).unwrap().map(|entry| entry.unwrap().path()) {
+            if case.join("case.json").exists() {
+                cases.push(case);
+            }
+        }
+    }
+    cases.sort();
+    cases
+}
+
+/// Re-indents JSON text without reading its values: numbers keep every digit they were written with.
+fn indent(json: &[u8]) -> String {
+    let (mut out, mut depth, mut text, mut escaped) = (Vec::with_capacity(json.len() * 2), 0usize, false, false);
+    let line = |out: &mut Vec<u8>, depth: usize| {
+        out.push(b'\n');
+        out.extend(std::iter::repeat_n(b' ', depth * 2));
+    };
+    for (index, byte) in json.iter().enumerate() {
+        if text {
+            out.push(*byte);
+            (text, escaped) = match byte {
+                _ if escaped => (true, false),
+                b'\\' => (true, true),
+                b'"' => (false, false),
+                _ => (true, false),
+            };
+            continue;
+        }
+        match byte {
+            b'"' => {
+                text = true;
+                out.push(*byte);
+            }
+            b'{' | b'[' => {
+                out.push(*byte);
+                if !matches!(json.get(index + 1), Some(b'}' | b']')) {
+                    depth += 1;
+                    line(&mut out, depth);
+                }
+            }
+            b'}' | b']' => {
+                if !matches!(json[index - 1], b'{' | b'[') {
+                    depth -= 1;
+                    line(&mut out, depth);
+                }
+                out.push(*byte);
+            }
+            b',' => {
+                out.push(*byte);
+                line(&mut out, depth);
+            }
+            b':' => out.extend(b": "),
+            _ => out.push(*byte),
+        }
+    }
+    out.push(b'\n');
+    String::from_utf8(out).unwrap()
+}
+
+fn source(case: &Path) -> Vec<u8> {
+    ["source.json", "source.ndjson", "source.bin"].iter().find_map(|name| fs::read(case.join(name)).ok()).expect("a source file")
+}
+
+/// The options of one call: what `case.json` says, with that destination.
+fn options(case: &Value, destination: Option<&Value>) -> Vec<u8> {
+    let mut options = Map::new();
+    for key in ["now", "source", "mode", "resource", "format", "validate", "max_record_bytes"] {
+        if let Some(value) = case.get(key) {
+            options.insert(key.to_owned(), value.clone());
+        }
+    }
+    if let Some(destination) = destination {
+        options.insert("destination".to_owned(), destination.clone());
+    }
+    serde_json::to_vec(&options).unwrap()
+}
+
+#[test]
+fn every_golden_case_gives_the_bytes_on_file() {
+    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
+    let mut digests: BTreeMap<String, String> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    let mut exchanges = String::new();
+    let cases = cases();
+    for case in &cases {
+        let name = case.strip_prefix(golden()).unwrap().display().to_string().replace('\\', "/");
+        let spec: Value = serde_json::from_slice(&fs::read(case.join("case.json")).unwrap()).expect(&name);
+        assert!(spec["title"].as_str().is_some_and(|title| title.len() > 10), "{name} says what it shows");
+        let data = source(case);
+        let mut check = |file: &str, bytes: &[u8]| {
+            digests.insert(format!("{name}/{file}"), cartwire::fingerprint::hex(&Sha256::digest(bytes)));
+            let text = indent(bytes);
+            serde_json::from_slice::<Value>(bytes).unwrap_or_else(|error| panic!("{name}/{file} is no JSON: {error}"));
+            let path = case.join(file);
+            if update {
+                fs::write(path, text).unwrap();
+            } else if fs::read_to_string(&path).ok().as_deref() != Some(&text) {
+                wrong.push(format!("{name}/{file}"));
+            }
+        };
+        let plain = Pipeline::new(&options(&spec, None)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let normalized = plain.normalize(&data).unwrap();
+        check("canonical.json", &normalized);
+        assert_eq!(normalized, plain.normalize(&data).unwrap(), "{name}: same input, same bytes");
+        for (destination, config) in spec["destinations"].as_object().expect("destinations") {
+            let with = Pipeline::new(&options(&spec, Some(config))).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let plan = with.build(&data).unwrap();
+            check(&format!("{destination}.json"), &plan);
+            assert_eq!(plan, with.build(&data).unwrap(), "{name}: same input, same bytes");
+            let read: Value = serde_json::from_slice(&plan).unwrap();
+            for request in read["requests"].as_array().unwrap() {
+                let mut exchange = json!({
+                    "vendor": destination, "method": request["method"], "ref": format!("golden/{name}"),
+                    "url": format!("https://golden.invalid{}", request["path"].as_str().unwrap()),
+                });
+                if !request["body"].is_null() {
+                    exchange["body"] = request["body"].clone();
+                }
+                exchanges.push_str(&exchange.to_string());
+                exchanges.push('\n');
+            }
+        }
+    }
+    let text = format!("{}\n", serde_json::to_string_pretty(&digests).unwrap());
+    let path = golden().join("digests.json");
+    if update {
+        fs::write(&path, &text).unwrap();
+    } else {
+        assert_eq!(wrong, Vec::<String>::new(), "differ from the file; read the diff after UPDATE_GOLDEN=1");
+        assert_eq!(fs::read_to_string(&path).unwrap_or_default(), text, "digests.json is not of these cases");
+    }
+    if let Some(folder) = std::env::var_os("CARTWIRE_EXCHANGES_DIR") {
+        fs::write(Path::new(&folder).join("golden.ndjson"), exchanges).unwrap();
+    }
+    println!("{} golden cases", cases.len());
+    assert!(cases.len() >= 30, "the issue of a golden case is to show something: there are only {}", cases.len());
+}
+
+#[test]
+fn indenting_keeps_every_byte_that_counts() {
+    assert_eq!(indent(br#"{"a":[],"b":{"c":"x\",{"},"d":[1.10,2]}"#), "{\n  \"a\": [],\n  \"b\": {\n    \"c\": \"x\\\",{\"\n  },\n  \"d\": [\n    1.10,\n    2\n  ]\n}\n");
+}
