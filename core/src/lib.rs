@@ -18,6 +18,7 @@ pub mod error;
 pub mod facade;
 pub mod fingerprint;
 pub mod model;
+pub mod normalize;
 pub mod pipeline;
 pub mod sources;
 pub mod state;

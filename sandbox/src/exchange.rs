@@ -23,6 +23,8 @@ pub(crate) struct Exchange {
     /// None when the reply never left.
     pub(crate) status: Option<u16>,
     pub(crate) response: Bytes,
+    /// Text stays text, even when it could be read as JSON.
+    pub(crate) response_is_json: bool,
     pub(crate) fault: Option<&'static str>,
     pub(crate) number: u64,
 }
@@ -48,7 +50,7 @@ impl Exchange {
         }
         if let Some(status) = self.status {
             line.extend(format!(r#","status":{status},"response":"#).bytes());
-            match one_line(&self.response) {
+            match self.response_is_json.then(|| one_line(&self.response)).flatten() {
                 Some(json) => line.extend(json),
                 None => line.extend(text(&String::from_utf8_lossy(&self.response)).bytes()),
             }

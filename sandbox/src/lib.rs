@@ -22,6 +22,7 @@ mod inspect;
 mod iterable;
 mod limits;
 mod server;
+pub mod shop;
 mod vendor;
 
 use std::fmt;
@@ -179,6 +180,10 @@ impl Drop for Sandbox {
 /// Parses JSON in; nothing at all stands for `{}`.
 fn parse<T: serde::de::DeserializeOwned>(json: &[u8], what: &str) -> Result<T, SandboxError> {
     let json = if json.iter().all(u8::is_ascii_whitespace) { b"{}" } else { json };
+    // Serde would read an array as the fields of a struct in their order.
+    if json.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(SandboxError::Invalid(format!("{what}: not a JSON object")));
+    }
     serde_json::from_slice(json).map_err(|error| SandboxError::Invalid(format!("{what}: {error}")))
 }
 

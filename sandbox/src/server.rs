@@ -213,6 +213,7 @@ async fn serve(
             body: std::mem::take(&mut request.body),
             status: sent.map(|reply| reply.status),
             response: sent.map(|reply| reply.body.clone()).unwrap_or_default(),
+            response_is_json: sent.is_some_and(|reply| reply.content_type == "application/json"),
             fault: kind.map(Kind::name),
             number: 0,
         });

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::lanes::Entry;
-use super::rate_limit::rest_asked_by;
+use super::lanes::{Entry, Moment};
+use super::rate_limit::{Pace, Turn, rest_asked_by};
 use super::redact::redact;
 use super::retry::{Next, Setback, retry_after};
 use super::{DeliveryEvent, Drained, Inner, Subject, TransportFailure};
@@ -39,21 +39,22 @@ pub(super) struct Permit {
 impl Permit {
     /// Counts a call of an endpoint whose turn it is.
     pub fn new(inner: &Arc<Inner>, endpoint: &'static str) -> Self {
-        let now = inner.moment();
-        if let Some(pace) = inner.limits().used(endpoint) {
-            pace.begin(now);
-        }
+        inner.with_pace(endpoint, Pace::begin);
         Permit { inner: inner.clone(), endpoint }
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if let Some(pace) = self.inner.limits().used(self.endpoint) {
-            pace.end();
-        }
+        self.inner.with_pace(self.endpoint, |pace, _| pace.end());
     }
 }
+
+/// How long a half-done operation waits for its second endpoint.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How often to look again for a permit that another request holds.
+pub(super) const PERMIT_POLL: Duration = Duration::from_millis(50);
 
 /// What came of an attempt.
 #[derive(Default)]
@@ -71,25 +72,27 @@ pub(super) struct Finished {
 
 pub(super) async fn run(inner: Arc<Inner>, attempt: Attempt) -> Finished {
     let Attempt { entries, step, permits } = attempt;
-    let mut course = Course::new(&inner);
+    let mut course = Course::new(&inner, permits);
     match step {
         Step::Refuse(refusal) => entries.into_iter().for_each(|entry| course.die(entry, refusal.clone())),
         Step::Send(request) => course.send(entries, request).await,
         Step::Prefetch(request) => course.prefetch(entries, request).await,
     }
-    drop(permits);
     course.settle().await
 }
 
 /// The request in progress, and all that is to be committed about it.
 struct Course<'a> {
-    inner: &'a Inner,
+    inner: &'a Arc<Inner>,
+    permits: Vec<Permit>,
     sent_at: Instant,
     took: Duration,
     status: u16,
     response: String,
     /// One draw for the whole request, so that operations that failed together stay together.
     chance: f64,
+    /// Whether it only showed that the destination is still down: no operation's fault.
+    probe: bool,
     settlements: Vec<Settlement>,
     events: Vec<DeliveryEvent>,
     finished: Finished,
@@ -102,14 +105,16 @@ enum Answer {
 }
 
 impl<'a> Course<'a> {
-    fn new(inner: &'a Inner) -> Self {
+    fn new(inner: &'a Arc<Inner>, permits: Vec<Permit>) -> Self {
         Course {
             inner,
+            permits,
             sent_at: inner.clock.now(),
             took: Duration::ZERO,
             status: 0,
             response: String::new(),
             chance: inner.chance(),
+            probe: false,
             settlements: Vec::new(),
             events: Vec::new(),
             finished: Finished::default(),
@@ -127,7 +132,11 @@ impl<'a> Course<'a> {
             match self.inner.destination.complete(&entry.waiting.operation, &reply) {
                 Ok(Completed::Send(request)) => {
                     self.inner.limits().gate.opened();
-                    self.send(vec![entry], request).await;
+                    match self.turn(&request).await {
+                        Ok(()) => self.send(vec![entry], request).await,
+                        // Nothing was written yet: read again when the other endpoint has time.
+                        Err(due) => self.finished.back.push(Entry { due, ..entry }),
+                    }
                 }
                 Ok(Completed::Skip(skip)) => {
                     self.inner.limits().gate.opened();
@@ -142,6 +151,31 @@ impl<'a> Course<'a> {
                 Err(error) => self.die(entry, Refusal::new(error.code(), "", error.message())),
             }
         }
+    }
+
+    /// Waits a moment for the endpoint of a completed request, which need not be the operation's own. When it is not its
+    /// turn soon, says when to come again.
+    async fn turn(&mut self, request: &Request) -> Result<(), Moment> {
+        let inner = self.inner;
+        let Some(endpoint) = inner.destination.capabilities().endpoint(&request.endpoint) else { return Ok(()) };
+        if self.permits.iter().any(|permit| permit.endpoint == endpoint.id) {
+            return Ok(());
+        }
+        let patience = inner.moment() + PATIENCE;
+        loop {
+            let now = inner.moment();
+            let at = match inner.with_pace(endpoint.id, |pace, now| pace.turn(now)) {
+                Some(Turn::At(at)) => at,
+                Some(Turn::WhenOneEnds) => now + PERMIT_POLL,
+                Some(Turn::Now) | None => break,
+            };
+            if at > patience {
+                return Err(at);
+            }
+            tokio::time::sleep_until(inner.epoch + at).await;
+        }
+        self.permits.push(Permit::new(inner, endpoint.id));
+        Ok(())
     }
 
     async fn send(&mut self, mut entries: Vec<Entry>, request: Request) {
@@ -211,10 +245,8 @@ impl<'a> Course<'a> {
             Ok(reply) => {
                 let secrets: Vec<_> = request.secret_headers.iter().map(|(_, secret)| secret).collect();
                 self.response = redact(&reply.body, &secrets);
-                if let Some(rest) = rest_asked_by(&reply, inner.clock.now(), inner.settings.retry.max_retry_after)
-                    && let Some(pace) = inner.limits().used(&request.endpoint)
-                {
-                    pace.rest(now, rest);
+                if let Some(rest) = rest_asked_by(&reply, inner.clock.now(), inner.settings.retry.max_retry_after) {
+                    inner.with_pace(&request.endpoint, |pace, now| pace.rest(now, rest));
                 }
                 Answer::Reply(reply)
             }
@@ -223,11 +255,7 @@ impl<'a> Course<'a> {
                 let code = failure.code();
                 let policy = &inner.settings.retry;
                 let unreachable = matches!(failure, TransportFailure::BeforeSending(_));
-                let news = if unreachable {
-                    inner.limits().gate.unreachable(now, policy, self.chance)
-                } else {
-                    inner.limits().gate.failed(now, code, policy, self.chance)
-                };
+                let news = if unreachable { inner.limits().gate.unreachable(now, policy, self.chance) } else { self.not_well(code) };
                 let text = redact(failure.to_string().as_bytes(), &[]);
                 if news {
                     tracing::warn!(destination = inner.destination.name(), endpoint = %request.endpoint, failure = %text, "destination is down");
@@ -276,11 +304,21 @@ impl<'a> Course<'a> {
         if code == ErrorCode::RateLimited {
             self.inner.limits().gate.opened();
             self.throttle(request, asked);
-        } else {
-            let now = self.inner.moment();
-            self.inner.limits().gate.failed(now, code, &self.inner.settings.retry, self.chance);
+        } else if self.not_well(code) {
+            tracing::warn!(destination = self.inner.destination.name(), endpoint = %request.endpoint, code = code.name(), "destination is down");
+            let text = "the destination keeps failing; from here on one request at a time asks whether it is back".to_owned();
+            self.events.push(DeliveryEvent::Warning { endpoint: request.endpoint.clone(), text });
         }
         self.retry_all(entries, refusal, asked);
+    }
+
+    /// A failure that may be the whole destination's. Returns whether it is the one that makes it count as down.
+    fn not_well(&mut self, code: ErrorCode) -> bool {
+        let now = self.inner.moment();
+        let mut limits = self.inner.limits();
+        let news = limits.gate.failed(now, code, &self.inner.settings.retry, self.chance);
+        self.probe = !news && limits.gate.down().is_some();
+        news
     }
 
     fn asked(&self, reply: &Reply, after: Option<Duration>) -> Option<Duration> {
@@ -290,18 +328,21 @@ impl<'a> Course<'a> {
     fn throttle(&self, request: &Request, asked: Option<Duration>) {
         let policy = &self.inner.settings.retry;
         let rest = asked.map_or(policy.throttle_floor, |asked| asked.min(policy.max_retry_after).max(policy.throttle_floor));
-        let now = self.inner.moment();
-        if let Some(pace) = self.inner.limits().used(&request.endpoint) {
-            pace.throttle(now, rest);
-        }
+        self.inner.with_pace(&request.endpoint, |pace, now| pace.throttle(now, rest));
     }
 
     fn retry_all(&mut self, entries: Vec<Entry>, refusal: &Refusal, asked: Option<Duration>) {
         let (now, wall) = (self.inner.moment(), self.inner.clock.now());
-        let code = refusal.code.0;
+        let (code, policy) = (refusal.code.0, &self.inner.settings.retry);
+        let asked = asked.map(|asked| asked.min(policy.max_retry_after));
         let setback = Setback { throttled: code == ErrorCode::RateLimited, retry_after: asked, took: self.took };
         for mut entry in entries {
-            let Next::After(after) = self.inner.settings.retry.next(&mut entry.history, setback, self.chance) else {
+            let next = if self.probe {
+                Next::After(policy.backoff(entry.history.attempts.max(1), self.chance).max(asked.unwrap_or_default()))
+            } else {
+                policy.next(&mut entry.history, setback, self.chance)
+            };
+            let Next::After(after) = next else {
                 self.bury(entry, refusal.clone());
                 continue;
             };
@@ -359,7 +400,8 @@ impl<'a> Course<'a> {
 
     /// Commits the verdicts, then tells of them.
     async fn settle(self) -> Finished {
-        let Course { inner, settlements, events, finished, .. } = self;
+        let Course { inner, permits, settlements, events, finished, .. } = self;
+        drop(permits);
         if !settlements.is_empty() {
             let (name, now) = (inner.destination.name(), inner.clock.now());
             if let Err(error) = inner.store(move |store| store.settle(name, &settlements, now)).await {

@@ -221,3 +221,121 @@ impl Lanes {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use chrono::TimeZone;
+
+    use super::*;
+    use crate::destinations::Operation;
+    use crate::model::{CorrelationId, IdempotencyKey};
+
+    const fn s(seconds: u64) -> Moment {
+        Duration::from_secs(seconds)
+    }
+
+    fn entry(id: u64, lane: &str, endpoint: &'static str) -> Entry {
+        let at = chrono::Utc.timestamp_opt(0, 0).unwrap();
+        let operation = Operation {
+            endpoint: endpoint.into(),
+            entity: String::new(),
+            lane: lane.into(),
+            idempotency_key: IdempotencyKey::new(id.to_string()),
+            once: true,
+            version: None,
+            occurred_at: at,
+            group: String::new(),
+            params: BTreeMap::new(),
+            delta: None,
+            supersedes: vec![],
+            correlation_id: CorrelationId::new("c"),
+            body: vec![],
+        };
+        let waiting = Waiting { id, operation, attempts: 0, first_attempt_at: None, due_at: at, run: None, position: 0, amended: false };
+        Entry { waiting, due: s(0), history: History::default(), part: 0, alone: false }
+    }
+
+    fn ids(entries: &[Entry]) -> Vec<u64> {
+        entries.iter().map(|entry| entry.waiting.id).collect()
+    }
+
+    /// Takes from the first bucket on offer.
+    fn take(lanes: &mut Lanes, max: usize, many: bool, now: Moment) -> Vec<Entry> {
+        lanes.advance(now);
+        let buckets = lanes.buckets();
+        buckets.first().map(|bucket| lanes.take(bucket, max, many, now)).unwrap_or_default()
+    }
+
+    #[test]
+    fn only_heads_are_offered_and_a_lane_under_way_offers_nothing() {
+        let mut lanes = Lanes::default();
+        [entry(1, "a", "x"), entry(2, "a", "x"), entry(3, "b", "x")].into_iter().for_each(|entry| lanes.add(entry));
+        assert_eq!(ids(&take(&mut lanes, 9, false, s(0))), [1, 3]);
+        assert!(take(&mut lanes, 9, false, s(0)).is_empty());
+        lanes.end("a");
+        assert_eq!(ids(&take(&mut lanes, 9, false, s(0))), [2]);
+        lanes.end("a");
+        lanes.end("b");
+        assert_eq!((lanes.held(), lanes.lanes.len()), (0, 0));
+    }
+
+    #[test]
+    fn what_follows_the_head_goes_along_only_to_the_same_endpoint_and_without_a_gap() {
+        let mut lanes = Lanes::default();
+        [entry(1, "a", "x"), entry(2, "a", "x"), entry(3, "b", "x"), entry(4, "a", "y"), entry(5, "a", "x")]
+            .into_iter()
+            .for_each(|entry| lanes.add(entry));
+        assert_eq!(ids(&take(&mut lanes, 9, true, s(0))), [1, 2, 3]);
+        lanes.end("a");
+        assert!(take(&mut lanes, 9, true, s(0)).is_empty(), "one of the lane is still under way");
+        lanes.end("a");
+        assert_eq!(ids(&take(&mut lanes, 9, true, s(0))), [4]);
+    }
+
+    #[test]
+    fn a_head_that_is_not_due_holds_its_lane_alone() {
+        let mut lanes = Lanes::default();
+        lanes.add(Entry { due: s(30), ..entry(1, "a", "x") });
+        [entry(2, "a", "x"), entry(3, "b", "x")].into_iter().for_each(|entry| lanes.add(entry));
+        assert_eq!(ids(&take(&mut lanes, 9, true, s(29))), [3]);
+        assert_eq!(lanes.next_due(), Some(s(30)));
+        assert_eq!(ids(&take(&mut lanes, 9, true, s(30))), [1, 2]);
+    }
+
+    #[test]
+    fn what_comes_back_is_first_again() {
+        let mut lanes = Lanes::default();
+        [entry(1, "a", "x"), entry(2, "a", "x"), entry(3, "a", "x")].into_iter().for_each(|entry| lanes.add(entry));
+        let mut taken = take(&mut lanes, 2, true, s(0));
+        lanes.put_back(taken.pop().unwrap());
+        lanes.put_back(Entry { due: s(5), ..taken.pop().unwrap() });
+        assert!(take(&mut lanes, 9, true, s(4)).is_empty());
+        assert_eq!(ids(&take(&mut lanes, 9, true, s(5))), [1, 2, 3]);
+    }
+
+    #[test]
+    fn the_longest_waiting_goes_first() {
+        let mut lanes = Lanes::default();
+        [entry(1, "a", "y"), entry(2, "b", "x"), entry(3, "c", "x"), entry(4, "d", "x")].into_iter().for_each(|entry| lanes.add(entry));
+        lanes.advance(s(0));
+        let endpoints: Vec<_> = lanes.buckets().into_iter().map(|bucket| bucket.endpoint).collect();
+        assert_eq!(endpoints, ["y", "x"]);
+        let bucket = lanes.buckets().pop().unwrap();
+        assert_eq!(lanes.head(&bucket).unwrap().waiting.id, 2);
+        assert_eq!(ids(&lanes.take(&bucket, 2, false, s(0))), [2, 3]);
+    }
+
+    #[test]
+    fn halves_do_not_meet_again_nor_those_that_go_alone() {
+        let mut lanes = Lanes::default();
+        (1..=5).map(|id| entry(id, &id.to_string(), "x")).for_each(|entry| lanes.add(entry));
+        lanes.add(Entry { alone: true, ..entry(6, "6", "x") });
+        let taken = take(&mut lanes, 9, false, s(0));
+        assert_eq!(ids(&taken), [1, 2, 3, 4, 5]);
+        lanes.put_back_halved(taken);
+        assert_eq!(ids(&take(&mut lanes, 9, false, s(0))), [1, 2, 3]);
+        assert_eq!(ids(&take(&mut lanes, 9, false, s(0))), [4, 5]);
+        assert_eq!(ids(&take(&mut lanes, 9, false, s(0))), [6]);
+    }
+}

@@ -42,7 +42,7 @@ pub use self::retry::{RetryConfig, RetryPolicy};
 pub use self::transport::{BoxFuture, HttpOptions, HttpTransport, Recording, Transport, TransportFailure};
 
 use self::lanes::Moment;
-use self::rate_limit::Limits;
+use self::rate_limit::{Limits, Pace};
 use crate::destinations::Destination;
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::{CorrelationId, Instant, SkipReason};
@@ -408,6 +408,13 @@ impl Inner {
 
     fn limits(&self) -> MutexGuard<'_, Limits> {
         lock(&self.limits)
+    }
+
+    /// Does something with the pace of an endpoint, if the table knows it.
+    fn with_pace<T>(&self, id: &str, act: impl FnOnce(&mut Pace, Moment) -> T) -> Option<T> {
+        let endpoint = self.destination.capabilities().endpoint(id)?;
+        let now = self.moment();
+        Some(act(self.limits().pace(endpoint, self.settings.rate_limits), now))
     }
 
     /// Random in `0.0..1.0`.

@@ -205,6 +205,7 @@ pub fn retry_after(header: &str, now: Instant) -> Option<Duration> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use chrono::TimeZone;
     use proptest::prelude::*;

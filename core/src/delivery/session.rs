@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::attempt::{self, Attempt, Finished, Permit, Step};
+use super::attempt::{self, Attempt, Finished, PERMIT_POLL, Permit, Step};
 use super::lanes::{Bucket, Entry, Lanes, Moment};
 use super::rate_limit::Turn;
 use super::retry::History;
@@ -28,9 +28,6 @@ pub(super) enum Until {
 
 /// How often the store is asked for what other processes accepted or gave up.
 const POLL: Duration = Duration::from_secs(5);
-
-/// How often to look again for a permit that another session holds.
-const PERMIT_POLL: Duration = Duration::from_millis(50);
 
 /// Longest sleep without any reason to wake.
 const IDLE: Duration = Duration::from_secs(60);

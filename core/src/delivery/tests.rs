@@ -1,5 +1,7 @@
 //! The loop against a scripted platform, under paused time: no test waits, none opens a connection.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -105,6 +107,12 @@ impl Destination for Toy {
     }
     fn complete(&self, operation: &Operation, reply: &Reply) -> Result<Completed, Error> {
         Ok(match reply.status {
+            200 if reply.body == b"elsewhere" => {
+                let mut request = self.request(&[operation])?;
+                request.endpoint = "paced".into();
+                request.path = "/paced".into();
+                Completed::Send(request)
+            }
             200 if reply.body == b"already" => Completed::Skip(Skip::new(SkipReason::Unchanged, "it is so already")),
             200 => Completed::Send(self.request(&[operation])?),
             401 => return Err(Error::new(ErrorCode::Unauthorized, "the api key is refused")),
@@ -185,11 +193,14 @@ impl Transport for Platform {
     }
 }
 
-struct PausedClock(tokio::time::Instant);
+struct PausedClock {
+    epoch: tokio::time::Instant,
+    jumped: Mutex<chrono::Duration>,
+}
 
 impl Clock for PausedClock {
     fn now(&self) -> Instant {
-        chrono::Utc.with_ymd_and_hms(2026, 11, 21, 12, 0, 0).unwrap() + self.0.elapsed()
+        chrono::Utc.with_ymd_and_hms(2026, 11, 21, 12, 0, 0).unwrap() + self.epoch.elapsed() + *self.jumped.lock().unwrap()
     }
 }
 
@@ -215,7 +226,8 @@ impl Bench {
     fn new(settings: Settings, script: impl Fn(&Seen, usize) -> (Duration, Answer) + Send + Sync + 'static) -> Self {
         let epoch = tokio::time::Instant::now();
         let platform = Arc::new(Platform { epoch, seen: Mutex::default(), under_way: Mutex::default(), script: Box::new(script) });
-        let (store, log, clock) = (Arc::new(MemoryStore::new()), Arc::new(Log::default()), Arc::new(PausedClock(epoch)));
+        let (store, log) = (Arc::new(MemoryStore::new()), Arc::new(Log::default()));
+        let clock = Arc::new(PausedClock { epoch, jumped: Mutex::default() });
         let delivery = Delivery::new(Arc::new(Toy), store.clone(), platform.clone(), clock.clone(), log.clone(), settings, "w".into());
         Bench { delivery: Arc::new(delivery.seeded(7)), store, platform, log, clock, stop: Stop::new() }
     }
@@ -636,6 +648,20 @@ async fn a_two_step_operation_reads_first_and_may_be_needless() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_second_step_keeps_the_pace_of_the_endpoint_it_really_uses() {
+    let bench = Bench::new(Settings::default(), |seen, count| match seen.path.as_str() {
+        "/profile" => says(200, &[], "elsewhere"),
+        _ if count < 10 => says(429, &[("retry-after", "20")], ""),
+        _ => accepted(),
+    });
+    bench.accept(lanes("subscriptions", 0..30));
+    assert_eq!(bench.drain().await.delivered, 30);
+    let at: Vec<_> = bench.platform.seen().iter().filter(|seen| seen.path == "/paced").map(|seen| seen.at).collect();
+    assert!(at[1] >= Duration::from_secs(20), "it rested: {at:?}");
+    assert!(at.windows(2).skip(1).all(|pair| pair[1] - pair[0] >= Duration::from_millis(85)), "{at:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_two_step_operation_reads_again_when_the_second_step_fails() {
     let bench = Bench::new(Settings::default(), |seen, count| match seen.path.as_str() {
         "/profile" => says(200, &[], "subscribed"),
@@ -701,7 +727,7 @@ async fn an_outage_of_the_service_behind_the_connection_does_not_bury_the_outbox
     bench.accept(lanes("single", 0..500));
     let error = bench.delivery.drain(&bench.stop).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::Unavailable);
-    assert!(bench.letters().len() < 10, "{} letters", bench.letters().len());
+    assert_eq!((bench.letters().len(), bench.waiting()), (0, 500));
     assert!(bench.platform.seen().len() < 60, "{} requests", bench.platform.seen().len());
 }
 
@@ -718,13 +744,11 @@ async fn running_delivers_what_comes_when_it_is_woken_and_leaves_when_stopped() 
     assert_eq!(bench.waiting(), 0);
     assert!(times(&bench)[0] - accepted_at < Duration::from_millis(50));
     bench.accept(lanes("single", 1..2));
-    tokio::time::sleep(POLL_AT_MOST).await;
+    tokio::time::sleep(SECOND * 6).await;
     assert_eq!(bench.waiting(), 0, "found without being woken");
     bench.stop.stop();
     running.await.unwrap().unwrap();
 }
-
-const POLL_AT_MOST: Duration = Duration::from_secs(6);
 
 #[tokio::test(start_paused = true)]
 async fn a_lease_is_renewed_through_a_long_wait() {
@@ -740,31 +764,89 @@ async fn a_lease_is_renewed_through_a_long_wait() {
         "rival".into(),
     );
     let stop = Stop::new();
-    let (first, second) = tokio::join!(
-        bench.delivery.drain(&bench.stop),
-        async {
-            tokio::time::sleep(SECOND).await;
-            rival.run(&stop).await
-        }
-        .boxed_until(&stop, SECOND * 400)
-    );
+    let rivalling = async {
+        tokio::time::sleep(SECOND).await;
+        rival.run(&stop).await
+    };
+    let stopping = async {
+        tokio::time::sleep(SECOND * 400).await;
+        stop.stop();
+    };
+    let (first, second, ()) = tokio::join!(bench.delivery.drain(&bench.stop), rivalling, stopping);
     assert_eq!(first.unwrap().delivered, 1);
     second.unwrap();
     assert_eq!(bench.platform.seen().len(), 2, "the rival never got it");
 }
 
-trait Until: Sized {
-    fn boxed_until(self, stop: &Stop, after: Duration) -> impl Future<Output = Result<()>>;
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_jumps_neither_parks_nor_doubles_anything() {
+    for jump in [chrono::Duration::hours(2), chrono::Duration::hours(-2)] {
+        let bench = Bench::new(Settings { max_in_flight: 2, ..Settings::default() }, |_, count| {
+            (SECOND, if count % 5 == 0 { status(503).1 } else { accepted().1 })
+        });
+        bench.accept(lanes("single", 0..20));
+        let jumping = async {
+            tokio::time::sleep(Duration::from_millis(3_500)).await;
+            *bench.clock.jumped.lock().unwrap() = jump;
+        };
+        let (drained, ()) = tokio::join!(bench.drain(), jumping);
+        assert_eq!((drained.delivered, drained.dead_lettered), (20, 0));
+        assert_eq!(bench.platform.seen().len() as u64, 20 + drained.retried, "each was sent once, and again only after a failure");
+        assert!(bench.platform.epoch.elapsed() < SECOND * 60);
+    }
 }
 
-impl<F: Future<Output = Result<()>>> Until for F {
-    async fn boxed_until(self, stop: &Stop, after: Duration) -> Result<()> {
-        let stopping = async {
-            tokio::time::sleep(after).await;
-            stop.stop();
-        };
-        tokio::join!(self, stopping).0
+/// A memory store whose disk is full for settlements.
+struct Full(MemoryStore);
+
+macro_rules! pass_on {
+    ($(fn $name:ident(&self $(, $argument:ident: $kind:ty)*) -> $result:ty;)+) => {
+        $(fn $name(&self $(, $argument: $kind)*) -> $result { self.0.$name($($argument),*) })+
+    };
+}
+
+impl StateStore for Full {
+    fn settle(&self, _: &str, _: &[crate::state::Settlement], _: Instant) -> Result<()> {
+        Err(Error::new(ErrorCode::StateCorrupt, "the disk is full"))
     }
+    pass_on! {
+        fn known(&self, destination: &str, subjects: &[crate::state::Subject<'_>]) -> Result<Vec<crate::state::Known>>;
+        fn consents(&self, people: &[&str]) -> Result<Vec<Vec<crate::state::ConsentRow>>>;
+        fn consent_history(&self, person: &str) -> Result<Vec<crate::state::ConsentRow>>;
+        fn erased(&self, people: &[&str]) -> Result<Vec<bool>>;
+        fn accept(&self, acceptance: &Acceptance, now: Instant) -> Result<crate::state::Accepted>;
+        fn claim(&self, destination: &str, claim: &crate::state::Claim<'_>) -> Result<Vec<crate::state::Waiting>>;
+        fn release(&self, owner: &str) -> Result<()>;
+        fn waiting(&self, destination: &str) -> Result<u64>;
+        fn dead_letters(&self, filter: &LetterFilter) -> Result<Vec<DeadLetter>>;
+        fn replay(&self, letters: &[(u64, Option<Operation>)], run: Option<&str>, now: Instant) -> Result<u64>;
+        fn discard(&self, letters: &[u64]) -> Result<u64>;
+        fn cursor(&self, stream: &str) -> Result<Option<String>>;
+        fn set_cursor(&self, stream: &str, cursor: &str, now: Instant) -> Result<()>;
+        fn put_run(&self, run: &crate::state::RunRow) -> Result<()>;
+        fn runs(&self, limit: u32) -> Result<Vec<crate::state::RunRow>>;
+        fn purge(&self, before: Instant) -> Result<u64>;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_verdicts_cannot_be_committed_delivery_stops_and_tells_of_none() {
+    let bench = Bench::new(Settings::default(), |_, _| accepted());
+    let store = Arc::new(Full(MemoryStore::new()));
+    let operations = (0..50).map(|n| NewOperation {
+        operation: operation("single", "one", &format!("k{n}")),
+        fingerprints: BTreeMap::new(),
+        record: b"{}".to_vec(),
+        run: None,
+        position: 0,
+    });
+    let acceptance = Acceptance { destination: "toy".into(), operations: operations.collect(), ..Acceptance::default() };
+    store.accept(&acceptance, bench.clock.now()).unwrap();
+    let (platform, clock, log) = (bench.platform.clone(), bench.clock.clone(), bench.log.clone());
+    let delivery = Delivery::new(Arc::new(Toy), store.clone(), platform, clock, log, Settings::default(), "w".into());
+    assert_eq!(delivery.drain(&Stop::new()).await.unwrap_err().code(), ErrorCode::StateCorrupt);
+    assert_eq!((bench.platform.seen().len(), store.waiting("toy").unwrap()), (1, 50));
+    assert_eq!(bench.events(), [DeliveryEvent::Stopped { code: ErrorCode::StateCorrupt }]);
 }
 
 proptest! {
@@ -805,7 +887,7 @@ proptest! {
                 };
                 (delay, answer)
             });
-            fastrand_seed(&bench, seed);
+            *lock(&bench.delivery.inner.random) = fastrand::Rng::with_seed(seed);
             let endpoints = ["single", "bulk", "paced"];
             let count = plan.len() as u64;
             bench.accept(plan.iter().enumerate().map(|(n, (lane, endpoint))| {
@@ -831,8 +913,42 @@ proptest! {
             Ok(())
         })?;
     }
-}
 
-fn fastrand_seed(bench: &Bench, seed: u64) {
-    *lock(&bench.delivery.inner.random) = fastrand::Rng::with_seed(seed);
+    #[test]
+    fn killed_at_any_moment_nothing_is_lost_and_only_what_was_under_way_is_sent_again(
+        kills in proptest::collection::vec(0_u64..400, 1..6),
+        endpoints in proptest::collection::vec(0_usize..3, 1..40),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let bench = Bench::new(Settings { max_in_flight: 3, ..Settings::default() }, |_, count| {
+                (Duration::from_millis(10 + (count as u64 * 13) % 50), accepted().1)
+            });
+            let names = ["single", "bulk", "paced"];
+            let count = endpoints.len();
+            bench.accept(endpoints.iter().enumerate().map(|(n, endpoint)| operation(names[*endpoint], &format!("lane{}", n % 5), &format!("{}-{n:03}", n % 5))));
+            for kill in &kills {
+                let killed = tokio::time::timeout(Duration::from_millis(*kill), bench.delivery.drain(&bench.stop)).await;
+                if killed.is_ok() {
+                    break;
+                }
+                tokio::time::sleep(SECOND * 61).await;
+            }
+            prop_assert_eq!(bench.drain().await.left, 0);
+            let seen = bench.platform.seen();
+            let mut sendings: HashMap<&str, usize> = HashMap::new();
+            seen.iter().flat_map(|seen| &seen.keys).for_each(|key| *sendings.entry(key).or_default() += 1);
+            prop_assert_eq!(sendings.len(), count);
+            let again: usize = sendings.values().map(|times| times - 1).sum();
+            prop_assert!(again <= kills.len() * 3 * 8, "at most what three requests held, per kill");
+            for lane in 0..5 {
+                let first_sendings: Vec<_> = seen.iter().flat_map(|seen| &seen.keys).filter(|key| key.starts_with(&format!("{lane}-"))).fold(Vec::new(), |mut all: Vec<&String>, key| {
+                    if !all.contains(&key) { all.push(key); }
+                    all
+                });
+                prop_assert!(first_sendings.is_sorted());
+            }
+            Ok(())
+        })?;
+    }
 }

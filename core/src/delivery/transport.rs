@@ -227,3 +227,191 @@ impl<T: Transport> Transport for Recording<T> {
         })
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::destinations::Secret;
+
+    /// What the server does with a connection once it has read a request.
+    #[derive(Clone, Copy)]
+    enum Manner {
+        Answer(&'static str),
+        AnswerThenClose(&'static str),
+        ResetBeforeReading,
+        ResetAfterReading,
+        Silence,
+    }
+
+    struct Server {
+        base_url: String,
+        connections: Arc<AtomicUsize>,
+        requests: Arc<Mutex<Vec<String>>>,
+    }
+
+    async fn serve(manner: Manner) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base_url = format!("http://{}", listener.local_addr().unwrap());
+        let server = Server { base_url, connections: Arc::default(), requests: Arc::default() };
+        let (connections, requests) = (server.connections.clone(), server.requests.clone());
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                connections.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(converse(stream, manner, requests.clone()));
+            }
+        });
+        server
+    }
+
+    async fn converse(mut stream: TcpStream, manner: Manner, requests: Arc<Mutex<Vec<String>>>) {
+        if matches!(manner, Manner::ResetBeforeReading) {
+            return reset(stream);
+        }
+        let mut buffer = Vec::new();
+        loop {
+            let mut chunk = [0; 4_096];
+            let Ok(read @ 1..) = stream.read(&mut chunk).await else { return };
+            buffer.extend_from_slice(&chunk[..read]);
+            let text = String::from_utf8_lossy(&buffer).into_owned();
+            let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+            let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").map(str::to_owned));
+            if body.len() < length.map_or(0, |length| length.parse().unwrap()) {
+                continue;
+            }
+            requests.lock().unwrap().push(text);
+            buffer.clear();
+            match manner {
+                Manner::Answer(answer) => stream.write_all(answer.as_bytes()).await.unwrap(),
+                Manner::AnswerThenClose(answer) => return stream.write_all(answer.as_bytes()).await.unwrap(),
+                Manner::ResetBeforeReading | Manner::ResetAfterReading => return reset(stream),
+                Manner::Silence => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Closing with unread bytes or without lingering sends RST.
+    fn reset(stream: TcpStream) {
+        stream.set_zero_linger().unwrap();
+    }
+
+    fn transport() -> HttpTransport {
+        HttpTransport::new(&HttpOptions { proxy_from_env: false, ..HttpOptions::default() }).unwrap()
+    }
+
+    fn request(method: Method, path: &str) -> Request {
+        Request {
+            endpoint: "things".into(),
+            method,
+            path: path.into(),
+            headers: vec![("content-type", "application/json".into())],
+            secret_headers: vec![("api-key", Secret::new("s3cr3t"))],
+            body: (method != Method::Get).then(|| br#"{"a":1}"#.to_vec()),
+        }
+    }
+
+    const OK: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Two: b\r\nContent-Length: 11\r\n\r\n{\"ok\":true}";
+
+    #[tokio::test]
+    async fn method_path_headers_and_body_arrive_as_given_and_the_reply_comes_back_whole() {
+        let server = serve(Manner::Answer(OK)).await;
+        let reply = transport().send(&server.base_url, &request(Method::Put, "/api/things/a%2Fb?x=1")).await.unwrap();
+        assert_eq!((reply.status, reply.body.as_slice()), (200, br#"{"ok":true}"#.as_slice()));
+        assert_eq!(reply.header("x-two"), Some("b"));
+        let seen = server.requests.lock().unwrap()[0].to_ascii_lowercase();
+        assert!(seen.starts_with("put /api/things/a%2fb?x=1 http/1.1\r\n"), "{seen}");
+        assert!(seen.contains("api-key: s3cr3t\r\n") && seen.contains("content-type: application/json\r\n"));
+        assert!(seen.contains(concat!("user-agent: cartwire/", env!("CARGO_PKG_VERSION"), "\r\n")));
+        assert!(!seen.contains("accept-encoding"));
+        assert!(seen.ends_with("{\"a\":1}"));
+    }
+
+    #[tokio::test]
+    async fn connections_are_used_again() {
+        let (server, transport) = (serve(Manner::Answer(OK)).await, transport());
+        for _ in 0..5 {
+            transport.send(&server.base_url, &request(Method::Post, "/x")).await.unwrap();
+        }
+        assert_eq!(server.connections.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_a_reply_and_a_redirect_is_not_followed() {
+        let server = serve(Manner::Answer("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n")).await;
+        assert_eq!(transport().send(&server.base_url, &request(Method::Get, "/x")).await.unwrap().status, 302);
+        let server = serve(Manner::Answer("HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n")).await;
+        let reply = transport().send(&server.base_url, &request(Method::Post, "/x")).await.unwrap();
+        assert_eq!((reply.status, reply.retry_after()), (429, Some(Duration::from_secs(7))));
+    }
+
+    #[tokio::test]
+    async fn where_nobody_listens_nothing_was_sent() {
+        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let outcome = transport().send(&format!("http://{closed}"), &request(Method::Post, "/x?email=ann%40example.org")).await;
+        let Err(TransportFailure::BeforeSending(why)) = outcome else { panic!("{outcome:?}") };
+        assert!(!why.contains("example.org"), "{why}");
+    }
+
+    #[tokio::test]
+    async fn a_reset_leaves_the_outcome_unknown_before_reading_as_after() {
+        for manner in [Manner::ResetBeforeReading, Manner::ResetAfterReading] {
+            let server = serve(manner).await;
+            let outcome = transport().send(&server.base_url, &request(Method::Post, "/x")).await;
+            assert!(matches!(outcome, Err(TransportFailure::Unknown(_))), "{outcome:?}");
+            assert_eq!(server.connections.load(Ordering::SeqCst), 1, "the transport itself never sends twice");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_cut_off_is_unknown() {
+        for cut in [
+            "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"succ",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"a\":",
+            "HTTP/1.1 2",
+        ] {
+            let server = serve(Manner::AnswerThenClose(cut)).await;
+            let outcome = transport().send(&server.base_url, &request(Method::Post, "/x")).await;
+            assert!(matches!(outcome, Err(TransportFailure::Unknown(_))), "{outcome:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_silent_server_is_left_to_the_callers_patience() {
+        let server = serve(Manner::Silence).await;
+        let (transport, request) = (transport(), request(Method::Post, "/x"));
+        let waited = tokio::time::timeout(Duration::from_millis(100), transport.send(&server.base_url, &request)).await;
+        assert!(waited.is_err());
+        assert_eq!(server.requests.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn only_http_and_whole_paths_are_carried() {
+        for (base_url, path) in [
+            ("ftp://localhost", "/x"),
+            ("file:///etc", "/x"),
+            ("not a url", "/x"),
+            ("http://localhost", "x"),
+            ("http://localhost", "@evil.example/x"),
+        ] {
+            let outcome = transport().send(base_url, &request(Method::Get, path)).await;
+            assert!(matches!(outcome, Err(TransportFailure::BeforeSending(_))), "{base_url} {path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_recording_passes_everything_on_and_forgets_the_oldest() {
+        let server = serve(Manner::Answer(OK)).await;
+        let recording = Recording::new(transport(), 2);
+        for path in ["/1", "/2", "/3"] {
+            assert_eq!(recording.send(&server.base_url, &request(Method::Post, path)).await.unwrap().status, 200);
+        }
+        let exchanges = recording.exchanges();
+        assert_eq!(exchanges.iter().map(|exchange| exchange.request.path.as_str()).collect::<Vec<_>>(), ["/2", "/3"]);
+        assert!(!format!("{:?} {exchanges:?}", &recording).contains("s3cr3t"));
+    }
+}

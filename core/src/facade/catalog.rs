@@ -34,17 +34,21 @@ pub fn catalog() -> Vec<u8> {
 /// JSON Schema (2020-12) of every type that crosses into another language, under `$defs`.
 #[must_use]
 pub fn schema() -> Vec<u8> {
-    let mut generator = SchemaSettings::draft2020_12().into_generator();
-    macro_rules! add { ($($kind:ty),+ $(,)?) => { $( let _ = generator.subschema_for::<$kind>(); )+ } }
-    add!(
-        crate::model::Record,
-        crate::model::Rejection,
+    // A caller may leave out what has a default; an answer always says it. A type that is both counts as an answer.
+    let mut taken = SchemaSettings::draft2020_12().into_generator();
+    let mut given = SchemaSettings::draft2020_12().for_serialize().into_generator();
+    macro_rules! add { ($generator:ident: $($kind:ty),+ $(,)?) => { $( let _ = $generator.subschema_for::<$kind>(); )+ } }
+    add!(taken:
         options::PipelineOptions,
         options::SyncOptions,
         options::CallOptions,
         options::ReplayOptions,
         options::FlushOptions,
         crate::state::LetterFilter,
+    );
+    add!(given:
+        crate::model::Record,
+        crate::model::Rejection,
         answers::Normalized,
         answers::ValidationReport,
         answers::Plan,
@@ -55,11 +59,11 @@ pub fn schema() -> Vec<u8> {
         answers::Letter,
         answers::CheckReport,
     );
-    let definitions: Value = Value::Object(generator.take_definitions(true).into_iter().collect());
+    let definitions = taken.take_definitions(true).into_iter().chain(given.take_definitions(true));
     let schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "cartwire",
-        "$defs": definitions,
+        "$defs": Value::Object(definitions.collect()),
     });
     serde_json::to_vec_pretty(&schema).unwrap_or_default()
 }

@@ -12,7 +12,7 @@ use std::sync::Mutex;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params, params_from_iter};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use self::fault::Fault;
 use super::{
@@ -70,6 +70,27 @@ impl SqliteStore {
 const PENDING: i64 = 0;
 const DELIVERED: i64 = 1;
 const DEAD: i64 = 2;
+
+/// What precedes a free operation in its lane is free too and comes before it here, or is held: by this owner, or by one
+/// whose lane this then is.
+const CLAIM: &str = "SELECT o.id, o.attempts, o.first_attempt_at, o.due_at, o.run, o.position, o.amended, p.operation, p.body
+    FROM outbox o JOIN payloads p ON p.id = o.id
+    WHERE o.destination = ?1 AND o.owner IS NULL AND NOT EXISTS (
+      SELECT 1 FROM outbox h WHERE h.destination = ?1 AND h.lane = o.lane AND h.owner IS NOT NULL AND h.owner <> ?2)
+      AND (SELECT count(*) FROM (
+        SELECT 1 FROM outbox b WHERE b.destination = ?1 AND b.lane = o.lane AND b.id < o.id LIMIT ?4)) < ?4
+    ORDER BY o.id LIMIT ?3";
+
+const PENDING_MEMBERS: &str = "SELECT p.members FROM outbox o JOIN payloads p ON p.id = o.id WHERE o.destination = ?1 AND o.entity = ?2";
+
+const SUPERSEDED: &str =
+    "SELECT o.id, o.key, o.run, o.position FROM outbox o LEFT JOIN leases l ON l.destination = o.destination AND l.owner = o.owner
+    WHERE o.destination = ?1 AND o.entity = ?2 AND (l.until IS NULL OR l.until <= ?3) ORDER BY o.id";
+
+const END_KEY: &str = "UPDATE keys SET status = ?3, at = ?4 WHERE destination = ?1 AND key = ?2
+    AND NOT EXISTS (SELECT 1 FROM outbox WHERE destination = ?1 AND key = ?2)";
+
+const PURGE: &str = "DELETE FROM keys WHERE status = 1 AND at < ?1";
 
 fn to_micros(at: Instant) -> i64 {
     at.timestamp_micros()
@@ -162,12 +183,7 @@ fn key_status(tx: &Transaction<'_>, destination: &str, key: &str) -> Sql<Option<
 
 /// Ends a key whose operation has just left the outbox, unless another one waits under it.
 fn end_key(tx: &Transaction<'_>, destination: &str, key: &str, status: i64, now: i64) -> Sql<()> {
-    run(
-        tx,
-        "UPDATE keys SET status = ?3, at = ?4 WHERE destination = ?1 AND key = ?2
-           AND NOT EXISTS (SELECT 1 FROM outbox WHERE destination = ?1 AND key = ?2)",
-        params![destination, key, status, now],
-    )?;
+    run(tx, END_KEY, params![destination, key, status, now])?;
     Ok(())
 }
 
@@ -214,17 +230,11 @@ fn enqueue(tx: &Transaction<'_>, destination: &str, new: &NewOperation, now: i64
 
 /// Removes what waits of an entity and is not under way.
 fn supersede(tx: &Transaction<'_>, destination: &str, entity: &str, now: i64) -> Sql<Vec<Superseded>> {
-    let gone = rows(
-        tx,
-        "SELECT o.id, o.key, o.run, o.position FROM outbox o LEFT JOIN leases l ON l.destination = o.destination AND l.owner = o.owner
-           WHERE o.destination = ?1 AND o.entity = ?2 AND (l.until IS NULL OR l.until <= ?3) ORDER BY o.id",
-        params![destination, entity, now],
-        |row| {
-            let (id, position): (i64, i64) = (row.get(0)?, row.get(3)?);
-            let superseded = Superseded { id: id.cast_unsigned(), run: row.get(2)?, position: position.cast_unsigned() };
-            Ok((superseded, row.get::<_, String>(1)?))
-        },
-    )?;
+    let gone = rows(tx, SUPERSEDED, params![destination, entity, now], |row| {
+        let (id, position): (i64, i64) = (row.get(0)?, row.get(3)?);
+        let superseded = Superseded { id: id.cast_unsigned(), run: row.get(2)?, position: position.cast_unsigned() };
+        Ok((superseded, row.get::<_, String>(1)?))
+    })?;
     for (superseded, key) in &gone {
         run(tx, "DELETE FROM outbox WHERE id = ?1", [superseded.id.cast_signed()])?;
         end_key(tx, destination, key, DELIVERED, now)?;
@@ -233,18 +243,13 @@ fn supersede(tx: &Transaction<'_>, destination: &str, entity: &str, now: i64) ->
 }
 
 fn hear(tx: &Transaction<'_>, new: &ConsentRow) -> Sql<()> {
-    let (person, channel) = (new.person.as_str(), new.channel.as_str());
-    let newest = first(tx, "SELECT * FROM consents WHERE person = ?1 AND channel = ?2", [person, channel], consent)?;
-    if newest.as_ref().is_some_and(|newest| rules::repeats(new, newest)) {
-        run(
-            tx,
-            "UPDATE consents SET observed_at = max(observed_at, ?3) WHERE person = ?1 AND channel = ?2",
-            params![person, channel, to_micros(new.observed_at)],
-        )?;
-        return Ok(());
+    let (person, channel, source) = (new.person.as_str(), new.channel.as_str(), new.source.as_deref());
+    let row = params![person, channel, status_name(new.status), new.at.map(to_micros), source, to_micros(new.observed_at)];
+    let sql = "SELECT * FROM consent_history WHERE person = ?1 AND channel = ?2 AND source IS ?3 ORDER BY id DESC LIMIT 1";
+    if first(tx, sql, params![person, channel, source], consent)?.is_none_or(|last| !rules::repeats(new, &last)) {
+        run(tx, "INSERT INTO consent_history (person, channel, status, at, source, observed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)", row)?;
     }
-    let row = params![person, channel, status_name(new.status), new.at.map(to_micros), new.source.as_deref(), to_micros(new.observed_at)];
-    run(tx, "INSERT INTO consent_history (person, channel, status, at, source, observed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)", row)?;
+    let newest = first(tx, "SELECT * FROM consents WHERE person = ?1 AND channel = ?2", [person, channel], consent)?;
     if newest.is_none_or(|newest| rules::outweighs(new, &newest)) {
         run(tx, "INSERT OR REPLACE INTO consents (person, channel, status, at, source, observed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)", row)?;
     }
@@ -258,12 +263,7 @@ fn known(tx: &Transaction<'_>, destination: &str, subject: &Subject<'_>) -> Sql<
         [destination, subject.entity],
         |row| Ok((row.get::<_, Option<i64>>(0)?.map(i64::cast_unsigned), json::<Fingerprints>(row, "fingerprints")?)),
     )?;
-    let waiting = rows(
-        tx,
-        "SELECT p.members FROM outbox o JOIN payloads p ON p.id = o.id WHERE o.destination = ?1 AND o.entity = ?2",
-        [destination, subject.entity],
-        |row| json::<Members>(row, "members"),
-    )?;
+    let waiting = rows(tx, PENDING_MEMBERS, [destination, subject.entity], |row| json::<BTreeMap<String, IgnoredAny>>(row, "members"))?;
     let (version, sent) = entity.unwrap_or_default();
     let pending = !waiting.is_empty();
     let members: BTreeSet<_> = waiting.into_iter().flat_map(BTreeMap::into_keys).collect();
@@ -334,20 +334,7 @@ fn claim(tx: &Transaction<'_>, destination: &str, claim: &Claim<'_>) -> Sql<Vec<
     for owner in rows(tx, sql, params![destination, claim.owner, to_micros(claim.now)], |row| Ok(row.get::<_, String>(0)?))? {
         free(tx, destination, &owner)?;
     }
-    // What precedes a free operation in its lane is free too and comes before it here, or is held: by this owner, or by
-    // one whose lane this then is.
-    let claimed = rows(
-        tx,
-        "SELECT o.id, o.attempts, o.first_attempt_at, o.due_at, o.run, o.position, o.amended, p.operation, p.body
-           FROM outbox o JOIN payloads p ON p.id = o.id
-           WHERE o.destination = ?1 AND o.owner IS NULL AND NOT EXISTS (
-             SELECT 1 FROM outbox h WHERE h.destination = ?1 AND h.lane = o.lane AND h.owner IS NOT NULL AND h.owner <> ?2)
-             AND (SELECT count(*) FROM (
-               SELECT 1 FROM outbox b WHERE b.destination = ?1 AND b.lane = o.lane AND b.id < o.id LIMIT ?4)) < ?4
-           ORDER BY o.id LIMIT ?3",
-        params![destination, claim.owner, claim.limit, claim.per_lane],
-        waiting,
-    )?;
+    let claimed = rows(tx, CLAIM, params![destination, claim.owner, claim.limit, claim.per_lane], waiting)?;
     let sql = "SELECT until FROM leases WHERE destination = ?1 AND owner = ?2";
     let lease = first(tx, sql, [destination, claim.owner], |row| instant(row.get(0)?))?;
     if !claimed.is_empty() || (lease.is_some() && rules::renews(lease, claim.now, claim.until)) {
@@ -595,7 +582,57 @@ impl StateStore for SqliteStore {
     }
 
     fn purge(&self, before: Instant) -> Result<u64> {
-        let sql = "DELETE FROM keys WHERE status = 1 AND at < ?1";
-        self.transaction(|tx| Ok(run(tx, sql, [to_micros(before)])? as u64))
+        self.transaction(|tx| Ok(run(tx, PURGE, [to_micros(before)])? as u64))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_in_a_transaction_is_an_error_for_the_others_and_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let store = SqliteStore::open(&path, Durability::Full).unwrap();
+        std::thread::scope(|scope| {
+            let died = scope.spawn(|| {
+                store.transaction::<()>(|tx| {
+                    run(tx, "INSERT INTO cursors VALUES ('orders', 'half', 1)", [])?;
+                    panic!("on purpose");
+                })
+            });
+            assert!(died.join().is_err());
+        });
+        assert_eq!(store.cursor("orders").unwrap_err().code(), ErrorCode::Internal);
+        drop(store);
+        assert_eq!(SqliteStore::open(&path, Durability::Full).unwrap().cursor("orders").unwrap(), None);
+    }
+
+    #[test]
+    fn a_transaction_that_fails_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(folder.path().join("state.db"), Durability::Full).unwrap();
+        let failed = store.transaction::<()>(|tx| {
+            run(tx, "INSERT INTO cursors VALUES ('orders', 'half', 1)", [])?;
+            Err(Fault::Stored("cursor"))
+        });
+        assert_eq!(failed.unwrap_err().code(), ErrorCode::StateCorrupt);
+        assert_eq!(store.cursor("orders").unwrap(), None);
+    }
+
+    #[test]
+    fn the_questions_of_every_delivery_are_answered_from_indexes() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(folder.path().join("state.db"), Durability::Full).unwrap();
+        let connection = store.connection.lock().unwrap();
+        for (sql, parameters) in [(CLAIM, 3), (PENDING_MEMBERS, 2), (SUPERSEDED, 3), (END_KEY, 4), (PURGE, 1)] {
+            let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let steps = plan.query_map(params_from_iter(vec![1; parameters]), |row| row.get::<_, String>("detail")).unwrap();
+            for step in steps.map(Result::unwrap) {
+                assert!(!step.starts_with("SCAN ") && !step.contains("TEMP B-TREE"), "{step} in {sql}");
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::options::Trigger;
 use super::project::Entry;
 use super::reply::{Refusal, success};
-use super::schema::{Overlay, Schema};
+use super::schema::Overlay;
 use super::{Answer, Call, events, users};
 
 /// The longest event or purchase id, in bytes.
@@ -86,7 +86,7 @@ fn check_types(call: &mut Call<'_>, name: &str, fields: &Map<String, Value>, ite
     }
     let changes = overlay.finish()?;
     if !changes.added.is_empty() {
-        call.project.event_schemas.entry(name.to_owned()).or_insert_with(Schema::default).apply(changes.added);
+        call.project.event_schemas.entry(name.to_owned()).or_default().apply(changes.added);
     }
     Ok(())
 }

@@ -374,10 +374,10 @@ impl Project {
                 profile.purchases.retain(|row| *row != put.row);
             }
         }
-        if put.added || put.former.is_some() {
-            if let Some(profile) = self.profile_mut(owner) {
-                profile.purchases.push(put.row);
-            }
+        if (put.added || put.former.is_some())
+            && let Some(profile) = self.profile_mut(owner)
+        {
+            profile.purchases.push(put.row);
         }
     }
 
@@ -390,10 +390,10 @@ impl Project {
                 profile.events.retain(|row| *row != put.row);
             }
         }
-        if put.added || put.former.is_some() {
-            if let Some(profile) = self.profile_mut(owner) {
-                profile.events.push(put.row);
-            }
+        if (put.added || put.former.is_some())
+            && let Some(profile) = self.profile_mut(owner)
+        {
+            profile.events.push(put.row);
         }
     }
 

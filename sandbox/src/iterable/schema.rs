@@ -73,7 +73,7 @@ pub(super) fn is_date(text: &str) -> bool {
         None => true,
         Some(b' ') => {
             let (clock, offset) = rest[1..].split_once(' ').map_or((&rest[1..], None), |(clock, offset)| (clock, Some(offset)));
-            is_clock(clock) && offset.is_none_or(|offset| is_offset(offset))
+            is_clock(clock) && offset.is_none_or(is_offset)
         }
         Some(b'T') if rest.len() >= 13 => {
             let (clock, rest) = rest[1..].split_at(8);

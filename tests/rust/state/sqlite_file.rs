@@ -1,7 +1,9 @@
 //! What only a store in a file can promise: it survives, it is locked, it is private, it refuses what is not its own.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use cartwire::state::{Durability, SqliteStore, open};
 
@@ -51,6 +53,45 @@ fn what_a_killed_process_had_claimed_goes_on_at_once() {
     assert_eq!(claim(&store, "a", 10), accepted.ids);
     drop(store);
     assert_eq!(claim(&open_in(folder.path()), "b", 10), accepted.ids);
+}
+
+/// The test runs itself as a process that accepts and claims until it is killed.
+#[test]
+fn a_killed_process_loses_nothing_it_accepted() {
+    const FOLDER: &str = "CARTWIRE_TEST_KILLED_IN";
+    const NAME: &str = "sqlite_file::a_killed_process_loses_nothing_it_accepted";
+    if let Ok(folder) = std::env::var(FOLDER) {
+        let store = open_in(Path::new(&folder));
+        for i in 0.. {
+            accept(&store, vec![event(&format!("k{i}"), "l1"), event(&format!("k{i}-b"), "l2")]);
+            writeln!(std::io::stderr(), "accepted {i}").unwrap();
+            claim(&store, "killed", 1);
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", NAME, "--nocapture"])
+        .env(FOLDER, folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut accepted = 0;
+    for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+        accepted += u32::from(line.unwrap().starts_with("accepted"));
+        if accepted == 30 {
+            child.kill().unwrap();
+        }
+    }
+    assert!(!child.wait().unwrap().success() && accepted >= 30);
+    let store = open_in(folder.path());
+    for i in 0..accepted {
+        assert_eq!(key_of(&store, &format!("k{i}-b")), Some(KeyStatus::Pending), "{i}");
+    }
+    let claimed = claim(&store, "next", 10_000);
+    assert!(claimed.len() as u64 == store.waiting(D).unwrap() && claimed.len() >= accepted as usize * 2);
+    assert_eq!(claimed.len() % 2, 0, "accepted together or not at all");
+    assert!(claimed.is_sorted());
 }
 
 #[test]

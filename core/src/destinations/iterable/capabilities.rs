@@ -261,9 +261,9 @@ pub const CAPABILITIES: Capabilities = Capabilities {
         Endpoint {
             id: FORGET,
             path: "/api/users/forget",
-            rate: Some(Rate { count: 1000, per_s: 86_400, scope: "project" }),
+            rate: per_second(3, "project"),
             concurrency: 1,
-            note: "Also at most 3/s. Deletes the person and refuses every later write about them.",
+            note: "Also at most 1,000 a day. Deletes the person and refuses every later write about them.",
             ..STATE
         },
         Endpoint {

@@ -173,7 +173,7 @@ wire! {
         cart_id: &'a str,
         cart_total: JsonNumber,
         cart_currency: &'a str,
-        cart_updated_at: Stamp,
+        cart_updated_at: Option<Stamp>,
         cart_url: Option<&'a str>,
     }
 

@@ -1,31 +1,56 @@
-//! commercetools Composable Commerce.
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+#![doc = include_str!("README.md")]
 
-use super::{DecodeContext, Decoded, Source};
+mod config;
+mod consent;
+mod map;
+mod messages;
+mod orders;
+mod sniff;
+mod values;
+#[doc(hidden)]
+pub mod wire;
+
+use serde::Deserialize;
+
+pub use self::config::{Config, ConsentPlace, ConsentRule, FieldMapping, ValueType};
+
+use self::config::Compiled;
+use self::map::{Fault, Row};
+use self::orders::{Origin, is_order};
+use self::sniff::{Shape, sniff};
+use super::split::{End, Keys, skip_space, value_end};
+use super::{DecodeContext, Decoded, Fetch, Source};
 use crate::error::Error;
+use crate::model::{FindingCode, ResourceRef};
 
-/// Settings.
-#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Config {
-    /// Project key.
-    pub project: String,
-}
-
-/// The source.
+/// The source: reads what commercetools answers and sends.
+///
+/// ```
+/// use cartwire::model::Body;
+/// use cartwire::sources::commercetools::{Commercetools, Config};
+/// use cartwire::sources::{DecodeContext, Decoded, Source};
+///
+/// let source = Commercetools::new(Config { project: "demo".into(), ..Config::default() })?;
+/// let mut out = Decoded::default();
+/// let raw = br#"{"id": "c1", "version": 3, "email": "Jane@Example.com", "isEmailVerified": true,
+///                "lastModifiedAt": "2025-06-03T09:12:44.120Z"}"#;
+/// source.decode(raw, &DecodeContext::at("2025-06-03T09:13:00Z".parse().unwrap()), &mut out);
+/// assert!(matches!(out.records[0].record.body, Body::Contact(_)));
+/// assert_eq!(out.records[0].record.envelope.identity.email.as_deref(), Some("jane@example.com"));
+/// # Ok::<(), cartwire::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Commercetools {
-    config: Config,
+    compiled: Compiled,
 }
 
 impl Commercetools {
     /// A source with these settings.
     ///
     /// # Errors
-    /// `invalid_config`.
+    /// `invalid_config` with the pointer of the setting: a template with a place it does not know, a consent without a field.
     pub fn new(config: Config) -> Result<Self, Error> {
-        Ok(Commercetools { config })
+        Ok(Commercetools { compiled: Compiled::new(config)? })
     }
 }
 
@@ -33,7 +58,385 @@ impl Source for Commercetools {
     fn name(&self) -> &'static str {
         "commercetools"
     }
-    fn decode(&self, _raw: &[u8], _context: &DecodeContext<'_>, _out: &mut Decoded) {
-        let _ = &self.config;
+
+    fn decode(&self, raw: &[u8], context: &DecodeContext<'_>, out: &mut Decoded) {
+        let raw = raw.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(raw);
+        // Text once for the whole input; only where that fails is every row looked at alone.
+        let text = std::str::from_utf8(raw).ok();
+        let mut reader = Reader { compiled: &self.compiled, context, bytes: raw, text, position: context.position, out };
+        reader.documents();
+        let rows = reader.position - context.position;
+        out.rows += rows;
     }
+}
+
+/// How many transports may be wrapped around each other, such as CloudEvents in Pub/Sub in SNS.
+const TRANSPORTS: usize = 4;
+
+/// Why a row ends as a rejection.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: FindingCode,
+    pointer: String,
+    message: String,
+}
+
+impl Failure {
+    fn new(code: FindingCode, pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        Failure { code, pointer: pointer.into(), message: message.into() }
+    }
+
+    fn below(mut self, prefix: &str) -> Self {
+        self.pointer.insert_str(0, prefix);
+        self
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Failure::new(FindingCode::RecordMalformed, fault.pointer, fault.message)
+    }
+}
+
+/// Reads one value at the start of `text`, and how long it is. The pointer of what does not fit is looked for only once
+/// something did not.
+pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<(T, usize), Failure> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<T>();
+    match values.next() {
+        Some(Ok(value)) => Ok((value, values.byte_offset())),
+        Some(Err(error)) => Err(explain::<T>(text, &error)),
+        None => Err(Failure::new(FindingCode::RecordTruncated, "", "the input ends before the row")),
+    }
+}
+
+#[cold]
+fn explain<'a, T: Deserialize<'a>>(text: &'a str, error: &serde_json::Error) -> Failure {
+    if error.is_eof() {
+        return Failure::new(FindingCode::RecordTruncated, "", "the input ends in the middle of the row");
+    }
+    let mut again = serde_json::Deserializer::from_str(text);
+    let pointer = match serde_path_to_error::deserialize::<_, T>(&mut again) {
+        Err(error) => pointer_of(error.path()),
+        Ok(_) => String::new(),
+    };
+    if error.is_data() {
+        return Failure::new(FindingCode::RecordMalformed, pointer, without_values(&error.to_string()));
+    }
+    let message = format!("not JSON at line {} column {} of the row", error.line(), error.column());
+    Failure::new(FindingCode::RecordInvalidJson, pointer, message)
+}
+
+/// The parser's sentence without the value it met, which may be personal: what is expected is enough.
+fn without_values(message: &str) -> String {
+    let sentence = message.rsplit_once(" at line ").map_or(message, |(sentence, _)| sentence);
+    if sentence.starts_with("missing field `") || sentence.starts_with("duplicate field `") {
+        return sentence.to_owned();
+    }
+    match sentence.rsplit_once(", expected ") {
+        Some((_, expected)) => format!("expected {expected}"),
+        None => "the value does not fit".to_owned(),
+    }
+}
+
+fn pointer_of(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    let mut pointer = String::new();
+    for segment in path {
+        match segment {
+            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
+            Segment::Map { key } => pointer.push_str(&format!("/{}", config::pointer_token(key))),
+            Segment::Enum { .. } | Segment::Unknown => {}
+        }
+    }
+    pointer
+}
+
+/// Walks over the rows of one input.
+struct Reader<'r> {
+    compiled: &'r Compiled,
+    context: &'r DecodeContext<'r>,
+    bytes: &'r [u8],
+    text: Option<&'r str>,
+    position: u64,
+    out: &'r mut Decoded,
+}
+
+impl<'r> Reader<'r> {
+    /// All documents of the input; usually one, several lines of NDJSON at most.
+    fn documents(&mut self) {
+        let mut next = skip_space(self.bytes, 0);
+        if next == self.bytes.len() {
+            self.reject(Failure::new(FindingCode::RecordTruncated, "", "the input is empty"), None);
+            return;
+        }
+        while next < self.bytes.len() {
+            let end = match (self.bytes[next], sniff(self.bytes, next)) {
+                (b'[', _) => self.rows(next),
+                (_, Shape::Page(results)) => self.page(next, results),
+                (_, shape) => Some(self.row(next, shape)),
+            };
+            match end {
+                Some(end) => next = skip_space(self.bytes, end),
+                None => return,
+            }
+        }
+    }
+
+    /// The rows of a page. What follows them is only looked at for whether it is there.
+    fn page(&mut self, start: usize, results: usize) -> Option<usize> {
+        self.rows(results)?;
+        let mut keys = Keys::new(self.bytes, start);
+        keys.by_ref().for_each(drop);
+        match value_end(self.bytes, start) {
+            End::At(end) if keys.is_closed() => Some(end),
+            End::At(_) => {
+                self.reject(Failure::new(FindingCode::RecordInvalidJson, "", "the page is not JSON behind its results"), None);
+                None
+            }
+            End::Truncated => {
+                self.reject(Failure::new(FindingCode::RecordTruncated, "", "the page ends before its end"), None);
+                None
+            }
+        }
+    }
+
+    /// The rows of the array that starts at `start`, and its end; `None` where nothing behind can be read any more.
+    fn rows(&mut self, start: usize) -> Option<usize> {
+        let mut next = skip_space(self.bytes, start + 1);
+        if self.bytes.get(next) == Some(&b']') {
+            return Some(next + 1);
+        }
+        loop {
+            if next >= self.bytes.len() {
+                self.reject(Failure::new(FindingCode::RecordTruncated, "", "the list ends before its end"), None);
+                return None;
+            }
+            let shape = sniff(self.bytes, next);
+            next = skip_space(self.bytes, self.row(next, shape));
+            match self.bytes.get(next) {
+                Some(b',') => next = skip_space(self.bytes, next + 1),
+                Some(b']') => return Some(next + 1),
+                Some(_) => {
+                    self.reject(Failure::new(FindingCode::RecordInvalidJson, "", "expected a comma or the end of the list"), None);
+                    return None;
+                }
+                // A row that was cut has been rejected for that already; a cut between rows has not.
+                None => {
+                    if !self.cut() {
+                        self.reject(Failure::new(FindingCode::RecordTruncated, "", "the list ends before its end"), None);
+                    }
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Whether the row before was rejected because the input ended in it.
+    fn cut(&self) -> bool {
+        let last = self.out.rejected.last().filter(|last| last.position + 1 == self.position);
+        last.is_some_and(|last| last.findings.iter().any(|finding| finding.code == FindingCode::RecordTruncated))
+    }
+
+    /// Reads the row at `start` and tells where it ends.
+    fn row(&mut self, start: usize, shape: Shape) -> usize {
+        let rest = self.bytes.len() - start;
+        let known = (rest > self.context.max_record_bytes || self.text.is_none()).then(|| value_end(self.bytes, start));
+        let end = match known {
+            Some(End::At(end)) => end,
+            _ => self.bytes.len(),
+        };
+        if known.is_some() && end - start > self.context.max_record_bytes {
+            let message = format!("the row has {} bytes", end - start);
+            self.reject(Failure::new(FindingCode::RecordTooLarge, "", message), None);
+            return end;
+        }
+        let row = match self.text {
+            Some(text) => text.get(start..end),
+            None => std::str::from_utf8(&self.bytes[start..end]).ok(),
+        };
+        let Some(row) = row else {
+            self.reject(Failure::new(FindingCode::RecordInvalidUtf8, "", "the row holds bytes that are not UTF-8"), None);
+            return end;
+        };
+        let before = (self.out.records.len(), self.out.ignored.len(), self.out.fetches.len());
+        match self.read(row, shape, 0) {
+            Ok(length) => {
+                self.position += 1;
+                start + length
+            }
+            Err(failure) => {
+                // All of a row or nothing of it.
+                self.out.records.truncate(before.0);
+                self.out.ignored.truncate(before.1);
+                self.out.fetches.truncate(before.2);
+                let end = match value_end(self.bytes, start) {
+                    End::At(end) => end,
+                    End::Truncated => self.resume(start),
+                };
+                self.reject(failure, resource_of(&self.bytes[start..end], shape));
+                end
+            }
+        }
+    }
+
+    /// Where to go on behind a row without an end: in NDJSON at the next line that starts a document.
+    fn resume(&self, start: usize) -> usize {
+        let mut next = start;
+        while let Some(line) = memchr::memchr(b'\n', &self.bytes[next..]) {
+            next += line + 1;
+            if self.bytes[next..].starts_with(b"{\"") {
+                return next;
+            }
+        }
+        self.bytes.len()
+    }
+
+    fn reject(&mut self, failure: Failure, resource: Option<ResourceRef>) {
+        self.out.reject(self.position, resource, failure.code, failure.pointer, failure.message);
+        self.position += 1;
+    }
+
+    /// Reads the value at the start of `text` and tells how long it is.
+    fn read(&mut self, text: &str, shape: Shape, depth: usize) -> Result<usize, Failure> {
+        let hint = self.context.resource;
+        let shape = match (shape, hint) {
+            (Shape::Unknown, Some("order" | "cart")) => Shape::Order,
+            (Shape::Unknown, Some("customer")) => Shape::Customer,
+            (Shape::Unknown, Some("product")) => Shape::Projection,
+            (Shape::Unknown, Some("category")) => Shape::Category,
+            (Shape::Unknown, Some("payment")) => Shape::Payment,
+            (shape, _) => shape,
+        };
+        let project = &self.compiled.config.project;
+        match shape {
+            Shape::Order => {
+                let (order, length) = parse::<wire::Order<'_>>(text)?;
+                match is_order(&order, hint) {
+                    Some(true) => self.about(project).order(&order, Origin::default())?,
+                    Some(false) => self.about(project).cart(&order, &text[..length])?,
+                    None => return Err(unsupported("neither `orderState` nor `cartState`: is it a cart or an order?")),
+                }
+                Ok(length)
+            }
+            Shape::Customer => {
+                let (customer, length) = parse::<wire::Customer<'_>>(text)?;
+                self.about(project).contact(&customer)?;
+                Ok(length)
+            }
+            Shape::Projection => {
+                let (projection, length) = parse::<wire::ProductProjection<'_>>(text)?;
+                self.about(project).projection(&projection)?;
+                Ok(length)
+            }
+            Shape::Product => {
+                let (product, length) = parse::<wire::Product<'_>>(text)?;
+                self.about(project).product(&product);
+                Ok(length)
+            }
+            Shape::Category => {
+                let (category, length) = parse::<wire::Category<'_>>(text)?;
+                self.about(project).category(&category)?;
+                Ok(length)
+            }
+            Shape::Payment => {
+                let (payment, length) = parse::<wire::Payment<'_>>(text)?;
+                let mut row = self.about(project);
+                if !row.payment(&payment)? {
+                    row.ignore("payment without refund".to_owned(), true);
+                }
+                Ok(length)
+            }
+            Shape::SignIn => {
+                let (sign_in, length) = parse::<wire::SignIn<'_>>(text)?;
+                let mut row = self.about(project);
+                row.prefix = "/customer";
+                row.contact(&sign_in.customer)?;
+                if let Some(cart) = &sign_in.cart {
+                    row.prefix = "/cart";
+                    row.cart(cart, &text[..length])?;
+                }
+                Ok(length)
+            }
+            Shape::Variant => {
+                let (variant, length) = parse::<wire::Variant<'_>>(text)?;
+                let id = variant.product.as_ref().and_then(|product| product.id.as_deref());
+                let Some(id) = id else { return Err(unsupported("a variant without its `product`")) };
+                let product = ResourceRef { kind: "product".to_owned(), id: id.to_owned() };
+                self.out.fetches.push(Fetch { position: self.position, resource: product, reason: "variant".to_owned() });
+                Ok(length)
+            }
+            Shape::Message => {
+                let (message, length) = parse::<wire::Message<'_>>(text)?;
+                let data = || serde_json::from_str::<wire::CheckoutData<'_>>(message.data?.get()).ok()?.project_key;
+                let told = message.project_key.clone().or_else(data);
+                let tenant = told.as_deref().filter(|told| !told.is_empty()).unwrap_or(project);
+                self.about(tenant).message(&message)?;
+                Ok(length)
+            }
+            Shape::Transport => self.transport(text, depth),
+            Shape::Other(what) => {
+                let (_, length) = parse::<serde::de::IgnoredAny>(text)?;
+                self.about(project).ignore(what.to_owned(), true);
+                Ok(length)
+            }
+            Shape::Error => Err(unsupported("the platform's answer to a call that failed, not a resource")),
+            Shape::Fragment => Err(unsupported("a part of a resource, not a resource")),
+            Shape::Page(_) => Err(unsupported("a page inside a list or message")),
+            Shape::Unknown => {
+                parse::<serde::de::IgnoredAny>(text)?;
+                Err(unsupported("no resource or message this source knows"))
+            }
+        }
+    }
+
+    fn transport(&mut self, text: &str, depth: usize) -> Result<usize, Failure> {
+        let (transport, length) = parse::<wire::Transport<'_>>(text)?;
+        if let Some(kind) = transport.sns_type.as_deref().filter(|kind| *kind != "Notification") {
+            // The queue's own handshake; confirming it is the receiver's business.
+            self.about(&self.compiled.config.project).ignore(format!("SNS {kind}"), true);
+            return Ok(length);
+        }
+        let Some(inner) = messages::unwrap_transport(&transport).filter(|_| depth < TRANSPORTS) else {
+            return Err(Failure::new(FindingCode::RecordMalformed, "", "the transport holds no message that can be read"));
+        };
+        let start = skip_space(inner.as_bytes(), 0);
+        let shape = sniff(inner.as_bytes(), start);
+        self.read(&inner[start..], shape, depth + 1)?;
+        Ok(length)
+    }
+
+    fn about<'x>(&'x mut self, tenant: &'x str) -> Row<'x, 'x> {
+        Row {
+            compiled: self.compiled,
+            tenant,
+            observed_at: self.context.observed_at,
+            mode: self.context.mode,
+            correlation_id: self.context.correlation_id,
+            sequence: None,
+            position: self.position,
+            prefix: "",
+            out: self.out,
+        }
+    }
+}
+
+fn unsupported(message: &str) -> Failure {
+    Failure::new(FindingCode::RecordUnsupported, "", message)
+}
+
+/// The name of a row that could not be read, for whoever looks for it in the shop.
+fn resource_of(row: &[u8], shape: Shape) -> Option<ResourceRef> {
+    let kind = match shape {
+        Shape::Order => "order",
+        Shape::Customer => "customer",
+        Shape::Projection | Shape::Product => "product",
+        Shape::Category => "category",
+        Shape::Payment => "payment",
+        Shape::Message => "message",
+        _ => return None,
+    };
+    let id = Keys::new(row, 0).find(|key| key.name == b"id")?;
+    let End::At(end) = value_end(row, id.value) else { return None };
+    let id: String = serde_json::from_slice(&row[id.value..end]).ok()?;
+    Some(ResourceRef { kind: kind.to_owned(), id })
 }

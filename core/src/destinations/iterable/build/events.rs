@@ -1,0 +1,206 @@
+//! Refunds, returns, shipments and other events.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use super::super::capabilities as endpoints;
+use super::super::config::Write;
+use super::super::ids::{self, Who};
+use super::super::payload::{Attrs, EVENT_FIELDS, EventData, Line, Place, RefundData, ReturnData, ShipmentData, Stamp, Track, bytes};
+use super::{Builder, profile, some};
+
+use crate::error::Error;
+use crate::model::money::JsonNumber;
+use crate::model::{Event, Instant, Refund, Return, Shipment, ShippingStatus, SkipReason};
+
+impl<'a> Builder<'a> {
+    pub(super) fn refund(&mut self, refund: &'a Refund) -> Result<(), Error> {
+        let Some((who, name)) = self.tracked("order_refunded") else { return Ok(()) };
+        let id = ids::event_id(self.envelope, "refund", &refund.id);
+        let purchase = refund.order_id.as_deref().map(|order| ids::event_id(self.envelope, "order", order));
+        let data = RefundData {
+            order_id: refund.order_id.as_deref(),
+            purchase_id: purchase.as_deref(),
+            order_number: refund.order_number.as_deref(),
+            refund_id: &refund.id,
+            source: &self.envelope.source,
+            refund_amount: JsonNumber(refund.amount.amount),
+            currency: refund.amount.currency.as_str(),
+            shipping_amount: refund.shipping.map(|shipping| JsonNumber(shipping.amount)),
+            is_full_refund: refund.full,
+            reason: refund.reason.as_deref(),
+            refunded_at: Stamp(refund.refunded_at),
+            items: some(refund.lines.iter().map(|line| Line {
+                line_id: &line.line_id,
+                sku: line.sku.as_deref(),
+                name: line.name.as_deref(),
+                quantity: line.quantity,
+                amount: line.amount.map(|amount| JsonNumber(amount.amount)),
+                shipping_state: None,
+                payment_state: None,
+            })),
+        };
+        self.track(&who, &name, &id, refund.refunded_at, format!("refund:{}", refund.id), data)
+    }
+
+    pub(super) fn returned(&mut self, back: &'a Return) -> Result<(), Error> {
+        let Some((who, name)) = self.tracked("order_returned") else { return Ok(()) };
+        let id = ids::event_id(self.envelope, "return", &back.id);
+        let purchase = ids::event_id(self.envelope, "order", &back.order_id);
+        let at = back.returned_at.unwrap_or(self.envelope.occurred_at);
+        let data = ReturnData {
+            order_id: &back.order_id,
+            purchase_id: &purchase,
+            order_number: back.order_number.as_deref(),
+            return_id: &back.id,
+            source: &self.envelope.source,
+            tracking_number: back.tracking_number.as_deref(),
+            returned_at: Stamp(at),
+            items: some(back.items.iter().map(|item| Line {
+                line_id: &item.line_id,
+                sku: item.sku.as_deref(),
+                name: item.name.as_deref(),
+                quantity: item.quantity,
+                amount: None,
+                shipping_state: item.shipping_state.as_deref(),
+                payment_state: item.payment_state.as_deref(),
+            })),
+        };
+        self.track(&who, &name, &id, at, format!("return:{}", back.id), data)
+    }
+
+    pub(super) fn shipment(&mut self, shipment: &'a Shipment) -> Result<(), Error> {
+        let (canonical, kind) = match &shipment.status {
+            None | Some(ShippingStatus::Shipped | ShippingStatus::PartiallyShipped | ShippingStatus::Delayed) => {
+                ("order_shipped", "shipment")
+            }
+            Some(ShippingStatus::Delivered) => ("order_delivered", "delivery"),
+            Some(ShippingStatus::Other(_)) if shipment.shipped_at.is_some() => ("order_shipped", "shipment"),
+            Some(_) => {
+                self.skip(SkipReason::Ignored, "the goods are not on their way yet, or not any more");
+                return Ok(());
+            }
+        };
+        let Some((who, name)) = self.tracked(canonical) else { return Ok(()) };
+        let id = ids::event_id(self.envelope, kind, &shipment.id);
+        let purchase = ids::event_id(self.envelope, "order", &shipment.order_id);
+        let attributes = Attrs::new(&shipment.attributes, Place::Event(EVENT_FIELDS));
+        attributes.report("/body/attributes", &mut self.built.findings);
+        let parcel = shipment.parcels.iter().find(|parcel| !parcel.is_return);
+        let at = if kind == "delivery" { None } else { shipment.shipped_at }.unwrap_or(self.envelope.occurred_at);
+        let data = ShipmentData {
+            order_id: &shipment.order_id,
+            purchase_id: &purchase,
+            order_number: shipment.order_number.as_deref(),
+            shipment_id: &shipment.id,
+            source: &self.envelope.source,
+            status: shipment.status.as_ref().map(ShippingStatus::as_str),
+            carrier: parcel.and_then(|parcel| parcel.carrier.as_deref()),
+            tracking_number: parcel.and_then(|parcel| parcel.tracking_number.as_deref()),
+            tracking_url: parcel.and_then(|parcel| parcel.tracking_url.as_deref()),
+            tracking_numbers: some(
+                shipment.parcels.iter().filter(|parcel| !parcel.is_return).filter_map(|parcel| parcel.tracking_number.as_deref()),
+            ),
+            shipped_at: shipment.shipped_at.map(Stamp),
+            shipping_country: shipment.address.as_ref().and_then(|address| address.country.as_deref()),
+            items: some(shipment.lines.iter().map(|line| Line {
+                line_id: &line.line_id,
+                sku: line.sku.as_deref(),
+                name: line.name.as_deref(),
+                quantity: line.quantity,
+                amount: None,
+                shipping_state: None,
+                payment_state: None,
+            })),
+            attributes,
+        };
+        self.track(&who, &name, &id, at, format!("{kind}:{}", shipment.id), data)
+    }
+
+    pub(super) fn event(&mut self, event: &'a Event) -> Result<(), Error> {
+        let Some(event_name) = self.iterable.config.event_name(&event.name) else {
+            self.skip(
+                SkipReason::NotConfigured,
+                "an order placed is sent as a purchase; name it in `event_names` to send it as an event too",
+            );
+            return Ok(());
+        };
+        if event_name.is_empty() || event_name.len() > 255 {
+            self.refuse("/body/name", "an event name has 1 to 255 bytes");
+            return Ok(());
+        }
+        if self.quiet(self.iterable.config.backfill_events) {
+            self.skip(SkipReason::BackfillQuiet, "Iterable does not say that old events start no journeys; see `backfill_events`");
+            return Ok(());
+        }
+        let Some(who) = self.who() else { return Ok(()) };
+        // The key is made of what happened, so the same event heard twice has one id.
+        let key = self.envelope.idempotency_key.as_str();
+        let id = ids::event_id(self.envelope, &ids::encode(&event.name.as_str().replace('_', "-")), key);
+        let purchase = event.order_id.as_deref().map(|order| ids::event_id(self.envelope, "order", order));
+        let attributes = Attrs::new(&event.properties, Place::Event(EVENT_FIELDS));
+        attributes.report("/body/properties", &mut self.built.findings);
+        let items = self.items(&event.lines).items;
+        let data = EventData {
+            source: &self.envelope.source,
+            order_id: event.order_id.as_deref(),
+            purchase_id: purchase.as_deref(),
+            order_number: event.order_number.as_deref(),
+            cart_id: event.cart_id.as_deref(),
+            product_id: event.product_id.as_deref(),
+            variant_id: event.variant_id.as_deref(),
+            sku: event.sku.as_deref(),
+            category_id: event.category_id.as_deref(),
+            value: event.value.map(|value| JsonNumber(value.amount)),
+            currency: event.value.as_ref().map(|value| value.currency.as_str()),
+            url: event.url.as_deref(),
+            items: (!items.is_empty()).then_some(items),
+            attributes,
+        };
+        self.track(&who, &event_name, &id, self.envelope.occurred_at, format!("event:{id}"), data)
+    }
+
+    /// Who and under what name, unless the event must not be sent.
+    fn tracked(&mut self, canonical: &'static str) -> Option<(Who<'a>, Cow<'a, str>)> {
+        if self.quiet(self.iterable.config.backfill_events) {
+            self.skip(SkipReason::BackfillQuiet, "Iterable does not say that old events start no journeys; see `backfill_events`");
+            return None;
+        }
+        let who = self.who()?;
+        let name = match self.iterable.config.event_names.get(canonical) {
+            Some(configured) => Cow::Borrowed(configured.as_str()),
+            None => Cow::Owned(ids::camel(canonical)),
+        };
+        Some((who, name))
+    }
+
+    fn track<D: Serialize>(
+        &mut self,
+        who: &Who<'_>,
+        event_name: &str,
+        id: &str,
+        at: Instant,
+        entity: String,
+        data_fields: D,
+    ) -> Result<(), Error> {
+        let config = &self.iterable.config;
+        let row = Track {
+            event_name,
+            id,
+            email: who.email(),
+            user_id: who.user_id(),
+            created_at: at.timestamp(),
+            create_new_fields: config.create_new_fields,
+            data_fields,
+        };
+        let body = bytes(&row, 768)?;
+        let endpoint = if config.write == Write::Bulk { endpoints::TRACK_BULK } else { endpoints::TRACK };
+        let mut operation = self.operation(endpoint, entity, profile(&who.name()), body);
+        operation.once = true;
+        operation.occurred_at = at;
+        operation.idempotency_key = self.key(id);
+        self.built.operations.push(operation);
+        Ok(())
+    }
+}

@@ -1,0 +1,191 @@
+//! People: what is known of them, what they allowed, and that they are gone.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::super::capabilities as endpoints;
+use super::super::config::{ContactDeletion, Erase, Policy, Subscriptions, Write};
+use super::super::ids::{self, Who};
+use super::super::payload::{Attrs, ContactFields, Day, Evidence, Place, Postal, Stamp, UserRef, UserRow, bytes, evidence_field, filled};
+use super::{Builder, profile};
+
+use crate::error::Error;
+use crate::model::{Address, Consent, ConsentStatus, Contact, ContactDeleted, Finding, FindingCode, IdempotencyKey, SkipReason};
+
+impl<'a> Builder<'a> {
+    pub(super) fn contact(&mut self, contact: &'a Contact) -> Result<(), Error> {
+        let Some(who) = self.who() else { return Ok(()) };
+        let config = &self.iterable.config;
+        let market = &self.envelope.market;
+        let identity = &self.envelope.identity;
+        let merge = config.merge_nested_objects;
+        let attributes = Attrs::new(&contact.attributes, Place::Profile);
+        attributes.report("/body/attributes", &mut self.built.findings);
+        for (index, consent) in contact.consents.iter().enumerate() {
+            if consent.status != ConsentStatus::Unknown && evidence_field(consent).is_none() {
+                let pointer = format!("/body/consents/{index}/channel");
+                self.built.findings.push(Finding::new(FindingCode::FieldDropped, pointer, "no profile field is kept for this channel"));
+            }
+        }
+        let shipping = contact.addresses.iter().find(|address| address.default_shipping);
+        let billing = contact.addresses.iter().find(|address| address.default_billing);
+        let address = shipping.or(billing).or_else(|| contact.addresses.first());
+        let postal = |address: &'a Address| Postal { address, nulls: merge };
+        let row = UserRow {
+            email: who.email(),
+            user_id: who.user_id(),
+            prefer_user_id: who.prefer(),
+            merge_nested_objects: merge.then_some(true),
+            create_new_fields: if config.write == Write::Single { config.create_new_fields } else { None },
+            data_fields: ContactFields {
+                // Under a userId the address is a field like others, and a new one changes it.
+                email: who.user_id().and(identity.email.as_deref()).filter(|email| ids::email_fault(email).is_none()),
+                customer_id: identity.customer_id.as_deref(),
+                first_name: contact.first_name.as_deref(),
+                middle_name: contact.middle_name.as_deref(),
+                last_name: contact.last_name.as_deref(),
+                salutation: contact.salutation.as_deref(),
+                title: contact.title.as_deref(),
+                company: contact.company.as_deref(),
+                vat_id: contact.vat_id.as_deref(),
+                gender: contact.gender.as_deref(),
+                date_of_birth: contact.date_of_birth.map(Day),
+                customer_number: contact.customer_number.as_deref(),
+                phone_number: identity.phone.as_deref().filter(|phone| is_e164(phone)),
+                email_verified: contact.email_verified,
+                locale: market.locale.as_deref(),
+                time_zone: contact.timezone.as_deref(),
+                country: market.country.as_deref(),
+                customer_group: contact.groups.first().map(String::as_str),
+                customer_groups: filled(&contact.groups),
+                stores: filled(&contact.stores),
+                customer_since: contact.created_at.map(Stamp),
+                address: address.map(postal),
+                billing_address: billing.map(postal),
+                consents: Evidence { consents: &contact.consents, nulls: merge },
+                attributes,
+            },
+        };
+        let body = bytes(&row, 1024)?;
+        let (endpoint, name) = (if config.write == Write::Bulk { endpoints::USERS_BULK } else { endpoints::USERS_UPDATE }, who.name());
+        let mut operation = self.operation(endpoint, format!("contact:{name}"), profile(&name), body);
+        operation.delta = Some("/dataFields".into());
+        self.built.operations.push(operation);
+        for consent in &contact.consents {
+            self.subscription(consent, &who, &name)?;
+        }
+        Ok(())
+    }
+
+    fn subscription(&mut self, consent: &Consent, who: &Who<'_>, name: &str) -> Result<(), Error> {
+        let granted = match consent.status {
+            ConsentStatus::Granted => true,
+            ConsentStatus::Denied => false,
+            // Silence is no answer, whatever Iterable takes it for.
+            ConsentStatus::Pending | ConsentStatus::Unknown => return Ok(()),
+        };
+        let config = &self.iterable.config;
+        let channel = consent.channel.as_str();
+        let Some(target) = config.consent.get(channel) else {
+            self.skip(SkipReason::NotConfigured, format!("permission for `{channel}` needs a message type in `consent`"));
+            return Ok(());
+        };
+        if granted && self.quiet(config.backfill_grants) {
+            self.skip(
+                SkipReason::BackfillQuiet,
+                format!("a subscription to `{channel}` can start a welcome journey; see `backfill_grants`"),
+            );
+            return Ok(());
+        }
+        let (endpoint, params) = match (config.subscriptions, who) {
+            (Subscriptions::ReadModifyWrite, _) => (endpoints::SUBSCRIPTIONS, BTreeMap::new()),
+            (Subscriptions::Additive, Who::Email(email)) => (
+                if granted { endpoints::SUBSCRIBE_EMAIL } else { endpoints::UNSUBSCRIBE_EMAIL },
+                subscription_path(target.message_type, "email", email),
+            ),
+            (Subscriptions::Additive, Who::UserId { id, .. }) => (
+                if granted { endpoints::SUBSCRIBE_USER_ID } else { endpoints::UNSUBSCRIBE_USER_ID },
+                subscription_path(target.message_type, "userId", id),
+            ),
+        };
+        let body = bytes(
+            &SubscriptionRow {
+                email: who.email(),
+                user_id: who.user_id(),
+                channel,
+                granted,
+                message_type: target.message_type,
+                message_channel: target.channel,
+                opt_in: target.policy == Policy::OptIn,
+                at: consent.at.map(Stamp),
+            },
+            192,
+        )?;
+        let entity = format!("consent:{name}:{channel}");
+        let mut operation = self.operation(endpoint, entity.clone(), profile(name), body);
+        operation.params = params;
+        operation.idempotency_key = IdempotencyKey::new(format!("{}:consent:{channel}", self.envelope.idempotency_key));
+        operation.supersedes = vec![entity];
+        self.built.operations.push(operation);
+        Ok(())
+    }
+
+    pub(super) fn contact_deleted(&mut self, deleted: &ContactDeleted) -> Result<(), Error> {
+        let config = &self.iterable.config;
+        if !deleted.erase && config.contact_deleted == ContactDeletion::Keep {
+            self.skip(SkipReason::NotConfigured, "a deletion that is no erasure leaves the profile; see `contact_deleted`");
+            return Ok(());
+        }
+        let Some(who) = self.who() else { return Ok(()) };
+        let name = who.name();
+        let entity = format!("contact:{name}");
+        let body = bytes(&UserRef { email: who.email(), user_id: who.user_id() }, 96)?;
+        let forget = deleted.erase && config.erase == Erase::Forget;
+        let endpoint = match &who {
+            _ if forget => endpoints::FORGET,
+            Who::Email(_) => endpoints::DELETE_BY_EMAIL,
+            Who::UserId { .. } => endpoints::DELETE_BY_USER_ID,
+        };
+        let mut operation = self.operation(endpoint, entity.clone(), profile(&name), body);
+        if !forget {
+            operation.params = match &who {
+                Who::Email(email) => BTreeMap::from([("email".to_owned(), (*email).to_owned())]),
+                Who::UserId { id, .. } => BTreeMap::from([("userId".to_owned(), id.clone().into_owned())]),
+            };
+        }
+        operation.supersedes = vec![entity];
+        self.built.operations.push(operation);
+        Ok(())
+    }
+}
+
+/// The state of one subscription. Sent as it stands by no call; [`super::Iterable::complete`] makes the request of it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SubscriptionRow<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<&'a str>,
+    channel: &'a str,
+    granted: bool,
+    message_type: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_channel: Option<u64>,
+    opt_in: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<Stamp>,
+}
+
+fn subscription_path(message_type: u64, key: &str, id: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([
+        ("group".to_owned(), "messageType".to_owned()),
+        ("groupId".to_owned(), message_type.to_string()),
+        (key.to_owned(), id.to_owned()),
+    ])
+}
+
+fn is_e164(phone: &str) -> bool {
+    phone.strip_prefix('+').is_some_and(|digits| (7..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()))
+}
