@@ -582,9 +582,12 @@ fn all_consent_is_kept_as_history_but_repetition(store: &dyn StateStore) {
         consent(ConsentStatus::Denied, Some(6), 30),
     ];
     hear(store, said.to_vec());
-    hear(store, vec![consent(ConsentStatus::Denied, Some(6), 40)]);
-    assert_eq!(store.consent_history("p1").unwrap(), said);
-    assert_eq!(newest(store).observed_at, t(40));
+    let other = ConsentRow { source: None, ..consent(ConsentStatus::Granted, Some(2), 40) };
+    let again = ConsentRow { observed_at: t(60), ..other.clone() };
+    hear(store, vec![consent(ConsentStatus::Denied, Some(6), 40), other.clone()]);
+    hear(store, vec![consent(ConsentStatus::Denied, Some(6), 50), again]);
+    assert_eq!(store.consent_history("p1").unwrap(), [said.as_slice(), &[other]].concat());
+    assert_eq!(newest(store), consent(ConsentStatus::Denied, Some(6), 50));
     assert!(store.consent_history("p2").unwrap().is_empty());
 }
 

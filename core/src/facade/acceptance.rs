@@ -199,6 +199,14 @@ impl Desk {
             match found {
                 Some(index) => {
                     let mut operation = built.swap_remove(index);
+                    // A letter is from the past: what was accepted of the same entity since then stands.
+                    let subject = Subject { entity: &operation.entity, idempotency_key: letter.operation.idempotency_key.as_str() };
+                    let known = self.store.known(self.destination.name(), &[subject])?.pop().unwrap_or_default();
+                    if !operation.once && known.version > letter.operation.version.max(operation.version) {
+                        redraft.discarded.push(letter.id);
+                        redraft.intaken.skipped.push(skip(Skip::new(SkipReason::Stale, "a newer version was accepted since it died")));
+                        continue;
+                    }
                     operation.idempotency_key = letter.operation.idempotency_key.clone();
                     // Positions in the store stay those of the first run; the report counts by letter.
                     redraft.intaken.operations.push(letter.position);

@@ -7,14 +7,14 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::acceptance::{Desk, Taken};
-use super::answers::{CheckReport, Flushed, Letter, Receipt, RunReport};
+use super::answers::{CheckReport, Flushed, Letter, Receipt, RecordSkip, RunReport};
 use super::options::{CallOptions, FlushOptions, ReplayOptions, SyncOptions, parse};
 use super::pure::{Rest, json, raw, write_plan};
 use super::runs::Runs;
 use crate::delivery::{Clock, Delivery, DeliveryEvent, HttpOptions, HttpTransport, Observer, Settings, Stop, Transport};
 use crate::destinations::Destination;
 use crate::error::{Error, ErrorCode, Result};
-use crate::model::{Instant, Mode, Record, Status};
+use crate::model::{Instant, Mode, Record, SkipReason, Status};
 use crate::pipeline::Layout;
 use crate::state::{DeadLetter, LetterFilter, RunRow, StateStore};
 
@@ -504,12 +504,26 @@ impl Engine {
             inner.runs.intake(&run, &intaken);
             match inner.store.accept(&taken.acceptance, now) {
                 Ok(accepted) => {
+                    // Another process may have accepted the same between our look and our commit.
+                    for index in &accepted.duplicates {
+                        if let Some(operation) = taken.acceptance.operations.get(*index) {
+                            let skip = RecordSkip {
+                                position: operation.position,
+                                reason: SkipReason::Duplicate,
+                                detail: "it was accepted at the same time by someone else".to_owned(),
+                            };
+                            inner.runs.skipped(&run, skip.position, skip.reason, &skip.detail);
+                            inner.runs.settle(&run, skip.position, None, Status::Skipped);
+                            taken.skipped.push(skip);
+                        }
+                    }
+                    taken.accepted = (accepted.ids.len() - accepted.duplicates.len()) as u64;
                     for old in accepted.superseded {
                         if let Some(run) = &old.run {
                             inner.runs.skipped(
                                 run,
                                 old.position,
-                                crate::model::SkipReason::Superseded,
+                                SkipReason::Superseded,
                                 "something newer was accepted while it waited",
                             );
                             inner.runs.settle(run, old.position, None, Status::Skipped);
@@ -521,7 +535,6 @@ impl Engine {
                     return Err(error);
                 }
             }
-            taken.accepted = taken.acceptance.operations.len() as u64;
             taken.acceptance.operations.clear();
             Ok(taken)
         })

@@ -203,16 +203,13 @@ impl State {
     fn hear(&mut self, row: &ConsentRow) {
         let row = ConsentRow { at: row.at.map(rules::micros), observed_at: rules::micros(row.observed_at), ..row.clone() };
         let person = self.people.entry(row.person.clone()).or_default();
-        match person.newest.get_mut(row.channel.as_str()) {
-            Some(newest) if rules::repeats(&row, newest) => newest.observed_at = newest.observed_at.max(row.observed_at),
-            newest => {
-                person.history.push(row.clone());
-                match newest {
-                    Some(newest) if rules::outweighs(&row, newest) => *newest = row,
-                    Some(_) => {}
-                    None => drop(person.newest.insert(row.channel.as_str().to_owned(), row)),
-                }
-            }
+        let mut said = person.history.iter().rev();
+        let last = said.find(|last| last.channel == row.channel && last.source == row.source);
+        if last.is_none_or(|last| !rules::repeats(&row, last)) {
+            person.history.push(row.clone());
+        }
+        if person.newest.get(row.channel.as_str()).is_none_or(|newest| rules::outweighs(&row, newest)) {
+            person.newest.insert(row.channel.as_str().to_owned(), row);
         }
     }
 

@@ -98,7 +98,7 @@ pub trait StateStore: Send + Sync {
     fn erased(&self, people: &[&str]) -> Result<Vec<bool>>;
 
     /// Everything that was ever heard of a person's consent, in the order it was heard, for audits and for answering
-    /// the person. Something that says again what already counts (same status, time and source) adds nothing.
+    /// the person. A source that only repeats what it said last about a channel adds nothing.
     ///
     /// # Errors
     /// `state_*`.

@@ -29,9 +29,9 @@ pub(super) fn outweighs(new: &ConsentRow, old: &ConsentRow) -> bool {
     weight(new) >= weight(old)
 }
 
-/// Whether `new` says nothing that `old` does not say already.
-pub(super) fn repeats(new: &ConsentRow, old: &ConsentRow) -> bool {
-    new.status == old.status && new.at.map(micros) == old.at.map(micros) && new.source == old.source
+/// Whether `new` is what its source said last. Only a change is history: a nightly run says everything again.
+pub(super) fn repeats(new: &ConsentRow, last: &ConsentRow) -> bool {
+    new.status == last.status && new.at.map(micros) == last.at.map(micros)
 }
 
 /// Whether a lease must be written: there is none, or less than half of what is asked for is left. Writing at every

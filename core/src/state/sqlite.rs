@@ -243,18 +243,13 @@ fn supersede(tx: &Transaction<'_>, destination: &str, entity: &str, now: i64) ->
 }
 
 fn hear(tx: &Transaction<'_>, new: &ConsentRow) -> Sql<()> {
-    let (person, channel) = (new.person.as_str(), new.channel.as_str());
-    let newest = first(tx, "SELECT * FROM consents WHERE person = ?1 AND channel = ?2", [person, channel], consent)?;
-    if newest.as_ref().is_some_and(|newest| rules::repeats(new, newest)) {
-        run(
-            tx,
-            "UPDATE consents SET observed_at = max(observed_at, ?3) WHERE person = ?1 AND channel = ?2",
-            params![person, channel, to_micros(new.observed_at)],
-        )?;
-        return Ok(());
+    let (person, channel, source) = (new.person.as_str(), new.channel.as_str(), new.source.as_deref());
+    let row = params![person, channel, status_name(new.status), new.at.map(to_micros), source, to_micros(new.observed_at)];
+    let sql = "SELECT * FROM consent_history WHERE person = ?1 AND channel = ?2 AND source IS ?3 ORDER BY id DESC LIMIT 1";
+    if first(tx, sql, params![person, channel, source], consent)?.is_none_or(|last| !rules::repeats(new, &last)) {
+        run(tx, "INSERT INTO consent_history (person, channel, status, at, source, observed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)", row)?;
     }
-    let row = params![person, channel, status_name(new.status), new.at.map(to_micros), new.source.as_deref(), to_micros(new.observed_at)];
-    run(tx, "INSERT INTO consent_history (person, channel, status, at, source, observed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)", row)?;
+    let newest = first(tx, "SELECT * FROM consents WHERE person = ?1 AND channel = ?2", [person, channel], consent)?;
     if newest.is_none_or(|newest| rules::outweighs(new, &newest)) {
         run(tx, "INSERT OR REPLACE INTO consents (person, channel, status, at, source, observed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)", row)?;
     }

@@ -170,7 +170,7 @@ impl Serialize for Policy {
 
 impl JsonSchema for Policy {
     fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Policy".into()
+        "ValidatePolicy".into()
     }
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         let properties: serde_json::Map<String, serde_json::Value> = FindingCode::ALL

@@ -159,6 +159,7 @@ pub struct ConsentTarget {
 /// A message type's subscription policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "SubscriptionPolicy")]
 pub enum Policy {
     /// Only those who joined get it.
     OptIn,

@@ -14,7 +14,7 @@ use super::config::ConsentPlace;
 use super::consent::consents;
 use super::map::{About, Fault, Row, address, at, fill, is_refund, localized, owned, set_email, version_text};
 use super::values::decimal;
-use super::wire::{self, Text};
+use super::wire;
 use crate::fingerprint::{fingerprint, hex, opaque};
 use crate::model::{
     Attributes, Body, Cart, CartState, Contact, Coupon, Discount, DiscountKind, Finding, FindingCode, Fulfilment, Identity, LineItem,

@@ -1,0 +1,327 @@
+"""The stateful side: `Sync` blocks, `AsyncSync` awaits; both are thin shells around one engine."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
+from os import PathLike
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, BinaryIO, Union
+
+from . import _cartwire, _stream
+from ._data import Data, data as _bytes, options as _options
+from .errors import LifecycleError
+from .report import Report
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .types import CallOptions, CheckReport, Flushed, Letter, LetterFilter, Plan, Progress, Receipt, Record, SyncOptions
+
+File = Union[str, "PathLike[str]", BinaryIO]
+OnProgress = Callable[["Progress"], object]
+
+_CLOSED = "closed; open a new one"
+
+
+def _replay_options(fixes: Mapping[int, Record] | None, letters: Mapping[str, Any]) -> bytes:
+    found = {key: value for key, value in letters.items() if value is not None}
+    listed = [{"id": letter, "record": record} for letter, record in (fixes or {}).items()]
+    if fixes and not found:
+        # Fixing some letters is no wish to send all the others again.
+        found["ids"] = list(fixes)
+    return _options({"filter": found, "fixes": listed or None})
+
+
+def _mine(progress: bytes, run: str) -> Progress | None:
+    standing: list[Progress] = json.loads(progress)
+    return next((one for one in standing if one["run"] == run), None)
+
+
+class Sync:
+    """Carries records from a source to a destination, once, and remembers what it did.
+
+    A context manager. Calls block without holding the interpreter's lock, may come from many threads, and stop at Ctrl-C.
+    Open it inside the worker: after a ``fork`` it raises :class:`cartwire.LifecycleError` with code ``forked``.
+
+    Args:
+        options: ``destination`` (required), ``source``, ``state`` (``memory:`` unless given, or ``sqlite:path``),
+            ``retry``, ``consent``, ``validate``, ``mode`` and more; see :class:`cartwire.types.SyncOptions`.
+
+    >>> import cartwire
+    >>> with cartwire.Sandbox() as sandbox:
+    ...     with cartwire.Sync(
+    ...         source="commercetools",
+    ...         destination={"type": "iterable", "api_key": "sandbox-key", "base_url": sandbox.url("iterable")},
+    ...     ) as sync:
+    ...         report = sync.deliver([])
+    >>> report.counts["rows"]
+    0
+
+    Raises:
+        ConfigError: an option that does not exist or has a wrong value; ``path`` names it.
+        StateError: the state cannot be opened.
+    """
+
+    __slots__ = ("_longest", "_native")
+
+    def __init__(self, **options: Unpack[SyncOptions]) -> None:
+        self._native: _cartwire.Engine | None = None
+        self._longest: int | None = options.get("max_record_bytes")
+        self._native = _cartwire.Engine.open(_options(options))
+
+    def __enter__(self) -> Sync:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __del__(self, _warn: Callable[..., object] = warnings.warn) -> None:
+        if getattr(self, "_native", None) is not None:
+            _warn("a Sync was never closed; use `with`", ResourceWarning, source=self)
+
+    @property
+    def _engine(self) -> _cartwire.Engine:
+        if self._native is None:
+            raise LifecycleError(_CLOSED, code="closed")
+        return self._native
+
+    def plan(self, data: Data, /, **options: Unpack[CallOptions]) -> Plan:
+        """What would be sent now, given what was sent before. Sends nothing, remembers nothing."""
+        answer: Plan = json.loads(self._engine.plan(_options(options), _bytes(data)))
+        return answer
+
+    def deliver(self, data: Data, /, **options: Unpack[CallOptions]) -> Report:
+        """Accepts, sends and waits for the verdicts.
+
+        Does not raise because some rows were refused: they are counted in the report and wait as dead letters.
+
+        Raises:
+            StateError: the state store failed.
+            LifecycleError: closed, or opened before a fork.
+        """
+        return Report(json.loads(self._engine.deliver(_options(options), _bytes(data))))
+
+    def deliver_stream(
+        self, items: Iterable[_stream.Row], /, *, on_progress: OnProgress | None = None, **options: Unpack[CallOptions]
+    ) -> Report:
+        """Delivers any number of documents, pages or records as one run, in bounded memory.
+
+        The next piece is taken when the one before has its verdicts, so a slow destination slows the source.
+
+        Args:
+            items: Documents or pages, as bytes, text or objects.
+            on_progress: Called after every piece with :class:`cartwire.types.Progress`.
+        """
+        return self._run(_stream.rows(items), on_progress, options)
+
+    def deliver_file(self, file: File, /, *, on_progress: OnProgress | None = None, **options: Unpack[CallOptions]) -> Report:
+        """Delivers an NDJSON file of any size as one run, in bounded memory.
+
+        Args:
+            file: A path, or anything opened for reading bytes, such as ``gzip.open(path)``.
+            on_progress: Called after every piece with :class:`cartwire.types.Progress`.
+        """
+        if isinstance(file, (str, PathLike)):
+            with open(file, "rb") as opened:
+                return self._run(_stream.lines(opened, self._longest), on_progress, options)
+        return self._run(_stream.lines(file, self._longest), on_progress, options)
+
+    def _run(self, pieces: Iterator[_stream.Piece], on_progress: OnProgress | None, options: CallOptions) -> Report:
+        engine = self._engine
+        run: str = json.loads(engine.start_run(_options(options)))["run"]
+        for piece, layout in pieces:
+            engine.deliver(_options({"format": layout, **options, "run": run}), piece)
+            if on_progress is not None and (standing := _mine(engine.progress(), run)) is not None:
+                on_progress(standing)
+        return Report(json.loads(engine.finish_run(run)))
+
+    def accept(self, data: Data, /, **options: Unpack[CallOptions]) -> Receipt:
+        """Commits to the outbox and returns; delivery goes on in the background. For webhooks: answer 200 after this."""
+        answer: Receipt = json.loads(self._engine.accept(_options(options), _bytes(data)))
+        return answer
+
+    def flush(self, timeout_s: float | None = None) -> Flushed:
+        """Waits until nothing waits for the destination any more, or for so many seconds."""
+        answer: Flushed = json.loads(self._engine.flush(_options({"timeout_s": timeout_s})))
+        return answer
+
+    def progress(self) -> list[Progress]:
+        """How the runs under way stand. Never waits."""
+        answer: list[Progress] = json.loads(self._engine.progress())
+        return answer
+
+    def dead_letters(self, **letters: Unpack[LetterFilter]) -> list[Letter]:
+        """What the destination refused for good, with the reason and the record: ``code=``, ``endpoint=``, ``run=``, ``ids=``."""
+        answer: list[Letter] = json.loads(self._engine.dead_letters(_options(letters)))
+        return answer
+
+    def replay(self, *, fixes: Mapping[int, Record] | None = None, **letters: Unpack[LetterFilter]) -> Report:
+        """Sends dead letters again, under their own idempotency keys, rebuilt from their records.
+
+        Args:
+            fixes: Corrected records by dead letter id. Given alone, only these letters are replayed.
+            letters: Which ones, as for :meth:`dead_letters`; all of them unless given.
+        """
+        return Report(json.loads(self._engine.replay(_replay_options(fixes, letters))))
+
+    def discard(self, **letters: Unpack[LetterFilter]) -> int:
+        """Removes dead letters for good and says how many."""
+        answer: int = json.loads(self._engine.discard(_options(letters)))["discarded"]
+        return answer
+
+    def runs(self, limit: int = 20) -> list[Report]:
+        """The reports of the newest runs, newest first."""
+        return [Report(one) for one in json.loads(self._engine.runs(limit))]
+
+    def check(self) -> CheckReport:
+        """Whether the destination takes the credentials. Changes nothing there."""
+        answer: CheckReport = json.loads(self._engine.check())
+        return answer
+
+    def close(self) -> None:
+        """Stops delivery and closes the state; what waits stays in the outbox. Closing twice is fine."""
+        native, self._native = self._native, None
+        if native is not None:
+            native.close()
+
+
+class AsyncSync:
+    """:class:`Sync` for asyncio. Cancelling a task cancels the call below it.
+
+    >>> import asyncio, cartwire
+    >>> async def main(url):
+    ...     destination = {"type": "iterable", "api_key": "sandbox-key", "base_url": url}
+    ...     async with cartwire.AsyncSync(source="commercetools", destination=destination) as sync:
+    ...         return await sync.deliver([])
+    >>> with cartwire.Sandbox() as sandbox:
+    ...     report = asyncio.run(main(sandbox.url("iterable")))
+    >>> report.counts["rows"]
+    0
+    """
+
+    __slots__ = ("_longest", "_native", "_opening")
+
+    def __init__(self, **options: Unpack[SyncOptions]) -> None:
+        self._native: _cartwire.Engine | None = None
+        self._longest: int | None = options.get("max_record_bytes")
+        self._opening = _options(options)
+
+    async def open(self) -> AsyncSync:
+        """Opens it; ``async with`` does it for you."""
+        if self._native is None:
+            self._native = await _cartwire.Engine.open_async(self._opening)
+        return self
+
+    async def __aenter__(self) -> AsyncSync:
+        return await self.open()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __del__(self, _warn: Callable[..., object] = warnings.warn) -> None:
+        if getattr(self, "_native", None) is not None:
+            _warn("an AsyncSync was never closed; use `async with`", ResourceWarning, source=self)
+
+    @property
+    def _engine(self) -> _cartwire.Engine:
+        if self._native is None:
+            raise LifecycleError("not open; use `async with`, or it was closed", code="closed")
+        return self._native
+
+    async def plan(self, data: Data, /, **options: Unpack[CallOptions]) -> Plan:
+        """See :meth:`Sync.plan`."""
+        answer: Plan = json.loads(await self._engine.plan_async(_options(options), _bytes(data)))
+        return answer
+
+    async def deliver(self, data: Data, /, **options: Unpack[CallOptions]) -> Report:
+        """See :meth:`Sync.deliver`."""
+        return Report(json.loads(await self._engine.deliver_async(_options(options), _bytes(data))))
+
+    async def deliver_stream(
+        self,
+        items: AsyncIterable[_stream.Row] | Iterable[_stream.Row],
+        /,
+        *,
+        on_progress: OnProgress | None = None,
+        **options: Unpack[CallOptions],
+    ) -> Report:
+        """See :meth:`Sync.deliver_stream`; takes asynchronous iterables too, such as pages of an API."""
+        engine = self._engine
+        run: str = json.loads(await engine.start_run_async(_options(options)))["run"]
+        async for piece, layout in _stream.arows(items):
+            await self._piece(engine, run, piece, layout, on_progress, options)
+        return Report(json.loads(await engine.finish_run_async(run)))
+
+    async def deliver_file(
+        self, file: File, /, *, on_progress: OnProgress | None = None, **options: Unpack[CallOptions]
+    ) -> Report:
+        """See :meth:`Sync.deliver_file`. Reading blocks the loop for a megabyte at a time."""
+        if isinstance(file, (str, PathLike)):
+            with open(file, "rb") as opened:
+                return await self.deliver_file(opened, on_progress=on_progress, **options)
+        engine = self._engine
+        run: str = json.loads(await engine.start_run_async(_options(options)))["run"]
+        for piece, layout in _stream.lines(file, self._longest):
+            await self._piece(engine, run, piece, layout, on_progress, options)
+        return Report(json.loads(await engine.finish_run_async(run)))
+
+    async def _piece(
+        self,
+        engine: _cartwire.Engine,
+        run: str,
+        piece: bytes,
+        layout: str,
+        on_progress: OnProgress | None,
+        options: CallOptions,
+    ) -> None:
+        await engine.deliver_async(_options({"format": layout, **options, "run": run}), piece)
+        if on_progress is not None and (standing := _mine(engine.progress(), run)) is not None:
+            on_progress(standing)
+
+    async def accept(self, data: Data, /, **options: Unpack[CallOptions]) -> Receipt:
+        """See :meth:`Sync.accept`."""
+        answer: Receipt = json.loads(await self._engine.accept_async(_options(options), _bytes(data)))
+        return answer
+
+    async def flush(self, timeout_s: float | None = None) -> Flushed:
+        """See :meth:`Sync.flush`."""
+        answer: Flushed = json.loads(await self._engine.flush_async(_options({"timeout_s": timeout_s})))
+        return answer
+
+    def progress(self) -> list[Progress]:
+        """See :meth:`Sync.progress`."""
+        answer: list[Progress] = json.loads(self._engine.progress())
+        return answer
+
+    async def dead_letters(self, **letters: Unpack[LetterFilter]) -> list[Letter]:
+        """See :meth:`Sync.dead_letters`."""
+        answer: list[Letter] = json.loads(await self._engine.dead_letters_async(_options(letters)))
+        return answer
+
+    async def replay(self, *, fixes: Mapping[int, Record] | None = None, **letters: Unpack[LetterFilter]) -> Report:
+        """See :meth:`Sync.replay`."""
+        return Report(json.loads(await self._engine.replay_async(_replay_options(fixes, letters))))
+
+    async def discard(self, **letters: Unpack[LetterFilter]) -> int:
+        """See :meth:`Sync.discard`."""
+        answer: int = json.loads(await self._engine.discard_async(_options(letters)))["discarded"]
+        return answer
+
+    async def runs(self, limit: int = 20) -> list[Report]:
+        """See :meth:`Sync.runs`."""
+        return [Report(one) for one in json.loads(await self._engine.runs_async(limit))]
+
+    async def check(self) -> CheckReport:
+        """See :meth:`Sync.check`."""
+        answer: CheckReport = json.loads(await self._engine.check_async())
+        return answer
+
+    async def close(self) -> None:
+        """See :meth:`Sync.close`."""
+        native, self._native = self._native, None
+        if native is not None:
+            await native.close_async()

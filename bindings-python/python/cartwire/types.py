@@ -1,0 +1,1967 @@
+"""The types of everything that goes in and out, as dicts. Generated; `make types` writes it anew.
+
+Keys are ``snake_case``. Amounts are decimal strings, times RFC 3339 in UTC. A key that is missing means "not known" in data
+and "the default" in options. At run time these are plain dicts: nothing is converted or checked in Python.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias, TypedDict
+
+__all__ = [
+    "Address",
+    "AttributeValue",
+    "Backfilled",
+    "Body",
+    "BooleanAttributeValue",
+    "CallOptions",
+    "Cart",
+    "CartBody",
+    "CartState",
+    "CatalogLayout",
+    "CatalogWrite",
+    "Catalogs",
+    "Category",
+    "CategoryBody",
+    "CategoryDeleted",
+    "CategoryDeletedBody",
+    "CategoryRef",
+    "Channel",
+    "CheckReport",
+    "CommercetoolsSourceConfig",
+    "Consent",
+    "ConsentConfig",
+    "ConsentRule",
+    "ConsentStatus",
+    "ConsentTarget",
+    "Contact",
+    "ContactBody",
+    "ContactDeleted",
+    "ContactDeletedBody",
+    "ContactDeletion",
+    "CorrelationId",
+    "Coupon",
+    "Currency",
+    "DataCenter",
+    "DateAttributeValue",
+    "DateTimeAttributeValue",
+    "DecimalAttributeValue",
+    "DestinationConfig",
+    "Discount",
+    "DiscountKind",
+    "Durability",
+    "EmptyCart",
+    "EndpointCounts",
+    "Envelope",
+    "Erase",
+    "Event",
+    "EventBody",
+    "EventName",
+    "Fetch",
+    "Finding",
+    "FindingCode",
+    "Fix",
+    "FlushOptions",
+    "Flushed",
+    "Format",
+    "Fulfilment",
+    "FulfilmentStatus",
+    "GiftCertificate",
+    "IdempotencyKey",
+    "Identity",
+    "Ignored",
+    "Image",
+    "IntegerAttributeValue",
+    "IterableDestinationConfig",
+    "Letter",
+    "LetterFilter",
+    "LineItem",
+    "LineKind",
+    "ListAttributeValue",
+    "Market",
+    "Method",
+    "Mode",
+    "Money",
+    "MoneyAttributeValue",
+    "Normalized",
+    "ObjectAttributeValue",
+    "Order",
+    "OrderBody",
+    "OrderStatus",
+    "Parcel",
+    "PaymentStatus",
+    "PipelineOptions",
+    "Plan",
+    "PlannedRequest",
+    "Price",
+    "PriceTier",
+    "Product",
+    "ProductBody",
+    "ProductDeleted",
+    "ProductDeletedBody",
+    "Progress",
+    "Receipt",
+    "Record",
+    "RecordFinding",
+    "RecordSkip",
+    "Refund",
+    "RefundBody",
+    "RefundLine",
+    "Rejection",
+    "ReplayOptions",
+    "ResourceRef",
+    "RetryConfig",
+    "Return",
+    "ReturnBody",
+    "ReturnItem",
+    "RunCounts",
+    "RunReport",
+    "Secret",
+    "Severity",
+    "Shipment",
+    "ShipmentBody",
+    "ShipmentLine",
+    "ShippingCharge",
+    "ShippingStatus",
+    "SkipReason",
+    "SourceChoice",
+    "SourceConfig",
+    "Stock",
+    "SubscriptionPolicy",
+    "Subscriptions",
+    "SyncOptions",
+    "TaxLine",
+    "TextAttributeValue",
+    "Totals",
+    "ValidateConfig",
+    "ValidatePolicy",
+    "ValidationReport",
+    "Variant",
+    "VariantRef",
+    "Write",
+]
+
+
+class Address(TypedDict, total=False):
+    """A postal address."""
+
+    city: str | None
+    """City."""
+    company: str | None
+    """Company."""
+    country: str | None
+    """ISO 3166-1 alpha-2 country code."""
+    default_billing: bool
+    """Whether bills go here unless said otherwise."""
+    default_shipping: bool
+    """Whether parcels go here unless said otherwise."""
+    email: str | None
+    """E-mail as the source wrote it."""
+    first_name: str | None
+    """Given name."""
+    id: str | None
+    """Id at the source."""
+    last_name: str | None
+    """Family name."""
+    line1: str | None
+    """Street and number."""
+    line2: str | None
+    """Everything else before the city."""
+    phone: str | None
+    """Phone as the source wrote it."""
+    postal_code: str | None
+    """Postal code."""
+    region: str | None
+    """State, region or province."""
+
+
+class BooleanAttributeValue(TypedDict):
+    """A truth value."""
+
+    type: Literal["boolean"]
+    value: bool
+
+
+class CallOptions(TypedDict, total=False):
+    """Options of one call that takes data: `plan`, `deliver`, `accept`."""
+
+    correlation_id: str | None
+    """Correlation id of the transport, such as a response header."""
+    format: Format
+    """How rows are laid out."""
+    mode: Mode | None
+    """Whether journeys may start; the `Sync`'s setting unless given."""
+    resource: str | None
+    """What the bytes are, for documents that do not say."""
+    run: str | None
+    """The run this belongs to, from `start_run`; a call without one is a run of its own."""
+
+
+class _Cart(TypedDict):
+    id: str
+    """Id at the source."""
+    state: CartState
+    """Where it is in its life."""
+    totals: Totals
+    """Sums."""
+
+
+class Cart(_Cart, total=False):
+    """A cart as it stands now: always the whole, never a change to it."""
+
+    attributes: dict[str, AttributeValue]
+    """Configured custom fields."""
+    billing_address: Address | None
+    """Where the bill would go."""
+    coupons: list[Coupon]
+    """Codes that were typed in and apply."""
+    created_at: str | None
+    """When it was made."""
+    discounts: list[Discount]
+    """Discounts on the cart as a whole, not contained in the lines."""
+    gift_certificates: list[GiftCertificate]
+    """Gift certificates put against the total."""
+    key: str | None
+    """The merchant's key."""
+    last_activity_at: str | None
+    """When the shopper last touched a line, where the source tells."""
+    lines: list[LineItem]
+    """What is in it."""
+    shipping: list[ShippingCharge]
+    """Cost of shipping, once chosen."""
+    shipping_address: Address | None
+    """Where the parcel would go."""
+    updated_at: str | None
+    """When it last changed, for whatever reason."""
+    url: str | None
+    """Address that brings the shopper back to it, from the configured template."""
+
+
+class CartBody(Cart):
+    """A cart, as it stands now."""
+
+    type: Literal["cart"]
+
+
+class Catalogs(TypedDict, total=False):
+    """Names of the catalogs."""
+
+    categories: str | None
+    """Catalog of the categories. Default: none, categories are skipped."""
+    products: str | None
+    """Catalog of the products. Default: none, products are skipped."""
+
+
+class Category(TypedDict, total=False):
+    """A category as shown now."""
+
+    ancestors: list[CategoryRef]
+    """Ids from the root down to the one above."""
+    attributes: dict[str, AttributeValue]
+    """Configured custom fields."""
+    created_at: str | None
+    """When it was made."""
+    description: str | None
+    """Description in the market's locale."""
+    id: str
+    """Id at the source."""
+    key: str | None
+    """The merchant's key."""
+    name: str | None
+    """Name in the market's locale."""
+    order_hint: str | None
+    """Position among its siblings, in the source's form."""
+    parent_id: str | None
+    """Id of the category above."""
+    slug: str | None
+    """URL part in the market's locale."""
+    updated_at: str | None
+    """When it last changed."""
+    url: str | None
+    """Address of the category page."""
+
+
+class CategoryBody(Category):
+    """A category, as shown now."""
+
+    type: Literal["category"]
+
+
+class CategoryDeleted(TypedDict, total=False):
+    """A category is gone."""
+
+    id: str
+    """Id at the source."""
+
+
+class CategoryDeletedBody(CategoryDeleted):
+    """A category that is gone."""
+
+    type: Literal["category_deleted"]
+
+
+class CategoryRef(TypedDict, total=False):
+    """A category by reference."""
+
+    id: str
+    """Id at the source."""
+    path: list[str]
+    """Names from the root to this one, in the market's locale, where known."""
+
+
+class CheckReport(TypedDict):
+    """Answer of `check`."""
+
+    backfill_notice: str
+    """What to know before a backfill."""
+    message: str
+    """What it means."""
+    ok: bool
+    """Whether the credentials work."""
+    status: int
+    """HTTP status of the answer; 0 for none."""
+
+
+class _CommercetoolsSourceConfig(TypedDict):
+    type: Literal["commercetools"]
+
+
+class CommercetoolsSourceConfig(_CommercetoolsSourceConfig, total=False):
+    """commercetools Composable Commerce."""
+
+    project: str
+    """Project key."""
+
+
+class _Consent(TypedDict):
+    channel: Channel
+    """The channel."""
+    status: ConsentStatus
+    """What was said."""
+
+
+class Consent(_Consent, total=False):
+    """Permission for one channel, with what proves it."""
+
+    at: str | None
+    """When it was said. Without a time a yes never outweighs an earlier no."""
+    evidence: str | None
+    """What proves it: text version, IP, double opt-in id."""
+    source: str | None
+    """Where it was said, such as `checkout` or `footer-form`."""
+
+
+class ConsentConfig(TypedDict, total=False):
+    """How consent is weighed."""
+
+    require_channel: Channel | None
+    """The channel that `require_for` asks about; `email` unless given."""
+    require_for: list[str]
+    """Record kinds that are only sent to people whose consent for `require_channel` is granted, such as
+    `["cart", "event"]`. Contacts cannot be listed: a person must be known to be left alone.
+    """
+    rule: ConsentRule
+    """Who is right when the shop and what is remembered differ."""
+
+
+class _ConsentTarget(TypedDict):
+    message_type: int
+    """Id of the message type."""
+    policy: SubscriptionPolicy
+    """The message type's subscription policy. No default: taking one for the other turns silence into a yes."""
+
+
+class ConsentTarget(_ConsentTarget, total=False):
+    """Where the permission of one channel is kept at Iterable."""
+
+    channel: int | None
+    """Id of the message channel it belongs to, so that a person who left the whole channel is never subscribed again.
+    Default: none, and only the message type is looked at.
+    """
+
+
+class Contact(TypedDict, total=False):
+    """A person known to the shop. How to reach and recognise them is in the envelope's `Identity`."""
+
+    addresses: list[Address]
+    """Known addresses."""
+    attributes: dict[str, AttributeValue]
+    """Configured custom fields."""
+    company: str | None
+    """Company the person buys for."""
+    consents: list[Consent]
+    """Permission per channel. A channel that is not listed is unknown, and unknown is never sent as a yes."""
+    created_at: str | None
+    """When the account was made."""
+    customer_number: str | None
+    """Number the shop prints on letters."""
+    date_of_birth: str | None
+    """Date of birth."""
+    email_verified: bool | None
+    """Whether the person proved to own the address. Not consent."""
+    first_name: str | None
+    """Given name."""
+    gender: str | None
+    """Gender in the source's word."""
+    groups: list[str]
+    """Keys of the customer groups, the first one leading."""
+    last_name: str | None
+    """Family name."""
+    middle_name: str | None
+    """Middle name."""
+    salutation: str | None
+    """Form of address, such as `Ms`."""
+    stores: list[str]
+    """Keys of the stores the account is limited to; empty is everywhere."""
+    timezone: str | None
+    """IANA time zone."""
+    title: str | None
+    """Academic or job title, such as `Dr.`."""
+    updated_at: str | None
+    """When the account last changed."""
+    vat_id: str | None
+    """VAT number."""
+
+
+class ContactBody(Contact):
+    """A person, as known now."""
+
+    type: Literal["contact"]
+
+
+class ContactDeleted(TypedDict, total=False):
+    """A person was deleted at the source."""
+
+    erase: bool
+    """Whether the deletion is an erasure in the sense of data protection law: the destination must forget, not only
+    stop using.
+    """
+
+
+class ContactDeletedBody(ContactDeleted):
+    """A person who is gone."""
+
+    type: Literal["contact_deleted"]
+
+
+class Coupon(TypedDict, total=False):
+    """A code that was typed in and applies."""
+
+    amount: Money | None
+    """What it took off, where the source tells."""
+    code: str | None
+    """The code's text; absent when the source tells only its id."""
+    id: str | None
+    """The source's id."""
+
+
+class DateAttributeValue(TypedDict):
+    """A calendar date without a time."""
+
+    type: Literal["date"]
+    value: str
+
+
+class DateTimeAttributeValue(TypedDict):
+    """An instant."""
+
+    type: Literal["date_time"]
+    value: str
+
+
+class DecimalAttributeValue(TypedDict):
+    """A number with a fraction, as a decimal string."""
+
+    type: Literal["decimal"]
+    value: str
+
+
+class _Discount(TypedDict):
+    amount: Money
+    """What it took off, as a positive amount: for the whole line, not per unit."""
+    kind: DiscountKind
+    """What kind it is."""
+
+
+class Discount(_Discount, total=False):
+    """Something taken off."""
+
+    code: str | None
+    """The code that was typed in."""
+    id: str | None
+    """The source's id of the rule."""
+    name: str | None
+    """Name of the rule."""
+
+
+class EndpointCounts(TypedDict):
+    """What happened on one endpoint."""
+
+    dead_lettered: int
+    """Operations refused for good."""
+    delivered: int
+    """Operations delivered."""
+    requests: int
+    """HTTP requests made, retries included."""
+    retries: int
+    """Times an operation was put off."""
+    skipped: int
+    """Operations that must not be sent after all."""
+
+
+class _Envelope(TypedDict):
+    correlation_id: CorrelationId
+    """Ties the logs, state rows and dead letters of one thing together."""
+    idempotency_key: IdempotencyKey
+    """Made of what happened, never of how it was heard: the same fact by webhook, queue and poll has the same key."""
+    observed_at: str
+    """When we heard of it."""
+    occurred_at: str
+    """When it happened at the source."""
+    resource: ResourceRef
+    """The source's own resource."""
+    source: str
+    """The source's name, such as `commercetools`."""
+    tenant: str
+    """Project key or store hash."""
+
+
+class Envelope(_Envelope, total=False):
+    """Whose, when, from where."""
+
+    identity: Identity
+    """Whom it is about."""
+    market: Market
+    """Where it happened."""
+    mode: Mode
+    """Whether journeys may start."""
+    sequence: int | None
+    """The message's sequence number within its resource."""
+    version: int | None
+    """The resource's version; grows with every change, not always by one."""
+
+
+class _Event(TypedDict):
+    name: EventName
+    """What happened."""
+
+
+class Event(_Event, total=False):
+    """Something that happened, with what it was about."""
+
+    cart_id: str | None
+    """The cart it is about."""
+    category_id: str | None
+    """The category it is about."""
+    id: str | None
+    """The source's id for the event, where it has one."""
+    lines: list[LineItem]
+    """The lines it is about."""
+    order_id: str | None
+    """The order it is about."""
+    order_number: str | None
+    """The order's number."""
+    product_id: str | None
+    """The product it is about."""
+    properties: dict[str, AttributeValue]
+    """Everything else."""
+    sku: str | None
+    """The SKU it is about."""
+    url: str | None
+    """The page it happened on."""
+    value: Money | None
+    """What it is worth."""
+    variant_id: str | None
+    """The variant it is about."""
+
+
+class EventBody(Event):
+    """Something that happened."""
+
+    type: Literal["event"]
+
+
+class Fetch(TypedDict):
+    """A row that only names a resource."""
+
+    position: int
+    """Position of the row in the input."""
+    reason: str
+    """Why: the message type."""
+    resource: ResourceRef
+    """What to fetch."""
+
+
+class Finding(TypedDict):
+    """One thing that is wrong with a record."""
+
+    code: FindingCode
+    """Stable code."""
+    message: str
+    """One sentence with the figures; never the value of a personal field."""
+    pointer: str
+    """JSON pointer (RFC 6901): into the source row for decode findings, into the canonical record for all others."""
+    severity: Severity
+    """How bad it is, after policy."""
+
+
+class Fix(TypedDict):
+    """A corrected record for one dead letter."""
+
+    id: int
+    """The dead letter."""
+    record: Record
+    """What to send instead."""
+
+
+class FlushOptions(TypedDict, total=False):
+    """Options of `flush`."""
+
+    timeout_s: float | None
+    """Longest wait in seconds; without it until nothing waits any more."""
+
+
+class _Flushed(TypedDict):
+    waiting: int
+    """Operations that still wait."""
+
+
+class Flushed(_Flushed, total=False):
+    """Answer of `flush`."""
+
+    stopped: str | None
+    """Why delivery stopped before its end."""
+
+
+class Fulfilment(TypedDict, total=False):
+    """What became of a line's units."""
+
+    cancelled: int
+    """Units called off."""
+    delivered: int
+    """Units that arrived."""
+    ordered: int
+    """Units ordered."""
+    refunded: int
+    """Units paid back."""
+    returned: int
+    """Units sent back."""
+    shipped: int
+    """Units sent."""
+    status: FulfilmentStatus
+    """The one word for all of that."""
+
+
+class _GiftCertificate(TypedDict):
+    amount: Money
+    """What it paid, as a positive amount."""
+
+
+class GiftCertificate(_GiftCertificate, total=False):
+    """A gift certificate put against the total."""
+
+    id: str | None
+    """Id at the source; never the certificate's code, which is money."""
+
+
+class Identity(TypedDict, total=False):
+    """Whom a record is about. Debug shows which parts are known, never their values."""
+
+    anonymous_id: str | None
+    """The session before sign-in."""
+    customer_id: str | None
+    """The source's customer id."""
+    email: str | None
+    """E-mail, trimmed and lower-cased for matching."""
+    email_original: str | None
+    """E-mail as the source wrote it, where that differs."""
+    external_ids: dict[str, str]
+    """Ids in other systems, by name."""
+    phone: str | None
+    """Phone in E.164."""
+    phone_original: str | None
+    """Phone as the source wrote it, where that differs."""
+
+
+class Ignored(TypedDict):
+    """A row that is ignored by name."""
+
+    known: bool
+    """Whether this version knows the name; an unknown one is worth a look."""
+    position: int
+    """Position of the row in the input."""
+    what: str
+    """The source's name for it, such as a message type."""
+
+
+class Image(TypedDict, total=False):
+    """A picture."""
+
+    label: str | None
+    """Caption."""
+    url: str
+    """Address."""
+
+
+class IntegerAttributeValue(TypedDict):
+    """A whole number."""
+
+    type: Literal["integer"]
+    value: int
+
+
+class _IterableDestinationConfig(TypedDict):
+    type: Literal["iterable"]
+
+
+class IterableDestinationConfig(_IterableDestinationConfig, total=False):
+    """Iterable."""
+
+    anonymous_profiles: bool | None
+    """Whether people without customer id and e-mail are sent under a `userId` made of their anonymous id. Each makes a
+    profile. Default: true in a `user_id` project, false in a `hybrid` one; an `email` project cannot.
+    """
+    api_key: Secret
+    """Server-side API key of the project. Default: empty, enough for building requests, not for sending them."""
+    backfill_events: Backfilled
+    """Whether a backfill sends events. Default `withhold`: Iterable does not say that old ones start no journeys."""
+    backfill_grants: Backfilled
+    """Whether a backfill subscribes people. Default `withhold`: a subscription can start a welcome journey. A no is
+    always sent.
+    """
+    backfill_purchases: Backfilled
+    """Whether a backfill sends purchases. Default `withhold`: each one clears the live cart and can start journeys."""
+    base_url: str | None
+    """Base URL to use instead of the data centre's, such as `http://127.0.0.1:8080` for a test server. Default: none.
+    `https`, or `http` to this machine; no path.
+    """
+    catalog_layout: CatalogLayout
+    """What one catalog item is. Default `product`."""
+    catalog_write: CatalogWrite
+    """How catalog items are written. Default `patch`: fields that others keep in the item stay."""
+    catalogs: Catalogs
+    """Names of the catalogs. Default: none, and products and categories are skipped."""
+    consent: dict[str, ConsentTarget]
+    """Where the permission of each channel (`email`, `sms`, `push`, `whatsapp`, `post`) is kept at Iterable. Default:
+    none, and permission is sent only as evidence on the profile.
+    """
+    contact_deleted: ContactDeletion
+    """What a deletion that is not an erasure does. Default `keep`: the profile stays."""
+    create_new_fields: bool | None
+    """Whether fields the project does not know are made. Default: what the project is set to."""
+    data_center: DataCenter
+    """Where the project lives. Default `us`. A key is known in its own data centre only."""
+    empty_cart: EmptyCart
+    """How an emptied cart is sent. Default `update_cart`, with no items."""
+    erase: Erase
+    """What an erasure does. Default `forget`: Iterable deletes the person and refuses them from then on."""
+    event_names: dict[str, str]
+    """Event names at Iterable by canonical name (`order_shipped`: `Order Shipped`). Default: the canonical name in
+    camel case (`orderShipped`). `order_placed` is sent as a purchase only, unless it is named here.
+    """
+    merge_nested_objects: bool
+    """Whether objects in profiles, such as the address, are merged one level deep instead of replaced. Default false."""
+    prefer_user_id: bool
+    """In an `email` project: send a customer without e-mail under the `userId`, for which Iterable makes up an address.
+    Default false: such a record is refused.
+    """
+    project_type: Literal["email", "user_id", "hybrid"]
+    """How the project identifies people; fixed when the project was made. Required.
+    ``email``: By e-mail address.
+    ``user_id``: By `userId`.
+    ``hybrid``: By either; both are unique.
+    """
+    subscriptions: Subscriptions
+    """How permission is written. Default `additive`, which Iterable must have switched on for the project."""
+    user_id_prefix: str
+    """Put before every customer id to make the `userId`, for several shops in one project. Default: empty."""
+    write: Write
+    """Which endpoints carry profiles and events. Default `bulk`. Iterable keeps two separate queues for them, so one
+    destination never uses both.
+    """
+
+
+class _Letter(TypedDict):
+    attempts: int
+    """Times it was sent."""
+    body: Any
+    """The row as it was sent."""
+    code: str
+    """Our code, such as `rejected`."""
+    correlation_id: str
+    """Ties the logs together."""
+    destination: str
+    """The destination."""
+    died_at: str
+    """When it died."""
+    endpoint: str
+    """The endpoint."""
+    id: int
+    """Id, stable until it is replayed or discarded."""
+    idempotency_key: str
+    """Same key, same effect; a replay keeps it."""
+    message: str
+    """One sentence."""
+    position: int
+    """Position of its row in that run's input."""
+    record: Record
+    """The canonical record; correct it and give it to `replay`."""
+    response: str
+    """The answer's body, redacted and cut."""
+    status: int
+    """HTTP status; 0 when there was no answer."""
+    vendor_code: str
+    """The vendor's code."""
+
+
+class Letter(_Letter, total=False):
+    """A dead letter as shown to people and programs."""
+
+    run: str | None
+    """The run that accepted it."""
+
+
+class LetterFilter(TypedDict, total=False):
+    """Which dead letters."""
+
+    code: str | None
+    """Only with this error code, such as `rejected`."""
+    destination: str | None
+    """Only of this destination."""
+    endpoint: str | None
+    """Only of this endpoint, such as `users.bulkUpdate`."""
+    ids: list[int] | None
+    """Only these ids."""
+    limit: int | None
+    """At most so many; 1,000 unless told."""
+    run: str | None
+    """Only of this run."""
+
+
+class _LineItem(TypedDict):
+    id: str
+    """Id at the source, stable over the order's life."""
+    quantity: int
+    """How many."""
+    total: Money
+    """What the line costs: after its own discounts, before discounts on the whole. Exact."""
+    unit_list_price: Money
+    """Price of one unit before anything was taken off."""
+    unit_price: Money
+    """Price of one unit after product discounts, before cart discounts. Never multiply it back into a total: split
+    quantities and external totals do not allow it; `total` is exact.
+    """
+
+
+class LineItem(_LineItem, total=False):
+    """One line of an order or cart."""
+
+    attributes: dict[str, AttributeValue]
+    """Configured attributes and custom fields."""
+    brand: str | None
+    """Brand, from the configured attribute or field."""
+    categories: list[CategoryRef]
+    """Categories, where the source tells."""
+    discounts: list[Discount]
+    """What cart and product discounts took off the line."""
+    fulfilment: Fulfilment
+    """What became of the units."""
+    image_url: str | None
+    """Main image."""
+    kind: LineKind
+    """What it is."""
+    name: str | None
+    """Name in the market's locale."""
+    parent_id: str | None
+    """The bundle's line, for a part of a bundle."""
+    product_id: str | None
+    """Product id."""
+    product_key: str | None
+    """The merchant's key of the product."""
+    sku: str | None
+    """SKU."""
+    tax: Money | None
+    """Tax of the line; absent when not known."""
+    tax_included: bool | None
+    """Whether `total` contains the tax; absent when not known."""
+    tax_rate: str | None
+    """Tax rate as a fraction, such as `0.19`."""
+    url: str | None
+    """Product page, from the configured template."""
+    variant_id: str | None
+    """Variant id, unique within the product."""
+
+
+class ListAttributeValue(TypedDict):
+    """Several values."""
+
+    type: Literal["list"]
+    value: list[AttributeValue]
+
+
+class Market(TypedDict, total=False):
+    """Store, channel, country, locale, currency and customer group that a thing belongs to."""
+
+    channel: str | None
+    """Channel key or id."""
+    country: str | None
+    """ISO 3166-1 alpha-2."""
+    currency: Currency | None
+    """ISO 4217."""
+    customer_group: str | None
+    """Customer group key or id."""
+    locale: str | None
+    """BCP 47."""
+    store: str | None
+    """Store key."""
+
+
+class Money(TypedDict):
+    """An amount in one currency. On the wire `{"amount": "19.90", "currency": "EUR"}`; the amount is a decimal string and
+    keeps the digits the source gave it, high precision included.
+    """
+
+    amount: str
+    """Decimal string, major units."""
+    currency: Currency
+    """ISO 4217 code."""
+
+
+class MoneyAttributeValue(TypedDict):
+    """An amount of money."""
+
+    type: Literal["money"]
+    value: Money
+
+
+class Normalized(TypedDict):
+    """Answer of `normalize`: every input row is in exactly one of the lists (in `records` perhaps several times)."""
+
+    fetches: list[Fetch]
+    """Rows that only name a resource to fetch."""
+    findings: list[RecordFinding]
+    """What decoding noticed."""
+    ignored: list[Ignored]
+    """Rows ignored by name."""
+    positions: list[int]
+    """Position of each record's row in the input, beside `records`."""
+    records: list[Record]
+    """Canonical records, in input order."""
+    rejected: list[Rejection]
+    """Rows that could not become a record."""
+
+
+class ObjectAttributeValue(TypedDict):
+    """Named values inside a value."""
+
+    type: Literal["object"]
+    value: dict[str, AttributeValue]
+
+
+class _Order(TypedDict):
+    id: str
+    """Id at the source."""
+    placed_at: str
+    """When it was placed."""
+    status: OrderStatus
+    """Where it is in its life."""
+    totals: Totals
+    """Sums."""
+
+
+class Order(_Order, total=False):
+    """An order as it stands now."""
+
+    attributes: dict[str, AttributeValue]
+    """Configured custom fields."""
+    billing_address: Address | None
+    """Where the bill goes."""
+    cart_id: str | None
+    """The cart it came from."""
+    coupons: list[Coupon]
+    """Codes that were typed in and apply."""
+    discounts: list[Discount]
+    """Discounts on the order as a whole, not contained in the lines."""
+    gift_certificates: list[GiftCertificate]
+    """Gift certificates put against the total."""
+    imported: bool
+    """Whether it was loaded from an older system."""
+    lines: list[LineItem]
+    """What was bought."""
+    number: str | None
+    """Number the customer knows; may come later or never."""
+    payment_methods: list[str]
+    """How it was paid, in the shop's words."""
+    payment_status: PaymentStatus | None
+    """Where the payment is; absent where the shop does not keep it."""
+    recurring: bool
+    """Whether it came from a subscription schedule."""
+    refunds: list[Refund]
+    """Money that was given back."""
+    returns: list[Return]
+    """Goods that were sent back."""
+    shipments: list[Shipment]
+    """Parcels that were sent."""
+    shipping: list[ShippingCharge]
+    """Cost of shipping, one per method."""
+    shipping_address: Address | None
+    """Where the parcel goes."""
+    shipping_status: ShippingStatus | None
+    """Where the goods are; absent where the shop does not keep it."""
+    taxes: list[TaxLine]
+    """Tax by rate."""
+    updated_at: str | None
+    """When it last changed."""
+    url: str | None
+    """Address of the order page, from the configured template."""
+    workflow_state: str | None
+    """The merchant's own workflow state, key or id."""
+
+
+class OrderBody(Order):
+    """An order, as it stands now."""
+
+    type: Literal["order"]
+
+
+class _Parcel(TypedDict):
+    id: str
+    """Id at the source."""
+
+
+class Parcel(_Parcel, total=False):
+    """A parcel."""
+
+    carrier: str | None
+    """Carrier."""
+    is_return: bool
+    """Whether it goes back to the shop."""
+    lines: list[ShipmentLine]
+    """What is in it, where the source tells."""
+    tracking_number: str | None
+    """Tracking number."""
+    tracking_url: str | None
+    """Tracking page, from the source or the configured template of the carrier."""
+
+
+class PipelineOptions(TypedDict, total=False):
+    """Options of the pure operations `normalize`, `validate` and `build`, and of a `Pipeline`."""
+
+    destination: DestinationConfig | None
+    """What to build for."""
+    format: Format
+    """How rows are laid out."""
+    max_record_bytes: int | None
+    """Rows above this size are rejected unread; 16 MiB unless given."""
+    mode: Mode
+    """Whether journeys may start."""
+    now: str | None
+    """The time to count as now; the machine's clock unless given. Give it for output that never changes."""
+    resource: str | None
+    """What the bytes are, for documents that do not say: `customer`, `cart`, `order`, `product`, `category`."""
+    source: SourceChoice | None
+    """What the bytes come from. Without it, `validate` and `build` take canonical records."""
+    threads: int | None
+    """Threads to spread NDJSON over; 1 unless given, 0 for one per core. The output does not depend on it."""
+    validate: ValidateConfig
+    """Validation policy."""
+
+
+class Plan(TypedDict):
+    """Answer of `build` and `plan`: what would be sent, and what would not and why."""
+
+    fetches: list[Fetch]
+    """Rows that only name a resource to fetch."""
+    findings: list[RecordFinding]
+    """Warnings."""
+    ignored: list[Ignored]
+    """Rows ignored by name."""
+    rejected: list[Rejection]
+    """Rows that could not become a record, or that validation refused."""
+    requests: list[PlannedRequest]
+    """HTTP calls, in order."""
+    skipped: list[RecordSkip]
+    """What would not be sent."""
+
+
+class PlannedRequest(TypedDict):
+    """One HTTP call that would be made, without credentials."""
+
+    body: Any
+    """Body; null for none."""
+    destination: str
+    """The destination."""
+    endpoint: str
+    """The endpoint's id in the capability table."""
+    headers: dict[str, str]
+    """Headers besides credentials."""
+    idempotency_keys: list[str]
+    """Idempotency keys of the operations it carries."""
+    method: Method
+    """Method."""
+    path: str
+    """Path and query below the base URL."""
+    positions: list[int]
+    """Positions of the rows it carries."""
+
+
+class _Price(TypedDict):
+    list: Money
+    """List price of one unit."""
+
+
+class Price(_Price, total=False):
+    """A price and whom it is for."""
+
+    channel: str | None
+    """Channel key or id; absent is all."""
+    country: str | None
+    """ISO 3166-1 alpha-2; absent is everywhere."""
+    customer_group: str | None
+    """Customer group key or id; absent is everyone."""
+    sale: Money | None
+    """Reduced price of one unit, while a reduction runs."""
+    tiers: list[PriceTier]
+    """Prices for larger quantities."""
+    valid_from: str | None
+    """From when it counts."""
+    valid_until: str | None
+    """Until when it counts."""
+
+
+class PriceTier(TypedDict):
+    """The price from a quantity on."""
+
+    minimum_quantity: int
+    """Smallest quantity it counts for."""
+    price: Money
+    """Price of one unit."""
+
+
+class Product(TypedDict, total=False):
+    """A product as sold now, with its variants."""
+
+    attributes: dict[str, AttributeValue]
+    """Attributes of the product as a whole."""
+    brand: str | None
+    """Brand, from the configured attribute or field."""
+    categories: list[CategoryRef]
+    """Categories, the most specific first."""
+    created_at: str | None
+    """When it was made."""
+    description: str | None
+    """Description in the market's locale."""
+    id: str
+    """Id at the source."""
+    key: str | None
+    """The merchant's key."""
+    name: str | None
+    """Name in the market's locale."""
+    product_type: str | None
+    """Product type's key or id."""
+    published: bool
+    """Whether shoppers can see it."""
+    rating_average: str | None
+    """Average rating, decimal."""
+    rating_count: int | None
+    """Number of ratings."""
+    slug: str | None
+    """URL part in the market's locale."""
+    updated_at: str | None
+    """When it last changed."""
+    url: str | None
+    """Address of the product page, from the configured template."""
+    variants: list[Variant]
+    """Variants; the leading one first."""
+
+
+class ProductBody(Product):
+    """A product, as sold now."""
+
+    type: Literal["product"]
+
+
+class ProductDeleted(TypedDict, total=False):
+    """A product is not sold any more."""
+
+    id: str
+    """Id at the source."""
+    variants: list[VariantRef]
+    """Ids and SKUs of the variants that went with it, where the source tells."""
+
+
+class ProductDeletedBody(ProductDeleted):
+    """A product that is not sold any more."""
+
+    type: Literal["product_deleted"]
+
+
+class Progress(TypedDict):
+    """How a run stands, for progress displays."""
+
+    counts: RunCounts
+    """Rows so far."""
+    elapsed_s: float
+    """Seconds since it began."""
+    run: str
+    """The run."""
+
+
+class Receipt(TypedDict):
+    """Answer of `accept`: what is safe with us from now on."""
+
+    accepted: int
+    """Operations committed to the outbox."""
+    fetches: list[Fetch]
+    """Rows that only name a resource to fetch."""
+    findings: list[RecordFinding]
+    """Warnings."""
+    ignored: list[Ignored]
+    """Rows ignored by name."""
+    rejected: list[Rejection]
+    """Rows that could not become a record, or that validation refused."""
+    run: str
+    """The run."""
+    skipped: list[RecordSkip]
+    """What will not be sent."""
+
+
+class Record(TypedDict):
+    """One canonical thing with its envelope: an upsert, a delete or an event."""
+
+    body: Body
+    """What."""
+    envelope: Envelope
+    """Whose, when, from where."""
+
+
+class RecordFinding(TypedDict):
+    """A finding with the record it belongs to."""
+
+    code: FindingCode
+    """Stable code."""
+    message: str
+    """One sentence; never the value of a personal field."""
+    pointer: str
+    """JSON pointer."""
+    position: int
+    """Position of the record's row in the input."""
+    severity: Severity
+    """How bad it is, after policy."""
+
+
+class RecordSkip(TypedDict):
+    """Something that is not sent, and why."""
+
+    detail: str
+    """One sentence with what to do about it."""
+    position: int
+    """Position of the record's row in the input."""
+    reason: SkipReason
+    """Why."""
+
+
+class _Refund(TypedDict):
+    amount: Money
+    """How much."""
+    id: str
+    """Id at the source."""
+    refunded_at: str
+    """When."""
+
+
+class Refund(_Refund, total=False):
+    """Money given back."""
+
+    full: bool | None
+    """Whether the whole order was given back; absent when not known."""
+    lines: list[RefundLine]
+    """Which lines, where the source tells."""
+    order_id: str | None
+    """The order, once known."""
+    order_number: str | None
+    """The order's number."""
+    payment_id: str | None
+    """The payment it was given back through."""
+    reason: str | None
+    """Why."""
+    shipping: Money | None
+    """The part that is shipping, where the source tells."""
+
+
+class RefundBody(Refund):
+    """Money given back."""
+
+    type: Literal["refund"]
+
+
+class _RefundLine(TypedDict):
+    line_id: str
+    """The order's line."""
+    quantity: int
+    """How many."""
+
+
+class RefundLine(_RefundLine, total=False):
+    """Units of a line that were paid back."""
+
+    amount: Money | None
+    """How much, where the source tells."""
+    name: str | None
+    """Name, where the order is known."""
+    sku: str | None
+    """SKU, where the order is known."""
+
+
+class _Rejection(TypedDict):
+    findings: list[Finding]
+    """Why, where, and what to do."""
+    position: int
+    """Position in the input: line of NDJSON, index in an array or page, 0 for a single document."""
+
+
+class Rejection(_Rejection, total=False):
+    """A row of the input that could not become a record. It never disappears: every input row ends as records, as
+    ignored by name, or as one of these.
+    """
+
+    resource: ResourceRef | None
+    """The source's id for the row where it could still be read."""
+
+
+class ReplayOptions(TypedDict, total=False):
+    """Options of `replay`."""
+
+    filter: LetterFilter
+    """Which dead letters."""
+    fixes: list[Fix]
+    """Corrected canonical records by dead letter id, in place of the ones kept."""
+
+
+class ResourceRef(TypedDict):
+    """The source's own name for a thing."""
+
+    id: str
+    """The source's id."""
+    type: str
+    """The source's word, such as `order`."""
+
+
+class RetryConfig(TypedDict, total=False):
+    """How failures are retried."""
+
+    base_delay_ms: int
+    """Upper bound of the first wait in milliseconds, doubled with every attempt; 500 unless told."""
+    max_attempts: int
+    """Most attempts per operation, the first included; 1 to 100, 6 unless told."""
+    max_delay_ms: int
+    """Upper bound of every wait in milliseconds; 60,000 unless told."""
+    max_elapsed_s: int
+    """Most seconds that failing may take per operation; 120 unless told."""
+    max_retry_after_s: int
+    """Longest `Retry-After` in seconds that is obeyed; longer ones are cut to it; 300 unless told."""
+    throttle_floor_ms: int
+    """Shortest wait in milliseconds when the destination asks to slow down; 1,000 unless told."""
+
+
+class _Return(TypedDict):
+    id: str
+    """Id: the source's, or made of the order and the item ids where it has none."""
+    order_id: str
+    """The order."""
+
+
+class Return(_Return, total=False):
+    """Goods sent back."""
+
+    items: list[ReturnItem]
+    """What came back."""
+    order_number: str | None
+    """The order's number."""
+    returned_at: str | None
+    """When."""
+    tracking_number: str | None
+    """Tracking number of the way back."""
+
+
+class ReturnBody(Return):
+    """Goods sent back."""
+
+    type: Literal["return"]
+
+
+class _ReturnItem(TypedDict):
+    id: str
+    """Id at the source."""
+    line_id: str
+    """The order's line."""
+    quantity: int
+    """How many."""
+
+
+class ReturnItem(_ReturnItem, total=False):
+    """Units of a line that came back."""
+
+    comment: str | None
+    """What the customer said."""
+    name: str | None
+    """Name, where the order is known."""
+    payment_state: str | None
+    """Where the money is, in the source's word."""
+    shipping_state: str | None
+    """Where the goods are, in the source's word."""
+    sku: str | None
+    """SKU, where the order is known."""
+
+
+class RunCounts(TypedDict):
+    """Counts of a run, in rows of its input."""
+
+    dead_lettered: int
+    """Rows of which something was refused for good."""
+    delivered: int
+    """Rows of which everything due was taken by the destination."""
+    pending: int
+    """Rows of which something is still waiting."""
+    rejected: int
+    """Rows that could not become a record, or that validation refused."""
+    rows: int
+    """Rows read."""
+    skipped: int
+    """Rows of which nothing was sent, for a reason."""
+
+
+class _RunReport(TypedDict):
+    counts: RunCounts
+    """Rows by how they ended."""
+    dead_letters: list[int]
+    """Ids of the first dead letters, at most 100."""
+    destination: str
+    """The destination."""
+    endpoints: dict[str, EndpointCounts]
+    """What happened on each endpoint."""
+    fetches: list[Fetch]
+    """Resources that must be fetched to know more, at most 100."""
+    findings_by_code: dict[str, int]
+    """Findings by code, warnings included."""
+    finished_at: str
+    """When this report was made."""
+    ignored: dict[str, int]
+    """Rows ignored, by their name at the source."""
+    mode: Mode
+    """Whether journeys might start."""
+    rejected: list[Rejection]
+    """The first rows that were rejected, at most 100."""
+    run: str
+    """The run's id."""
+    skipped: list[RecordSkip]
+    """The first skips other than `duplicate`, `unchanged` and `stale`, at most 100."""
+    skipped_by_reason: dict[str, int]
+    """Skips by reason. A row can count several times: a contact can be sent while its consent is not."""
+    started_at: str
+    """When it began."""
+    warnings: dict[str, int]
+    """What the destination remarked without refusing anything, by text."""
+
+
+class RunReport(_RunReport, total=False):
+    """Answer of `deliver` and `finish_run`: did it arrive, and is it right?"""
+
+    stopped: str | None
+    """Why delivery stopped before its end; the outbox holds the rest."""
+
+
+class _Shipment(TypedDict):
+    id: str
+    """Id at the source."""
+    order_id: str
+    """The order."""
+
+
+class Shipment(_Shipment, total=False):
+    """Goods on their way."""
+
+    address: Address | None
+    """Where it goes."""
+    attributes: dict[str, AttributeValue]
+    """Configured custom fields."""
+    lines: list[ShipmentLine]
+    """What is in it."""
+    order_number: str | None
+    """The order's number."""
+    parcels: list[Parcel]
+    """Its parcels."""
+    shipped_at: str | None
+    """When it was sent."""
+    status: ShippingStatus | None
+    """Where it is."""
+
+
+class ShipmentBody(Shipment):
+    """Goods on their way."""
+
+    type: Literal["shipment"]
+
+
+class _ShipmentLine(TypedDict):
+    line_id: str
+    """The order's line."""
+    quantity: int
+    """How many."""
+
+
+class ShipmentLine(_ShipmentLine, total=False):
+    """Units of a line in a shipment or parcel."""
+
+    name: str | None
+    """Name, where the order is known."""
+    sku: str | None
+    """SKU, where the order is known."""
+
+
+class _ShippingCharge(TypedDict):
+    amount: Money
+    """What it costs, after its own discounts."""
+
+
+class ShippingCharge(_ShippingCharge, total=False):
+    """What one shipping method costs."""
+
+    discounts: list[Discount]
+    """What was taken off already."""
+    key: str | None
+    """Key of the charge, where an order has several."""
+    method: str | None
+    """Name of the method."""
+    tax: Money | None
+    """Tax; absent when not known."""
+    tax_included: bool | None
+    """Whether `amount` contains the tax; absent when not known."""
+
+
+class Stock(TypedDict, total=False):
+    """How many can be bought."""
+
+    in_stock: bool | None
+    """Whether it can be bought now."""
+    quantity: int | None
+    """Units on hand that are not promised to someone."""
+    restock_days: int | None
+    """Days until it comes back."""
+
+
+class _SyncOptions(TypedDict):
+    destination: DestinationConfig
+    """What to deliver to."""
+
+
+class SyncOptions(_SyncOptions, total=False):
+    """Options of a `Sync`."""
+
+    consent: ConsentConfig
+    """How consent is weighed."""
+    durability: Durability
+    """What an accepted record survives."""
+    idempotency_days: int
+    """Days an idempotency key is remembered after its delivery."""
+    max_in_flight: int
+    """Most requests under way at once."""
+    max_record_bytes: int | None
+    """Rows above this size are rejected unread; 16 MiB unless given."""
+    mode: Mode
+    """Whether journeys may start, unless a call says otherwise."""
+    now: str | None
+    """A time to count as now, for tests; the machine's clock unless given."""
+    rate_limits: bool
+    """Whether the destination's published rates are kept ahead of its refusals. Switch it off only for a sandbox."""
+    retry: RetryConfig
+    """When to try again, and when to stop."""
+    source: SourceChoice | None
+    """What the bytes come from. Without it, canonical records are taken."""
+    state: str
+    """Where to remember: `memory:`, `sqlite:path`."""
+    timeout_s: float
+    """Longest wait for one answer, in seconds."""
+    validate: ValidateConfig
+    """Validation policy."""
+
+
+class _TaxLine(TypedDict):
+    amount: Money
+    """Amount."""
+    rate: str
+    """Rate as a fraction, such as `0.19`."""
+
+
+class TaxLine(_TaxLine, total=False):
+    """Tax of one rate."""
+
+    name: str | None
+    """Name of the tax."""
+
+
+class TextAttributeValue(TypedDict):
+    """Text."""
+
+    type: Literal["text"]
+    value: str
+
+
+class _Totals(TypedDict):
+    discount: Money
+    """Σ of the discounts on the whole and of the gift certificates, as a positive amount."""
+    shipping: Money
+    """Σ of the shipping charges."""
+    subtotal: Money
+    """Σ of the lines."""
+    tax_added: Money
+    """The part of the tax that is not contained in lines and shipping. Zero when prices include tax."""
+    total: Money
+    """What is to be paid."""
+
+
+class Totals(_Totals, total=False):
+    """Sums of an order or cart, all in one currency."""
+
+    tax: Money | None
+    """All tax, contained or not; absent when not known."""
+
+
+class ValidateConfig(TypedDict, total=False):
+    """Settings of validation."""
+
+    future_tolerance_s: int
+    """Seconds that a time may lie ahead of our clock before it counts as in the future. Default 300, at most 31,536,000
+    (a year).
+    """
+    policy: ValidatePolicy
+    """What each finding code leads to: `reject`, `warn` or `ignore`. A code that is not named keeps its own severity."""
+
+
+ValidatePolicy = TypedDict(
+    'ValidatePolicy',
+    {
+        # A yes dated in the future would outweigh every later no; check the shop's clock.
+        'consent.future': 'Literal["reject"]',
+        # A yes without a time cannot outweigh an earlier no.
+        'consent.undated': 'Literal["reject", "warn"]',
+        # The country is not an ISO 3166-1 alpha-2 code.
+        'country.invalid': 'Literal["reject", "warn", "ignore"]',
+        # The destination cannot take this field in this form; the rest of the record is sent.
+        'destination.field_dropped': 'Literal["reject", "warn"]',
+        # The destination cannot take this identity; see the message for its rule.
+        'destination.identity_unusable': 'Literal["reject"]',
+        # The destination cannot take this value; see the message for its rule.
+        'destination.value_unsupported': 'Literal["reject"]',
+        # The e-mail address has no valid form; correct it in the shop.
+        'email.invalid': 'Literal["reject", "warn", "ignore"]',
+        # Nothing says whom this is about; the shop must set a customer, an e-mail or an anonymous id.
+        'identity.missing': 'Literal["reject", "warn", "ignore"]',
+        # Two lines carry one id; refunds and shipments could not be told apart.
+        'line.duplicate_id': 'Literal["reject", "warn", "ignore"]',
+        # A line has a quantity of zero or less.
+        'line.quantity_invalid': 'Literal["reject", "warn", "ignore"]',
+        # A product line has no SKU; the product and variant ids are used.
+        'line.sku_missing': 'Literal["reject", "warn", "ignore"]',
+        # Quantity times unit price less discounts is not the line's total; both figures are in the message.
+        'line.total_mismatch': 'Literal["reject", "warn", "ignore"]',
+        # The locale is not BCP 47; the fallback locale is used.
+        'locale.invalid': 'Literal["reject", "warn", "ignore"]',
+        # One order or cart holds amounts in several currencies; sums would be wrong.
+        'money.mixed_currencies': 'Literal["reject", "warn"]',
+        # ISO 4217 does not list the currency; correct the price list.
+        'money.unknown_currency': 'Literal["reject", "warn", "ignore"]',
+        # No name in the market's locale nor in any fallback.
+        'name.missing': 'Literal["reject", "warn", "ignore"]',
+        # The order has no lines.
+        'order.empty': 'Literal["reject", "warn", "ignore"]',
+        # Lines, shipping, fees and tax less discounts are not the order's total; both figures are in the message.
+        'order.total_mismatch': 'Literal["reject", "warn", "ignore"]',
+        # The phone number cannot be written in E.164; it is not sent as a number.
+        'phone.invalid': 'Literal["reject", "warn", "ignore"]',
+        # A price is below zero.
+        'price.negative': 'Literal["reject", "warn", "ignore"]',
+        # The product has no variant that could be bought.
+        'product.no_variant': 'Literal["reject", "warn", "ignore"]',
+        # The row is not JSON: syntax, NaN, or nesting deeper than 128; correct the export.
+        'record.invalid_json': 'Literal["reject"]',
+        # The row holds bytes that are not UTF-8; export it as UTF-8.
+        'record.invalid_utf8': 'Literal["reject"]',
+        # The row does not have the shape of its resource; correct it at the pointer and send it again.
+        'record.malformed': 'Literal["reject"]',
+        # The row is larger than `max_record_bytes`; raise the limit or send it alone.
+        'record.too_large': 'Literal["reject"]',
+        # The input ends in the middle of the row; fetch it again.
+        'record.truncated': 'Literal["reject"]',
+        # The row is no resource or message this source knows; check `resource` in the options.
+        'record.unsupported': 'Literal["reject"]',
+        # The time of the event is in the future beyond the tolerance; check the shop's clock.
+        'timestamp.future': 'Literal["reject", "warn", "ignore"]',
+        # A state or kind that this version does not know; it is kept as text.
+        'value.unknown': 'Literal["reject", "warn", "ignore"]',
+    },
+    total=False,
+)
+"""What each finding code leads to, where that differs from the code's own severity."""
+
+
+class ValidationReport(TypedDict):
+    """Answer of `validate`."""
+
+    counts: dict[str, int]
+    """How often each code was found."""
+    findings: list[RecordFinding]
+    """Everything found, decode findings included."""
+    ok: bool
+    """Whether every row could be sent."""
+    records: int
+    """Records looked at."""
+    rejected: list[Rejection]
+    """Rows that could not become a record."""
+
+
+class Variant(TypedDict, total=False):
+    """Something one can put in a cart."""
+
+    attributes: dict[str, AttributeValue]
+    """Attributes such as size and colour."""
+    id: str
+    """Id, unique within the product."""
+    images: list[Image]
+    """Images, the main one first."""
+    key: str | None
+    """The merchant's key."""
+    name: str | None
+    """Name where it differs from the product's."""
+    price: Price | None
+    """The price picked for the envelope's market."""
+    prices: list[Price]
+    """Every price the source told."""
+    sku: str | None
+    """SKU, unique in the shop."""
+    stock: Stock | None
+    """Stock; absent means not tracked, which is buyable."""
+    url: str | None
+    """Address of the variant's page."""
+
+
+class VariantRef(TypedDict, total=False):
+    """A variant by its ids."""
+
+    id: str | None
+    """Id, unique within the product."""
+    sku: str | None
+    """SKU, unique in the shop."""
+
+
+AttributeValue: TypeAlias = BooleanAttributeValue | IntegerAttributeValue | DecimalAttributeValue | TextAttributeValue | DateAttributeValue | DateTimeAttributeValue | MoneyAttributeValue | ListAttributeValue | ObjectAttributeValue
+"""One typed value: `{"type": "date", "value": "2026-01-31"}`. The type travels with the value because destinations lock
+a field to the type of its first value.
+"""
+
+Backfilled: TypeAlias = Literal["withhold", "send"]
+"""What a backfill does with something that can start journeys.
+``withhold``: It is skipped as `backfill_quiet`.
+``send``: It is sent; pause the journeys first.
+"""
+
+Body: TypeAlias = ContactBody | ContactDeletedBody | ProductBody | ProductDeletedBody | CategoryBody | CategoryDeletedBody | CartBody | OrderBody | RefundBody | ReturnBody | ShipmentBody | EventBody
+"""What a record tells of, told apart by `type`."""
+
+CartState: TypeAlias = str
+"""Known words, others are kept: ``active``, ``frozen``, ``ordered``, ``merged``, ``abandoned``, ``deleted``."""
+
+CatalogLayout: TypeAlias = Literal["product", "variant"]
+"""What one catalog item is.
+``product``: A product, with its variants in a list.
+``variant``: A variant, with its product's fields.
+"""
+
+CatalogWrite: TypeAlias = Literal["patch", "replace"]
+"""How catalog items are written.
+``patch``: Only the fields sent are replaced, and only changed fields are sent.
+``replace``: The whole item is replaced each time.
+"""
+
+Channel: TypeAlias = str
+"""Known words, others are kept: ``email``, ``sms``, ``push``, ``whatsapp``, ``post``."""
+
+ConsentRule: TypeAlias = Literal["most_restrictive", "latest", "source", "destination"]
+"""Who is right when the shop and what is remembered differ.
+``most_restrictive``: A no stands until a yes with a later time; a yes stands until any no that is not older.
+``latest``: Whatever was said last; something undated never counts as last.
+``source``: Always the shop. It can resubscribe people who left elsewhere: only for shops that are the one place where people
+subscribe and leave.
+``destination``: Never the shop: consent is kept at the destination alone and not written.
+"""
+
+ConsentStatus: TypeAlias = Literal["granted", "denied", "pending", "unknown"]
+"""What someone said about a channel.
+``granted``: An explicit yes.
+``denied``: An explicit no, or a withdrawn yes.
+``pending``: Asked, not yet confirmed (double opt-in).
+``unknown``: The source says nothing usable.
+"""
+
+ContactDeletion: TypeAlias = Literal["keep", "delete"]
+"""What a deletion that is not an erasure does.
+``keep``: Nothing.
+``delete``: Deletes the profile with its history.
+"""
+
+CorrelationId: TypeAlias = str
+"""Ties the logs of one thing together."""
+
+Currency: TypeAlias = str
+"""ISO 4217 code, such as EUR"""
+
+DataCenter: TypeAlias = Literal["us", "eu"]
+"""Iterable's data centres.
+``us``: `https://api.iterable.com`
+``eu``: `https://api.eu.iterable.com`
+"""
+
+DestinationConfig: TypeAlias = IterableDestinationConfig
+"""Which marketing platform to write to, and how; told apart by `type`."""
+
+DiscountKind: TypeAlias = Literal["product", "cart", "coupon", "shipping", "manual"]
+"""What kind of discount it is.
+``product``: The product was reduced.
+``cart``: A rule of the cart.
+``coupon``: A code someone typed in.
+``shipping``: The shipping was reduced.
+``manual``: Set by hand.
+"""
+
+Durability: TypeAlias = Literal["full", "process"]
+"""What a commit must survive.
+``full``: A power cut: every commit waits for the disk.
+``process``: A killed process, but not a power cut: the last commits may be missing after one. Faster on slow disks.
+"""
+
+EmptyCart: TypeAlias = Literal["update_cart", "profile", "skip"]
+"""How an emptied cart is sent.
+``update_cart``: As a cart without items.
+``profile``: As a profile write that empties `shoppingCartItems`.
+``skip``: Not at all; the last items stay until the next cart or purchase.
+"""
+
+Erase: TypeAlias = Literal["forget", "delete"]
+"""What an erasure does.
+``forget``: Deletes the person and refuses them from then on; at most 1,000 a day.
+``delete``: Deletes the person; a later write makes them anew.
+"""
+
+EventName: TypeAlias = str
+"""Known words, others are kept: ``account_created``, ``logged_in``, ``email_changed``, ``consent_changed``, ``product_viewed``, ``category_viewed``, ``searched``, ``wishlist_updated``, ``checkout_started``, ``cart_abandoned``, ``order_placed``, ``order_paid``, ``order_updated``, ``order_cancelled``, ``order_completed``, ``order_shipped``, ``order_delivered``, ``order_refunded``, ``order_returned``, ``price_dropped``, ``back_in_stock``, ``replenishment_due``."""
+
+FindingCode: TypeAlias = Literal["record.malformed", "record.invalid_json", "record.invalid_utf8", "record.truncated", "record.too_large", "record.unsupported", "identity.missing", "email.invalid", "phone.invalid", "money.unknown_currency", "money.mixed_currencies", "locale.invalid", "country.invalid", "line.quantity_invalid", "line.sku_missing", "line.duplicate_id", "line.total_mismatch", "order.total_mismatch", "order.empty", "timestamp.future", "value.unknown", "product.no_variant", "price.negative", "name.missing", "consent.undated", "consent.future", "destination.field_dropped", "destination.identity_unusable", "destination.value_unsupported"]
+"""Stable code of a finding."""
+
+Format: TypeAlias = Literal["auto", "json", "ndjson"]
+"""How rows are laid out in the bytes.
+``auto``: One document: a resource, a page, an array or a message. Several lines that each hold a document are read as
+NDJSON.
+``json``: One document.
+``ndjson``: One document a line.
+"""
+
+FulfilmentStatus: TypeAlias = Literal["open", "partially_shipped", "shipped", "delivered", "partially_returned", "returned", "cancelled"]
+"""One word for what became of a line.
+``open``: Nothing happened yet.
+``partially_shipped``: Some units were sent.
+``shipped``: All units that are not called off were sent.
+``delivered``: All units that are not called off arrived.
+``partially_returned``: Some units came back.
+``returned``: All units came back.
+``cancelled``: All units were called off.
+"""
+
+IdempotencyKey: TypeAlias = str
+"""Same key, same effect: two records with one key are one thing that happened."""
+
+LineKind: TypeAlias = Literal["product", "custom", "gift", "gift_certificate", "fee", "bundle_parent", "bundle_child"]
+"""What a line is.
+``product``: A product.
+``custom``: Something without a product: a service, a voucher, a correction (negative too).
+``gift``: A product given away.
+``gift_certificate``: A gift certificate that was bought.
+``fee``: A fee or surcharge.
+``bundle_parent``: A bundle; carries the price of the whole.
+``bundle_child``: A part of a bundle.
+"""
+
+Method: TypeAlias = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+"""HTTP method.
+``GET``: GET
+``POST``: POST
+``PUT``: PUT
+``PATCH``: PATCH
+``DELETE``: DELETE
+"""
+
+Mode: TypeAlias = Literal["live", "backfill"]
+"""Whether a delivery may start journeys.
+``live``: It happened just now; journeys may start.
+``backfill``: History; nobody may be mailed because of it.
+"""
+
+OrderStatus: TypeAlias = str
+"""Known words, others are kept: ``incomplete``, ``open``, ``confirmed``, ``complete``, ``cancelled``."""
+
+PaymentStatus: TypeAlias = str
+"""Known words, others are kept: ``balance_due``, ``pending``, ``authorized``, ``paid``, ``failed``, ``credit_owed``, ``partially_refunded``, ``refunded``, ``voided``."""
+
+Secret: TypeAlias = str
+"""A text that never shows: not in Debug, not in errors, not in reports."""
+
+Severity: TypeAlias = Literal["warning", "error"]
+"""How bad a finding is.
+``warning``: Worth knowing; the record is sent.
+``error``: The record is not sent.
+"""
+
+ShippingStatus: TypeAlias = str
+"""Known words, others are kept: ``pending``, ``ready``, ``partially_shipped``, ``shipped``, ``delivered``, ``delayed``, ``backorder``, ``cancelled``."""
+
+SkipReason: TypeAlias = Literal["duplicate", "stale", "unchanged", "consent_denied", "consent_unknown", "denied_at_destination", "erased", "filtered", "not_supported", "not_configured", "backfill_quiet", "superseded", "needs_fetch", "ignored"]
+"""Why something was not sent. Every skip carries one, so a skipped record can always be explained.
+``duplicate``: The same thing was accepted before: same idempotency key.
+``stale``: A newer version of it was accepted before.
+``unchanged``: Nothing that the destination would see has changed since it was last sent.
+``consent_denied``: A no outweighs what the record says: newer, or as old as a yes without a time.
+``consent_unknown``: The configured consent gate wants a yes and none is known.
+``denied_at_destination``: The person unsubscribed at the destination and no newer yes is known.
+``erased``: The person was erased; nothing about them may be sent.
+``filtered``: The configured filter does not let it through.
+``not_supported``: The destination has no place for records of this kind, or it is switched off.
+``not_configured``: The destination needs a setting, such as a catalog name or message type, that is not given.
+``backfill_quiet``: In backfill mode this call could start journeys at the destination.
+``superseded``: Something newer made it pointless while it waited.
+``needs_fetch``: The message names a resource without its content; fetch it and send the resource.
+``ignored``: The source's message says nothing a marketer needs; it is ignored by name.
+"""
+
+SourceConfig: TypeAlias = CommercetoolsSourceConfig
+"""Which commerce platform to read, and how; told apart by `type`."""
+
+SourceChoice: TypeAlias = str | SourceConfig
+"""A source: its settings, or only its name for the defaults."""
+
+SubscriptionPolicy: TypeAlias = Literal["opt_in", "opt_out"]
+"""A message type's subscription policy.
+``opt_in``: Only those who joined get it.
+``opt_out``: All get it but those who left.
+"""
+
+Subscriptions: TypeAlias = Literal["additive", "read_modify_write"]
+"""How permission is written.
+``additive``: One subscription at a time through `subscriptions/*`.
+``read_modify_write``: The profile is read, and the one list that changes is written back through `users/updateSubscriptions`.
+"""
+
+Write: TypeAlias = Literal["bulk", "single"]
+"""Which endpoints carry profiles and events.
+``bulk``: `users/bulkUpdate` and `events/trackBulk`.
+``single``: `users/update` and `events/track`.
+"""
