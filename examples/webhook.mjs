@@ -103,8 +103,9 @@ for (const message of messages) {
 
 await sync.flush();
 console.log("\nAt the destination:");
-for (const { email, total, items } of sandbox.inspect({ what: "purchases" })) {
-  console.log(`${email}  ${total.toFixed(2)}  ${items.map((item) => `${item.quantity} × ${item.name}`).join(", ")}`);
+for (const { total, dataFields, shoppingCartItems } of sandbox.inspect({ what: "purchases" })) {
+  const items = shoppingCartItems.map((item) => `${item.quantity} × ${item.name}`).join(", ");
+  console.log(`${dataFields.orderNumber}  ${total.toFixed(2)} ${dataFields.currency}  ${items}`);
 }
 
 server.close();
