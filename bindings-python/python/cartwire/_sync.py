@@ -39,6 +39,11 @@ def _mine(progress: bytes, run: str) -> Progress | None:
     return next((one for one in standing if one["run"] == run), None)
 
 
+def _grace(kind: type[BaseException] | None) -> float | None:
+    """Whoever leaves by Ctrl-C, exit or cancellation wants to be gone; an ordinary error does not."""
+    return None if kind is None or issubclass(kind, Exception) else 2.0
+
+
 class Sync:
     """Carries records from a source to a destination, once, and remembers what it did.
 
@@ -75,7 +80,7 @@ class Sync:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
+        self._close(_grace(kind))
 
     def __del__(self, _warn: Callable[..., object] = warnings.warn) -> None:
         if getattr(self, "_native", None) is not None:
@@ -181,10 +186,16 @@ class Sync:
         return answer
 
     def close(self) -> None:
-        """Stops delivery and closes the state; what waits stays in the outbox. Closing twice is fine."""
+        """Stops delivery and closes the state; what waits stays in the outbox. Closing twice is fine.
+
+        Waits for the requests under way, at most ``timeout_s``. Leaving a ``with`` block by Ctrl-C waits two seconds.
+        """
+        self._close(None)
+
+    def _close(self, grace_s: float | None) -> None:
         native, self._native = self._native, None
         if native is not None:
-            native.close()
+            native.close(grace_s)
 
 
 class AsyncSync:
@@ -220,7 +231,7 @@ class AsyncSync:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.close()
+        await self._close(_grace(kind))
 
     def __del__(self, _warn: Callable[..., object] = warnings.warn) -> None:
         if getattr(self, "_native", None) is not None:
@@ -322,6 +333,9 @@ class AsyncSync:
 
     async def close(self) -> None:
         """See :meth:`Sync.close`."""
+        await self._close(None)
+
+    async def _close(self, grace_s: float | None) -> None:
         native, self._native = self._native, None
         if native is not None:
-            await native.close_async()
+            await native.close_async(grace_s)
