@@ -931,6 +931,10 @@ class IterableDestinationConfig(_IterableDestinationConfig, total=False):
     ``user_id``: By `userId`.
     ``hybrid``: By either; both are unique.
     """
+    purchase_max_age_h: int | None
+    """Oldest purchase that is sent live, in hours between the order and our hearing of it. An order from before this
+    library was set up that changes now is otherwise confirmed to the customer again. Default: none, all are sent.
+    """
     subscriptions: Subscriptions
     """How permission is written. Default `additive`, which Iterable must have switched on for the project."""
     user_id_prefix: str
