@@ -282,6 +282,24 @@ export class Sandbox implements AsyncDisposable {
    */
   static start(options?: object): Promise<Sandbox>;
 
+  /**
+   * Made-up shop data as commercetools would send it, one record a line; the same options give the same bytes.
+   *
+   * @throws {@link InputError} for an option the shop does not know.
+   */
+  static sample(options: {
+    resource: "customer" | "product" | "category" | "cart" | "order";
+    count?: number;
+    first?: number;
+    seed?: number;
+    revision?: number;
+    customers?: number;
+    malformed_every?: number;
+    lines?: number;
+    ballast?: number;
+    changed_only?: boolean;
+  }): Buffer;
+
   /** The base URL of a destination's server, such as of `iterable`; undefined for a destination without one. */
   url(destination: string): string | undefined;
 
