@@ -510,7 +510,11 @@ fn malform(record: &Value, way: u64) -> Vec<u8> {
     let text = record.to_string();
     match way % 4 {
         0 => text.as_bytes()[..text.len() / 2].to_vec(),
-        1 => text.replacen("\"version\":", "\"version\":\"one\",\"was\":", 1).into_bytes(),
+        1 => {
+            let mut record = record.clone();
+            record["version"] = json!("one");
+            record.to_string().into_bytes()
+        }
         2 => {
             let mut bytes = text.into_bytes();
             if let Some(at) = bytes.iter().rposition(u8::is_ascii_alphabetic) {

@@ -73,7 +73,7 @@ class Sandbox:
         Args:
             kind: What goes wrong.
             match: Which requests: ``vendor``, ``path`` (a prefix), ``method``. All of them unless given.
-            times: How often; for ever unless given.
+            times: How often; once unless given.
             facts: ``status``, ``retry_after``, ``delay_ms``, ``body``.
 
         >>> import cartwire

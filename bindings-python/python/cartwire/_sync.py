@@ -53,7 +53,7 @@ class Sync:
     >>> with cartwire.Sandbox() as sandbox:
     ...     with cartwire.Sync(
     ...         source="commercetools",
-    ...         destination={"type": "iterable", "api_key": "sandbox-key", "base_url": sandbox.url("iterable")},
+    ...         destination={"type": "iterable", "project_type": "email", "api_key": "sandbox-key", "base_url": sandbox.url("iterable")},
     ...     ) as sync:
     ...         report = sync.deliver([])
     >>> report.counts["rows"]
@@ -192,7 +192,7 @@ class AsyncSync:
 
     >>> import asyncio, cartwire
     >>> async def main(url):
-    ...     destination = {"type": "iterable", "api_key": "sandbox-key", "base_url": url}
+    ...     destination = {"type": "iterable", "project_type": "email", "api_key": "sandbox-key", "base_url": url}
     ...     async with cartwire.AsyncSync(source="commercetools", destination=destination) as sync:
     ...         return await sync.deliver([])
     >>> with cartwire.Sandbox() as sandbox:

@@ -54,7 +54,7 @@ def validate(data: Data, /, **options: Unpack[PipelineOptions]) -> bytes:
 def build(data: Data, /, **options: Unpack[PipelineOptions]) -> bytes:
     """What would be sent; JSON of :class:`cartwire.types.Plan`. Nothing is sent.
 
-    >>> raw.build(b"[]", source="commercetools", destination={"type": "iterable", "api_key": "k"})[:1]
+    >>> raw.build(b"[]", source="commercetools", destination={"type": "iterable", "project_type": "email"})[:1]
     b'{'
 
     Raises:
