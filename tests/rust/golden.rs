@@ -157,5 +157,8 @@ fn every_golden_case_gives_the_bytes_on_file() {
 
 #[test]
 fn indenting_keeps_every_byte_that_counts() {
-    assert_eq!(indent(br#"{"a":[],"b":{"c":"x\",{"},"d":[1.10,2]}"#), "{\n  \"a\": [],\n  \"b\": {\n    \"c\": \"x\\\",{\"\n  },\n  \"d\": [\n    1.10,\n    2\n  ]\n}\n");
+    assert_eq!(
+        indent(br#"{"a":[],"b":{"c":"x\",{"},"d":[1.10,2]}"#),
+        "{\n  \"a\": [],\n  \"b\": {\n    \"c\": \"x\\\",{\"\n  },\n  \"d\": [\n    1.10,\n    2\n  ]\n}\n"
+    );
 }

@@ -520,12 +520,7 @@ impl Engine {
                     taken.accepted = (accepted.ids.len() - accepted.duplicates.len()) as u64;
                     for old in accepted.superseded {
                         if let Some(run) = &old.run {
-                            inner.runs.skipped(
-                                run,
-                                old.position,
-                                SkipReason::Superseded,
-                                "something newer was accepted while it waited",
-                            );
+                            inner.runs.skipped(run, old.position, SkipReason::Superseded, "something newer was accepted while it waited");
                             inner.runs.settle(run, old.position, None, Status::Skipped);
                         }
                     }
