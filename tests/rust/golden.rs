@@ -129,7 +129,7 @@ fn every_golden_case_gives_the_bytes_on_file() {
             let read: Value = serde_json::from_slice(&plan).unwrap();
             for request in read["requests"].as_array().unwrap() {
                 let mut exchange = json!({
-                    "vendor": destination, "method": request["method"], "ref": format!("golden/{name}"),
+                    "vendor": request["destination"], "method": request["method"], "ref": format!("golden/{name}"),
                     "url": format!("https://golden.invalid{}", request["path"].as_str().unwrap()),
                 });
                 if !request["body"].is_null() {
