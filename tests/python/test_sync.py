@@ -293,15 +293,14 @@ def test_ctrl_c_stops_a_call_at_once(sandbox: Sandbox, settings: dict[str, Any])
     child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     assert child.stdout.readline() == "ready\n"
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline and not requests(sandbox):
-        time.sleep(0.05)
-        if time.monotonic() > deadline - 9:
-            break
+    # The sandbox shows an exchange only once it is answered, so there is nothing better to wait for than time.
+    time.sleep(1)
+    started = time.monotonic()
     child.send_signal(signal.SIGINT)
     out, _ = child.communicate(timeout=15)
     assert child.returncode == 7, out
     assert out.startswith("interrupted")
+    assert time.monotonic() - started < 10, "the request under way lasts a minute; nobody waits for it"
 
 
 def test_importing_starts_no_thread_and_leaving_hangs_on_none(settings: dict[str, Any]) -> None:
@@ -366,14 +365,14 @@ def test_asyncio_dead_letters_and_replay(sandbox: Sandbox, settings: dict[str, A
 
 
 def test_a_task_can_be_cancelled_and_the_loop_stays_free(sandbox: Sandbox, settings: dict[str, Any]) -> None:
-    sandbox.fault("latency", delay_ms=60_000, times=100)
+    sandbox.fault("latency", delay_ms=3_000, times=100)
 
     async def main() -> None:
         async with AsyncSync(**settings) as sync:
             started = time.monotonic()
             with pytest.raises(asyncio.TimeoutError):
                 await asyncio.wait_for(sync.deliver(order(1)), 0.3)
-            assert time.monotonic() - started < 5
+            assert time.monotonic() - started < 2
 
     asyncio.run(main())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -32,7 +33,7 @@ def mypy(*files: Path) -> Found:
 
 def pyright(*files: Path) -> Found:
     pytest.importorskip("pyright")
-    done = subprocess.run([sys.executable, "-m", "pyright", "--outputjson", *map(str, files)], capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run([sys.executable, "-m", "pyright", "--pythonpath", sys.executable, "--outputjson", *map(str, files)], capture_output=True, text=True, cwd=ROOT)
     try:
         diagnostics = json.loads(done.stdout)["generalDiagnostics"]
     except ValueError:
@@ -79,10 +80,12 @@ def test_the_surface_uses_every_public_name() -> None:
     assert [name for name in cartwire.__all__ if not re.search(rf"\b{name}\b", text) and name != "Data"] == []
 
 
-def test_pyright_knows_the_type_of_every_public_name() -> None:
+def test_pyright_knows_the_type_of_every_public_name(tmp_path: Path) -> None:
     pytest.importorskip("pyright")
-    command = [sys.executable, "-m", "pyright", "--verifytypes", "cartwire", "--ignoreexternal", "--outputjson"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    command = [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, "--verifytypes", "cartwire", "--ignoreexternal", "--outputjson"]
+    # An editable install is not looked through for `py.typed`, a path is.
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "bindings-python" / "python")}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env)
     try:
         report = json.loads(done.stdout)["typeCompleteness"]
     except (ValueError, KeyError):

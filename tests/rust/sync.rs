@@ -9,9 +9,11 @@ use cartwire_sandbox::shop::ShopOptions;
 use serde_json::{Value, json};
 
 fn sandbox() -> Sandbox {
-    Sandbox::start(br#"{"iterable":{"api_key":"sandbox-key","project_type":"hybrid","rate_limits":false,"catalogs":["products","categories"],
+    Sandbox::start(
+        br#"{"iterable":{"api_key":"sandbox-key","project_type":"hybrid","rate_limits":false,"catalogs":["products","categories"],
         "channels":[{"id":7,"name":"Newsletter","channel_type":"Marketing","message_medium":"Email"}],
-        "message_types":[{"id":101,"name":"Newsletter","channel_id":7,"policy":"OptIn"}]}}"#)
+        "message_types":[{"id":101,"name":"Newsletter","channel_id":7,"policy":"OptIn"}]}}"#,
+    )
     .unwrap()
 }
 
@@ -76,7 +78,11 @@ async fn a_shop_arrives_once_and_only_changes_go_after_that() {
         let counts = &again["counts"];
         assert_eq!(counts["delivered"], 0, "{resource}: {again:#}");
         let dead = counts["dead_lettered"].as_u64().unwrap();
-        assert_eq!(dead, if resource == "customer" { 1 } else { orders["counts"]["dead_lettered"].as_u64().unwrap() * u64::from(resource == "order") }, "{resource}: {again:#}");
+        assert_eq!(
+            dead,
+            if resource == "customer" { 1 } else { orders["counts"]["dead_lettered"].as_u64().unwrap() * u64::from(resource == "order") },
+            "{resource}: {again:#}"
+        );
     }
     let after = inspect(&sandbox, json!({"what": "counts"}));
     assert_eq!(before["purchases"], after["purchases"], "{before:#} {after:#}");
