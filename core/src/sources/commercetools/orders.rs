@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 
+use chrono::TimeDelta;
 use rust_decimal::Decimal;
 
 use super::config::ConsentPlace;
@@ -18,7 +19,7 @@ use super::wire;
 use crate::fingerprint::{fingerprint, hex, opaque};
 use crate::model::{
     Attributes, Body, Cart, CartState, Contact, Coupon, Discount, DiscountKind, Finding, FindingCode, Fulfilment, Identity, LineItem,
-    LineKind, Market, Money, Order, OrderStatus, Parcel, PaymentStatus, Refund, Return, ReturnItem, Severity, Shipment, ShipmentLine,
+    LineKind, Market, Mode, Money, Order, OrderStatus, Parcel, PaymentStatus, Refund, Return, ReturnItem, Severity, Shipment, ShipmentLine,
     ShippingCharge, ShippingStatus, TaxLine, Totals,
 };
 use crate::normalize::line_items::{Units, Whole, add_discount, fulfilment, less, sum, times};
@@ -110,6 +111,9 @@ impl Row<'_, '_> {
         let body = self.order_body(order, origin)?;
         let OrderBody { order: body, market, consents, findings } = body;
         let id = body.id.clone();
+        if is_history(order) {
+            self.mode = Mode::Backfill;
+        }
         self.emit_whole("order", &id, order, market, Body::Order(body), consents, findings);
         Ok(())
     }
@@ -512,6 +516,13 @@ pub(super) fn identity_of<'o>(order: &'o wire::Order<'_>) -> Identity {
     let email = email.or_else(|| order.shipping.iter().find_map(|one| of(&one.shipping_address)));
     set_email(&mut identity, email);
     identity
+}
+
+/// Whether an order was placed more than a day before it was imported: then it is history, and nobody may be mailed
+/// because of it, whichever way it is heard. Shops whose orders all come in by import, soon after they were placed, are live.
+fn is_history(order: &wire::Order<'_>) -> bool {
+    let placed_and_imported = order.completed_at.zip(order.created_at);
+    placed_and_imported.is_some_and(|(placed, imported)| imported.0.signed_duration_since(placed.0) > TimeDelta::days(1))
 }
 
 fn shipping_address(order: &wire::Order<'_>) -> Option<crate::model::Address> {

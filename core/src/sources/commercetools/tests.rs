@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::model::{
     AttributeValue, Body, CartState, Channel, ConsentStatus, Contact, Currency, DiscountKind, Event, EventName, FulfilmentStatus, LineKind,
-    Money, Order, OrderStatus, PaymentStatus, Product, Record, ShippingStatus, Totals,
+    Mode, Money, Order, OrderStatus, PaymentStatus, Product, Record, ShippingStatus, Totals,
 };
 
 fn at() -> crate::model::Instant {
@@ -305,7 +305,7 @@ fn what_a_rejection_says_never_holds_the_value() {
     let document = with(order(1, &[]), json!({"version": "secret, expected nobody"}));
     let out = read(json!({}), &document);
     assert_eq!(rejected(&out), [("record.malformed", "/version")]);
-    assert_eq!(out.rejected[0].findings[0].message, "expected u64");
+    assert_eq!(out.rejected[0].findings[0].message, "expected a whole number");
     assert_eq!(out.rejected[0].resource.as_ref().map(|one| one.id.as_str()), Some("o1"));
 }
 
@@ -354,6 +354,18 @@ fn fulfilment_counts_deliveries_and_returns_but_not_the_way_back() {
 fn an_imported_order_was_placed_when_it_was_completed() {
     let order = order_of(json!({}), &with(order(0, &[]), json!({"completedAt": "2019-03-01T00:00:00.000Z"})));
     assert_eq!((order.placed_at.to_rfc3339().as_str(), order.imported), ("2019-03-01T00:00:00+00:00", true));
+}
+
+#[test]
+fn an_order_imported_long_after_it_was_placed_is_history_and_may_start_nothing() {
+    let mode = |placed: &str| {
+        let document = with(order(0, &[]), json!({"createdAt": "2025-06-03T09:00:00.000Z", "completedAt": placed}));
+        one(json!({}), &document).envelope.mode
+    };
+    assert_eq!(mode("2019-03-01T00:00:00.000Z"), Mode::Backfill);
+    assert_eq!(mode("2025-06-02T08:59:59.999Z"), Mode::Backfill);
+    assert_eq!(mode("2025-06-03T08:30:00.000Z"), Mode::Live);
+    assert_eq!(one(json!({}), &order(0, &[])).envelope.mode, Mode::Live);
 }
 
 #[test]
