@@ -1,10 +1,8 @@
 //! `normalize`, `validate`, `build`: no state, no network, no clock but the one given.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use super::answers::{Normalized, RecordFinding, RecordSkip, ValidationReport};
 use super::options::{Format, PipelineOptions, parse};
@@ -318,9 +316,9 @@ pub(super) fn internal(error: serde_json::Error) -> Error {
 
 /// A body as it is, for answers that carry one.
 #[cfg(feature = "delivery")]
-pub(super) fn raw(body: &[u8]) -> Result<Box<RawValue>> {
-    let text = if body.is_empty() { Cow::Borrowed("null") } else { String::from_utf8_lossy(body) };
-    RawValue::from_string(text.into_owned()).map_err(internal)
+pub(super) fn raw(body: &[u8]) -> Result<Box<serde_json::value::RawValue>> {
+    let text = if body.is_empty() { "null".into() } else { String::from_utf8_lossy(body) };
+    serde_json::value::RawValue::from_string(text.into_owned()).map_err(internal)
 }
 
 /// [`Pipeline::normalize`] in one call.
