@@ -41,7 +41,8 @@ export type Data = Uint8Array | ArrayBufferView | ArrayBuffer | string | object;
 export interface Cancellable {
   /**
    * Gives the call up: it rejects with a {@link LifecycleError} with code `cancelled` and the signal's reason as `cause`.
-   * What a call has accepted by then stays in the outbox and is delivered.
+   * What a call has accepted by then stays in the outbox: {@link Sync.flush}, the next call or the next {@link Sync.open}
+   * sends what is left of it.
    */
   signal?: AbortSignal;
 }

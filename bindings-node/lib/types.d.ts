@@ -202,10 +202,6 @@ export type Mode = "live" | "backfill";
 export type OrderStatus = string;
 export type PaymentStatus = string;
 /**
- * A message type's subscription policy.
- */
-export type Policy = "opt_in" | "opt_out";
-/**
  * A text that never shows: not in Debug, not in errors, not in reports.
  */
 export type Secret = string;
@@ -240,6 +236,10 @@ export type SourceChoice = string | SourceConfig;
  * Which commerce platform to read, and how; told apart by `type`.
  */
 export type SourceConfig = CommercetoolsConfig;
+/**
+ * A message type's subscription policy.
+ */
+export type SubscriptionPolicy = "opt_in" | "opt_out";
 /**
  * How permission is written.
  */
@@ -712,7 +712,7 @@ export interface ConsentTarget {
   /**
    * The message type's subscription policy. No default: taking one for the other turns silence into a yes.
    */
-  policy: Policy;
+  policy: SubscriptionPolicy;
 }
 /**
  * A person known to the shop. How to reach and recognise them is in the envelope's [`super::Identity`].
@@ -914,6 +914,11 @@ export interface IterableConfig {
    * How the project identifies people; fixed when the project was made. Required.
    */
   project_type?: "email" | "user_id" | "hybrid";
+  /**
+   * Oldest purchase that is sent live, in hours between the order and our hearing of it. An order from before this
+   * library was set up that changes now is otherwise confirmed to the customer again. Default: none, all are sent.
+   */
+  purchase_max_age_h?: number | null;
   /**
    * How permission is written. Default `additive`, which Iterable must have switched on for the project.
    */
@@ -1813,127 +1818,6 @@ export interface PlannedRequest {
   positions: number[];
 }
 /**
- * What each finding code leads to, where that differs from the code's own severity.
- */
-export interface Policy2 {
-  /**
-   * A yes dated in the future would outweigh every later no; check the shop's clock.
-   */
-  "consent.future"?: "reject";
-  /**
-   * A yes without a time cannot outweigh an earlier no.
-   */
-  "consent.undated"?: "reject" | "warn";
-  /**
-   * The country is not an ISO 3166-1 alpha-2 code.
-   */
-  "country.invalid"?: "reject" | "warn" | "ignore";
-  /**
-   * The destination cannot take this field in this form; the rest of the record is sent.
-   */
-  "destination.field_dropped"?: "reject" | "warn";
-  /**
-   * The destination cannot take this identity; see the message for its rule.
-   */
-  "destination.identity_unusable"?: "reject";
-  /**
-   * The destination cannot take this value; see the message for its rule.
-   */
-  "destination.value_unsupported"?: "reject";
-  /**
-   * The e-mail address has no valid form; correct it in the shop.
-   */
-  "email.invalid"?: "reject" | "warn" | "ignore";
-  /**
-   * Nothing says whom this is about; the shop must set a customer, an e-mail or an anonymous id.
-   */
-  "identity.missing"?: "reject" | "warn" | "ignore";
-  /**
-   * Two lines carry one id; refunds and shipments could not be told apart.
-   */
-  "line.duplicate_id"?: "reject" | "warn" | "ignore";
-  /**
-   * A line has a quantity of zero or less.
-   */
-  "line.quantity_invalid"?: "reject" | "warn" | "ignore";
-  /**
-   * A product line has no SKU; the product and variant ids are used.
-   */
-  "line.sku_missing"?: "reject" | "warn" | "ignore";
-  /**
-   * Quantity times unit price less discounts is not the line's total; both figures are in the message.
-   */
-  "line.total_mismatch"?: "reject" | "warn" | "ignore";
-  /**
-   * The locale is not BCP 47; the fallback locale is used.
-   */
-  "locale.invalid"?: "reject" | "warn" | "ignore";
-  /**
-   * One order or cart holds amounts in several currencies; sums would be wrong.
-   */
-  "money.mixed_currencies"?: "reject" | "warn";
-  /**
-   * ISO 4217 does not list the currency; correct the price list.
-   */
-  "money.unknown_currency"?: "reject" | "warn" | "ignore";
-  /**
-   * No name in the market's locale nor in any fallback.
-   */
-  "name.missing"?: "reject" | "warn" | "ignore";
-  /**
-   * The order has no lines.
-   */
-  "order.empty"?: "reject" | "warn" | "ignore";
-  /**
-   * Lines, shipping, fees and tax less discounts are not the order's total; both figures are in the message.
-   */
-  "order.total_mismatch"?: "reject" | "warn" | "ignore";
-  /**
-   * The phone number cannot be written in E.164; it is not sent as a number.
-   */
-  "phone.invalid"?: "reject" | "warn" | "ignore";
-  /**
-   * A price is below zero.
-   */
-  "price.negative"?: "reject" | "warn" | "ignore";
-  /**
-   * The product has no variant that could be bought.
-   */
-  "product.no_variant"?: "reject" | "warn" | "ignore";
-  /**
-   * The row is not JSON: syntax, NaN, or nesting deeper than 128; correct the export.
-   */
-  "record.invalid_json"?: "reject";
-  /**
-   * The row holds bytes that are not UTF-8; export it as UTF-8.
-   */
-  "record.invalid_utf8"?: "reject";
-  /**
-   * The row does not have the shape of its resource; correct it at the pointer and send it again.
-   */
-  "record.malformed"?: "reject";
-  /**
-   * The row is larger than `max_record_bytes`; raise the limit or send it alone.
-   */
-  "record.too_large"?: "reject";
-  /**
-   * The input ends in the middle of the row; fetch it again.
-   */
-  "record.truncated"?: "reject";
-  /**
-   * The row is no resource or message this source knows; check `resource` in the options.
-   */
-  "record.unsupported"?: "reject";
-  /**
-   * The time of the event is in the future beyond the tolerance; check the shop's clock.
-   */
-  "timestamp.future"?: "reject" | "warn" | "ignore";
-  /**
-   * A state or kind that this version does not know; it is kept as text.
-   */
-  "value.unknown"?: "reject" | "warn" | "ignore";
-}
-/**
  * A price and whom it is for.
  */
 export interface Price {
@@ -2813,7 +2697,128 @@ export interface ValidateConfig {
   /**
    * What each finding code leads to: `reject`, `warn` or `ignore`. A code that is not named keeps its own severity.
    */
-  policy?: Policy2;
+  policy?: ValidatePolicy;
+}
+/**
+ * What each finding code leads to, where that differs from the code's own severity.
+ */
+export interface ValidatePolicy {
+  /**
+   * A yes dated in the future would outweigh every later no; check the shop's clock.
+   */
+  "consent.future"?: "reject";
+  /**
+   * A yes without a time cannot outweigh an earlier no.
+   */
+  "consent.undated"?: "reject" | "warn";
+  /**
+   * The country is not an ISO 3166-1 alpha-2 code.
+   */
+  "country.invalid"?: "reject" | "warn" | "ignore";
+  /**
+   * The destination cannot take this field in this form; the rest of the record is sent.
+   */
+  "destination.field_dropped"?: "reject" | "warn";
+  /**
+   * The destination cannot take this identity; see the message for its rule.
+   */
+  "destination.identity_unusable"?: "reject";
+  /**
+   * The destination cannot take this value; see the message for its rule.
+   */
+  "destination.value_unsupported"?: "reject";
+  /**
+   * The e-mail address has no valid form; correct it in the shop.
+   */
+  "email.invalid"?: "reject" | "warn" | "ignore";
+  /**
+   * Nothing says whom this is about; the shop must set a customer, an e-mail or an anonymous id.
+   */
+  "identity.missing"?: "reject" | "warn" | "ignore";
+  /**
+   * Two lines carry one id; refunds and shipments could not be told apart.
+   */
+  "line.duplicate_id"?: "reject" | "warn" | "ignore";
+  /**
+   * A line has a quantity of zero or less.
+   */
+  "line.quantity_invalid"?: "reject" | "warn" | "ignore";
+  /**
+   * A product line has no SKU; the product and variant ids are used.
+   */
+  "line.sku_missing"?: "reject" | "warn" | "ignore";
+  /**
+   * Quantity times unit price less discounts is not the line's total; both figures are in the message.
+   */
+  "line.total_mismatch"?: "reject" | "warn" | "ignore";
+  /**
+   * The locale is not BCP 47; the fallback locale is used.
+   */
+  "locale.invalid"?: "reject" | "warn" | "ignore";
+  /**
+   * One order or cart holds amounts in several currencies; sums would be wrong.
+   */
+  "money.mixed_currencies"?: "reject" | "warn";
+  /**
+   * ISO 4217 does not list the currency; correct the price list.
+   */
+  "money.unknown_currency"?: "reject" | "warn" | "ignore";
+  /**
+   * No name in the market's locale nor in any fallback.
+   */
+  "name.missing"?: "reject" | "warn" | "ignore";
+  /**
+   * The order has no lines.
+   */
+  "order.empty"?: "reject" | "warn" | "ignore";
+  /**
+   * Lines, shipping, fees and tax less discounts are not the order's total; both figures are in the message.
+   */
+  "order.total_mismatch"?: "reject" | "warn" | "ignore";
+  /**
+   * The phone number cannot be written in E.164; it is not sent as a number.
+   */
+  "phone.invalid"?: "reject" | "warn" | "ignore";
+  /**
+   * A price is below zero.
+   */
+  "price.negative"?: "reject" | "warn" | "ignore";
+  /**
+   * The product has no variant that could be bought.
+   */
+  "product.no_variant"?: "reject" | "warn" | "ignore";
+  /**
+   * The row is not JSON: syntax, NaN, or nesting deeper than 128; correct the export.
+   */
+  "record.invalid_json"?: "reject";
+  /**
+   * The row holds bytes that are not UTF-8; export it as UTF-8.
+   */
+  "record.invalid_utf8"?: "reject";
+  /**
+   * The row does not have the shape of its resource; correct it at the pointer and send it again.
+   */
+  "record.malformed"?: "reject";
+  /**
+   * The row is larger than `max_record_bytes`; raise the limit or send it alone.
+   */
+  "record.too_large"?: "reject";
+  /**
+   * The input ends in the middle of the row; fetch it again.
+   */
+  "record.truncated"?: "reject";
+  /**
+   * The row is no resource or message this source knows; check `resource` in the options.
+   */
+  "record.unsupported"?: "reject";
+  /**
+   * The time of the event is in the future beyond the tolerance; check the shop's clock.
+   */
+  "timestamp.future"?: "reject" | "warn" | "ignore";
+  /**
+   * A state or kind that this version does not know; it is kept as text.
+   */
+  "value.unknown"?: "reject" | "warn" | "ignore";
 }
 /**
  * Answer of `validate`.

@@ -26,7 +26,7 @@ impl Cancel {
         Cancel { fired: watch::Sender::new(false) }
     }
 
-    /// Gives up the calls it was passed to. What they accepted stays in the outbox and goes on.
+    /// Gives up the calls it was passed to. What they accepted stays in the outbox.
     #[napi]
     pub fn cancel(&self) {
         self.fired.send_replace(true);

@@ -80,7 +80,7 @@ pub struct Planned {
     pub operations: Vec<usize>,
     /// A read that goes first; what it finds may change the request or make it needless.
     pub prefetch: Option<Request>,
-    /// The request.
+    /// The request; where only the read's answer tells what to send, the read.
     pub request: Request,
 }
 
@@ -114,7 +114,7 @@ pub fn plan(destination: &dyn Destination, operations: &[&Operation]) -> Result<
             continue;
         };
         if let Some(prefetch) = destination.prefetch(operation) {
-            let request = destination.request(&[operation])?;
+            let request = if destination.is_computed(operation) { prefetch.clone() } else { destination.request(&[operation])? };
             plan.requests.push(Planned { operations: vec![position], prefetch: Some(prefetch), request });
             continue;
         }
@@ -209,7 +209,13 @@ mod tests {
         fn build(&self, _record: &Record) -> Built {
             Built::default()
         }
+        fn is_computed(&self, operation: &Operation) -> bool {
+            operation.body == b"?"
+        }
         fn request(&self, operations: &[&Operation]) -> Result<Request, Error> {
+            if operations[0].body == b"?" {
+                return Err(Error::new(ErrorCode::Internal, "the body is computed"));
+            }
             let rows: Vec<&str> = operations.iter().map(|operation| std::str::from_utf8(&operation.body).unwrap()).collect();
             Ok(Request {
                 endpoint: operations[0].endpoint.clone(),
@@ -224,7 +230,8 @@ mod tests {
             Reading::Each(vec![Verdict::Accepted; operations.len()], vec![])
         }
         fn prefetch(&self, operation: &Operation) -> Option<Request> {
-            (operation.endpoint == "read_first").then(|| self.request(&[operation]).unwrap())
+            let read = Operation { body: b"0".to_vec(), ..operation.clone() };
+            (operation.endpoint == "read_first").then(|| Request { path: "/read".into(), ..self.request(&[&read]).unwrap() })
         }
         fn check(&self) -> Request {
             unreachable!("packing checks nothing")
@@ -299,6 +306,15 @@ mod tests {
         let grouped = |group: &str| Operation { group: group.into(), ..row("bulk", group, 1) };
         let operations = [grouped("g"), row("many", "m", 1), grouped("h"), row("read_first", "r", 1), row("read_first", "s", 1)];
         assert_eq!(planned(&operations).0, [vec![3], vec![4], vec![0], vec![1], vec![2]]);
+    }
+
+    #[test]
+    fn a_request_that_is_computed_from_a_read_is_planned_as_that_read() {
+        let known = row("read_first", "a", 1);
+        let computed = Operation { body: b"?".to_vec(), ..row("read_first", "b", 0) };
+        let plan = plan(&Toy, &[&known, &computed]).unwrap();
+        let paths: Vec<_> = plan.requests.iter().map(|planned| planned.request.path.as_str()).collect();
+        assert_eq!(paths, ["/bulk", "/read"]);
     }
 
     #[test]

@@ -128,6 +128,10 @@ impl Destination for Iterable {
         needed.then(|| self.profile_request(operation).ok()).flatten()
     }
 
+    fn is_computed(&self, operation: &Operation) -> bool {
+        operation.endpoint == endpoints::SUBSCRIPTIONS
+    }
+
     fn complete(&self, operation: &Operation, reply: &Reply) -> Result<Completed, Error> {
         match reply::complete(operation, reply)? {
             reply::Change::None(skip) => Ok(Completed::Skip(skip)),

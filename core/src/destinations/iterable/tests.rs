@@ -1191,6 +1191,23 @@ fn a_bulk_answer_nobody_can_read_is_asked_for_again() {
     let rows = three(&iterable);
     assert!(matches!(read(&iterable, &all(&rows), &reply(200, json!("<html>ok</html>"))), Reading::Retry(..)));
     assert!(matches!(read(&iterable, &all(&rows), &reply(200, json!(""))), Reading::Retry(..)));
+    assert!(matches!(iterable.read(&all(&rows), &reply(200, json!({ "status": "ok" }))), Reading::Retry(..)), "somebody else's answer");
+}
+
+#[test]
+fn an_answer_that_grew_is_still_read() {
+    let iterable = open(json!({}));
+    let rows = three(&iterable);
+    let grown = json!({
+        "successCount": 2, "failCount": 1, "invalidEmails": null, "filteredOutFields": null, "noOpEmails": ["b@example.com"], "new": { "a": 1 },
+        "failedUpdates": { "forgottenEmails": ["c@example.com"], "newKind": { "a": [1] }, "conflictEmails": null },
+    });
+    let Reading::Each(verdicts, warnings) = iterable.read(&all(&rows), &reply(200, grown)) else { panic!() };
+    assert_eq!((&verdicts[..2], warnings.len()), (&[Verdict::Accepted, Verdict::Accepted][..], 0));
+    assert!(matches!(verdicts[2], Verdict::Discarded(SkipReason::Erased, _)));
+    let bare = json!({ "successCount": 3, "failCount": 0, "failedUpdates": null });
+    let Reading::Each(verdicts, _) = iterable.read(&all(&rows), &reply(200, bare)) else { panic!() };
+    assert!(verdicts.iter().all(|verdict| *verdict == Verdict::Accepted));
 }
 
 #[test]

@@ -602,6 +602,8 @@ fn messages_end_as_events_fetches_or_ignored_by_name() {
         ("PaymentTransactionStateChanged", "payment", json!({"transactionId": "t", "state": "Failure"}), "ignored"),
         ("PaymentInteractionAdded", "payment", json!({"interaction": {"pan": "secret"}}), "ignored"),
         ("InventoryEntryQuantitySet", "inventory-entry", json!({}), "ignored"),
+        ("CustomerGroupAssignmentAdded", "customer", json!({}), "fetch customer"),
+        ("CustomerGroupAssignmentAdded", "customer-group", json!({}), "ignored"),
         ("SomethingBrandNew", "order", json!({}), "unknown"),
     ] {
         assert_eq!(end(kind, resource, more), expected, "{kind}");

@@ -162,7 +162,7 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// The state of one subscription. Sent as it stands by no call; [`super::Iterable::complete`] makes the request of it.
+/// The state of one subscription. Sent as it stands by no call; the request is made of it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct SubscriptionRow<'a> {
