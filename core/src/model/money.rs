@@ -248,19 +248,27 @@ pub mod decimal_text {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JsonNumber(pub Decimal);
 
+impl JsonNumber {
+    /// Up to 15 significant digits the float nearest to the decimal prints back as that same decimal, in plain notation
+    /// from 1e-5 to 1e15. Mantissa and power of ten are exact as floats, so one division gives the nearest float.
+    #[allow(clippy::cast_precision_loss)] // none below 2^53
+    fn as_float(value: Decimal) -> Option<f64> {
+        const POWERS: [f64; 6] = [1.0, 10.0, 100.0, 1_000.0, 10_000.0, 100_000.0];
+        let mantissa = i64::try_from(value.mantissa()).ok().filter(|mantissa| mantissa.unsigned_abs() < 1_000_000_000_000_000)?;
+        POWERS.get(value.scale() as usize).map(|power| mantissa as f64 / power)
+    }
+}
+
 impl Serialize for JsonNumber {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let short = self.0.normalize();
-        let mut text = short.to_string();
+        // Without its trailing zeros a decimal may be short after all.
+        if let Some(float) = Self::as_float(self.0).or_else(|| Self::as_float(self.0.normalize())) {
+            return serializer.serialize_f64(float);
+        }
+        // Beyond that the digits are passed through as they are.
+        let mut text = self.0.normalize().to_string();
         if !text.contains('.') {
             text.push_str(".0");
-        }
-        // Up to 15 significant digits the float nearest to the decimal prints back as that same decimal, in plain
-        // notation from 1e-5 to 1e15; beyond that the digits are passed through as they are.
-        if short.mantissa().unsigned_abs() < 1_000_000_000_000_000 && (short.is_zero() || short.scale() <= 5) {
-            if let Ok(float) = text.parse::<f64>() {
-                return serializer.serialize_f64(float);
-            }
         }
         match serde_json::value::RawValue::from_string(text) {
             Ok(raw) => raw.serialize(serializer),
