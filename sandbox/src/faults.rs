@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use hyper::Method;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::{SandboxError, lock, parse};
 
@@ -144,7 +145,13 @@ impl Faults {
         lock(&self.rules).clear();
     }
 
-    /// The fault that strikes this request: of the rules that match, the first that is due. Every rule counts the request.
+    /// Every fault with how many requests it has seen and how many it struck, oldest first.
+    pub(crate) fn seen(&self) -> Value {
+        let rule = |rule: &Rule| json!({"kind": rule.spec.fault.kind.name(), "path": rule.spec.matches.path, "seen": rule.seen, "struck": rule.struck});
+        lock(&self.rules).iter().map(rule).collect()
+    }
+
+    /// The fault that strikes this request: of the rules that match, the first that is due. Rules after it do not count the request.
     pub(crate) fn pick(&self, vendor: &str, method: &Method, path: &str) -> Option<Fault> {
         let mut picked = None;
         for rule in lock(&self.rules).iter_mut().filter(|rule| rule.matches(vendor, method, path)) {

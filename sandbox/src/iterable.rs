@@ -67,31 +67,30 @@ impl Iterable {
         ["api-key", "api_key"].iter().any(|name| request.headers.get(*name).is_some_and(right))
     }
 
-    fn answer(&self, route: &Route, args: Vec<String>, request: &Request, project: &mut Project) -> Answer {
+    /// Checks the key and the budget, reads the body, then does what is asked. The project is locked only where it is needed, so
+    /// that bodies are parsed side by side.
+    fn answer(&self, route: &Route, args: Vec<String>, request: &Request) -> Answer {
         if !self.authorised(request) {
             let params = json!({"ip": "127.0.0.1", "endpoint": request.path, "apiKeyIdentifier": null, "apiKeyType": null});
             return Err(Refusal::new(401, "BadApiKey", "Invalid API key").with(params));
         }
         for rate in self.options.rate_limits.of(route) {
-            if !project.limiter.admit(route.name, rate, request.now_ms) {
+            if !lock(&self.project).limiter.admit(route.name, rate, request.now_ms) {
                 let msg = format!("Exceeded rate limit of {} for endpoint: {}, project: 1", rate.words(), route.path());
                 return Err(Refusal::new(429, "RateLimitExceeded", msg));
             }
         }
-        let body = match route.shape {
-            Some(shape) => {
-                if request.body.len() > MOST_BODY {
-                    return Err(Refusal::new(413, "BatchTooLarge", "Request body is larger than 4 MB"));
-                }
-                let (body, dropped) = shape::read(shape, &request.body)?;
-                for path in dropped {
-                    project.note_dropped(route.name, &path);
-                }
-                body
+        let (body, dropped) = match route.shape {
+            Some(_) if request.body.len() > MOST_BODY => {
+                return Err(Refusal::new(413, "BatchTooLarge", "Request body is larger than 4 MB"));
             }
-            None => Value::Null,
+            Some(shape) => shape::read(shape, &request.body)?,
+            None => (Value::Null, Vec::new()),
         };
-        (route.run)(&mut Call { options: &self.options, project, request, body, args, now_ms: request.now_ms })
+        let mut project = lock(&self.project);
+        dropped.iter().for_each(|path| project.note_dropped(route.name, path));
+        let (options, project) = (&self.options, &mut *project);
+        (route.run)(&mut Call { options, project, request, body, args, now_ms: request.now_ms })
     }
 }
 
@@ -104,9 +103,11 @@ impl Vendor for Iterable {
         let Some((route, args)) = routes::find(request) else {
             return Reply::html(404, "<!DOCTYPE html><html><body><h1>Action not found</h1></body></html>");
         };
+        let mut reply = self.answer(route, args, request).unwrap_or_else(Refusal::into_reply);
         let mut project = lock(&self.project);
-        let reply = self.answer(route, args, request, &mut project).unwrap_or_else(Refusal::into_reply);
         project.counts.entry(route.name).or_default().add(reply.status);
+        project.requests += 1;
+        reply.headers.push(("iterable-request-id", format!("sandbox-{}", project.requests)));
         reply
     }
 

@@ -34,6 +34,10 @@ async fn a_status_fault_answers_as_the_vendor_would_and_does_nothing() {
     }
     assert_eq!(api.counts()["purchases"]["distinct"], 0);
     assert_eq!(send_purchase(&api, "o1").await.unwrap().0, 200);
+    let faults = api.inspect(json!({"what": "faults"}));
+    assert_eq!(faults[0], json!({"kind": "status", "path": "/api/commerce", "seen": 2, "struck": 1}));
+    api.sandbox.clear_faults();
+    assert_eq!(api.inspect(json!({"what": "faults"})), json!([]));
 }
 
 #[tokio::test]
@@ -155,6 +159,14 @@ async fn two_runs_that_deliver_the_same_have_the_same_digest() {
     assert_eq!(one.digest(), other.digest());
     send_purchase(&other, "o3").await.unwrap();
     assert_ne!(one.digest(), other.digest());
+    let cart = json!({"user": {"userId": "u1"}, "items": [support::item("a", 1.0, 1)]});
+    let mut digests = vec![one.digest()];
+    for _ in 0..2 {
+        one.ok("/api/commerce/updateCart", cart.clone()).await;
+        digests.push(one.digest());
+    }
+    assert_ne!(digests[0], digests[1], "a cart is part of the state");
+    assert_eq!(digests[1], digests[2], "the same cart sent twice is the same state");
     one.sandbox.reset();
     assert_eq!(one.counts()["profiles"], 0);
     assert_eq!(one.digest(), Api::start(json!({})).digest());

@@ -50,7 +50,7 @@ fn page<T>(call: &Call<'_>, all: Vec<T>, most: usize) -> Result<(Vec<T>, Map<Str
     let first = (page - 1).saturating_mul(size);
     let link = |page: usize| Value::from(format!("{}?page={page}&pageSize={size}", call.request.path));
     let mut links = Map::new();
-    if first + size < total {
+    if first.saturating_add(size) < total {
         links.insert("nextPageUrl".into(), link(page + 1));
     }
     if page > 1 {

@@ -217,6 +217,7 @@ pub(super) struct Project {
     /// What was accepted though it is probably not meant.
     pub(super) oddities: BTreeMap<&'static str, u64>,
     pub(super) carts_cleared: u64,
+    pub(super) requests: u64,
 }
 
 impl Project {
@@ -274,6 +275,7 @@ impl Project {
             dropped: BTreeMap::new(),
             oddities: BTreeMap::new(),
             carts_cleared: 0,
+            requests: 0,
         }
     }
 

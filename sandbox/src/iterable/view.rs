@@ -157,6 +157,8 @@ fn state_digest(options: &Options, project: &Project) -> String {
         let mut shown: Vec<String> = rows
             .iter()
             .filter_map(|index| log.rows.get(*index))
+            // A cart sent again leaves the same cart; that it was logged twice says only how often it was sent.
+            .filter(|row| row.id.is_some() || row.name != "updateCart")
             .map(|row| format!("{}|{}|{}", row.id.as_deref().unwrap_or_default(), row.name, hex(&row.hash)))
             .collect();
         shown.sort_unstable();
