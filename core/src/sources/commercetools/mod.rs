@@ -173,7 +173,13 @@ impl<'r> Reader<'r> {
             let end = match (self.bytes[next], sniff(self.bytes, next)) {
                 (b'[', _) => self.rows(next),
                 (_, Shape::Page(results)) => self.page(next, results),
-                (_, shape) => Some(self.row(next, shape)),
+                (b'{', shape) => Some(self.row(next, shape)),
+                // No document starts like this. One rejection up to the next that does: one for every scrap would cost
+                // far more memory than the input has bytes.
+                (_, shape) => {
+                    let end = self.row(next, shape);
+                    Some(self.resume(next).max(end))
+                }
             };
             match end {
                 Some(end) => next = skip_space(self.bytes, end),
