@@ -1,5 +1,7 @@
 "use strict";
 
+const { types } = require("node:util");
+
 const { InputError, LifecycleError, fromNative } = require("./errors.js");
 const { native } = require("./native.js");
 
@@ -13,17 +15,22 @@ function toBytes(input) {
   if (input instanceof Uint8Array) return input;
   if (typeof input === "string") return Buffer.from(input);
   if (ArrayBuffer.isView(input)) return new Uint8Array(input.buffer, input.byteOffset, input.byteLength);
-  if (input instanceof ArrayBuffer || input instanceof SharedArrayBuffer) return new Uint8Array(input);
-  let text;
+  if (types.isAnyArrayBuffer(input)) return new Uint8Array(input);
+  if (typeof input !== "object" || input === null) {
+    throw unusable("data must be a Buffer, a Uint8Array, a string or an object");
+  }
+  // These would be written as `{}` and delivered as nothing.
+  if (typeof input.then === "function") throw unusable("data is a promise; await it first");
+  if (input[Symbol.asyncIterator]) throw unusable("data is a stream; `Sync.deliverStream` reads those");
   try {
-    text = typeof input === "object" && input !== null ? JSON.stringify(input) : undefined;
+    return Buffer.from(JSON.stringify(input));
   } catch (cause) {
-    throw new InputError("invalid_input: the object cannot be written as JSON", { code: "invalid_input" }, { cause });
+    throw unusable("the object cannot be written as JSON", cause);
   }
-  if (text === undefined) {
-    throw new InputError("invalid_input: data must be a Buffer, a Uint8Array, a string or an object", { code: "invalid_input" });
-  }
-  return Buffer.from(text);
+}
+
+function unusable(why, cause) {
+  return new InputError(`invalid_input: ${why}`, { code: "invalid_input" }, { cause });
 }
 
 /** Options as the addon takes them; what they may say is checked there. */

@@ -7,6 +7,8 @@ const { cancelled, toBytes } = require("./call.js");
 const { InputError } = require("./errors.js");
 
 const NEWLINE = 0x0a;
+/** Bytes read from a file at a time. */
+const READ_BYTES = 1 << 20;
 
 /**
  * Cuts a stream into pieces to deliver, holding little more than one of them at a time.
@@ -20,7 +22,7 @@ const NEWLINE = 0x0a;
  */
 async function* chunks(input, { size, longest, signal }) {
   const isPath = typeof input === "string" || input instanceof URL;
-  const items = isPath ? createReadStream(input) : input;
+  const items = isPath ? createReadStream(input, { highWaterMark: Math.min(size, READ_BYTES) }) : input;
   if (!(items?.[Symbol.asyncIterator] || (items?.[Symbol.iterator] && !(items instanceof Uint8Array)))) {
     const message = "invalid_input: a stream must be the path of a file, a readable stream or an iterable";
     throw new InputError(message, { code: "invalid_input" });

@@ -1,5 +1,7 @@
 "use strict";
 
+const { types } = require("node:util");
+
 /** Base class of everything this library throws or rejects with. See `index.d.ts` for the fields. */
 class CartwireError extends Error {
   /**
@@ -49,7 +51,8 @@ const CLASSES = { InputError, ConfigError, DestinationError, TransientError, Sta
  * @returns {unknown} a `CartwireError`, or what was thrown when the addon did not throw it
  */
 function fromNative(thrown, options) {
-  if (!(thrown instanceof Error) || thrown instanceof CartwireError) return thrown;
+  // Not `instanceof Error`: test runners give modules an `Error` of their own, which the addon's errors are not made of.
+  if (!types.isNativeError(thrown) || thrown instanceof CartwireError) return thrown;
   let facts;
   try {
     facts = JSON.parse(thrown.message);

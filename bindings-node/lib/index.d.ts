@@ -41,7 +41,8 @@ export type Data = Uint8Array | ArrayBufferView | ArrayBuffer | string | object;
 export interface Cancellable {
   /**
    * Gives the call up: it rejects with a {@link LifecycleError} with code `cancelled` and the signal's reason as `cause`.
-   * What a call has accepted by then stays in the outbox and is delivered.
+   * What a call has accepted by then stays in the outbox: {@link Sync.flush}, the next call or the next {@link Sync.open}
+   * sends what is left of it.
    */
   signal?: AbortSignal;
 }
@@ -281,6 +282,24 @@ export class Sandbox implements AsyncDisposable {
    * @throws {@link ConfigError} for options that cannot be used.
    */
   static start(options?: object): Promise<Sandbox>;
+
+  /**
+   * Made-up shop data as commercetools would send it, one record a line; the same options give the same bytes.
+   *
+   * @throws {@link InputError} for an option the shop does not know.
+   */
+  static sample(options: {
+    resource: "customer" | "product" | "category" | "cart" | "order";
+    count?: number;
+    first?: number;
+    seed?: number;
+    revision?: number;
+    customers?: number;
+    malformed_every?: number;
+    lines?: number;
+    ballast?: number;
+    changed_only?: boolean;
+  }): Buffer;
 
   /** The base URL of a destination's server, such as of `iterable`; undefined for a destination without one. */
   url(destination: string): string | undefined;

@@ -21,6 +21,11 @@ class Sandbox {
     return new Sandbox(STARTED, await callAsync(undefined, () => native.startSandbox(toOptions(options))));
   }
 
+  /** Made-up shop data, one record a line. */
+  static sample(options) {
+    return call(() => native.sampleData(toOptions(options)));
+  }
+
   /** The base URL of a destination's server. */
   url(destination) {
     return call(() => this.#sandbox.url(destination)) ?? undefined;

@@ -15,6 +15,10 @@ export type AttributeValue =
   | ListAttributeValue
   | ObjectAttributeValue;
 /**
+ * What a backfill does with something that can start journeys.
+ */
+export type Backfilled = "withhold" | "send";
+/**
  * A person, as known now.
  */
 export type ContactBody = {type: "contact"} & Contact;
@@ -79,11 +83,31 @@ export type Body =
   | ShipmentBody
   | EventBody;
 export type CartState = string;
+/**
+ * What one catalog item is.
+ */
+export type CatalogLayout = "product" | "variant";
+/**
+ * How catalog items are written.
+ */
+export type CatalogWrite = "patch" | "replace";
 export type Channel = string;
+/**
+ * Where the custom field of a [`ConsentRule`] is.
+ */
+export type ConsentPlace = "customer" | "order" | "cart";
+/**
+ * Who is right when the shop and what is remembered differ.
+ */
+export type ConsentRule2 = "most_restrictive" | "latest" | "source" | "destination";
 /**
  * What someone said about a channel.
  */
 export type ConsentStatus = "granted" | "denied" | "pending" | "unknown";
+/**
+ * What a deletion that is not an erasure does.
+ */
+export type ContactDeletion = "keep" | "delete";
 /**
  * Ties the logs of one thing together.
  */
@@ -93,6 +117,10 @@ export type CorrelationId = string;
  */
 export type Currency = string;
 /**
+ * Iterable's data centres.
+ */
+export type DataCenter = "us" | "eu";
+/**
  * Which marketing platform to write to, and how; told apart by `type`.
  */
 export type DestinationConfig = IterableConfig;
@@ -101,9 +129,17 @@ export type DestinationConfig = IterableConfig;
  */
 export type DiscountKind = "product" | "cart" | "coupon" | "shipping" | "manual";
 /**
- * What an accepted record survives.
+ * What a commit must survive.
  */
 export type Durability = "full" | "process";
+/**
+ * How an emptied cart is sent.
+ */
+export type EmptyCart = "update_cart" | "profile" | "skip";
+/**
+ * What an erasure does.
+ */
+export type Erase = "forget" | "delete";
 export type EventName = string;
 /**
  * Stable code of a finding.
@@ -134,6 +170,7 @@ export type FindingCode =
   | "price.negative"
   | "name.missing"
   | "consent.undated"
+  | "consent.future"
   | "destination.field_dropped"
   | "destination.identity_unusable"
   | "destination.value_unsupported";
@@ -189,6 +226,7 @@ export type SkipReason =
   | "not_configured"
   | "backfill_quiet"
   | "superseded"
+  | "needs_fetch"
   | "ignored";
 /**
  * A source: its settings, or only its name for the defaults.
@@ -198,6 +236,22 @@ export type SourceChoice = string | SourceConfig;
  * Which commerce platform to read, and how; told apart by `type`.
  */
 export type SourceConfig = CommercetoolsConfig;
+/**
+ * A message type's subscription policy.
+ */
+export type SubscriptionPolicy = "opt_in" | "opt_out";
+/**
+ * How permission is written.
+ */
+export type Subscriptions = "additive" | "read_modify_write";
+/**
+ * What a configured field is read as.
+ */
+export type ValueType = "boolean" | "integer" | "decimal" | "text" | "key" | "date" | "date_time" | "money";
+/**
+ * Which endpoints carry profiles and events.
+ */
+export type Write = "bulk" | "single";
 
 /**
  * A postal address.
@@ -422,6 +476,19 @@ export interface Cart {
   url?: string | null;
 }
 /**
+ * Names of the catalogs.
+ */
+export interface Catalogs {
+  /**
+   * Catalog of the categories. Default: none, categories are skipped.
+   */
+  categories?: string | null;
+  /**
+   * Catalog of the products. Default: none, products are skipped.
+   */
+  products?: string | null;
+}
+/**
  * A category as shown now.
  */
 export interface Category {
@@ -547,7 +614,106 @@ export interface Consent {
 /**
  * How consent is weighed.
  */
-export interface ConsentConfig {}
+export interface ConsentConfig {
+  /**
+   * The channel that `require_for` asks about; `email` unless given.
+   */
+  require_channel?: Channel | null;
+  /**
+   * Record kinds that are only sent to people whose consent for `require_channel` is granted, such as
+   * `["cart", "event"]`. Contacts cannot be listed: a person must be known to be left alone.
+   */
+  require_for?: string[];
+  /**
+   * Who is right when the shop and what is remembered differ.
+   */
+  rule?: ConsentRule2;
+}
+/**
+ * How one channel's permission is read from custom fields.
+ *
+ * | custom field | settings | reading |
+ * |---|---|---|
+ * | Boolean | `field` | true is a yes, false is a no; `invert` for fields such as `unsubscribed` |
+ * | Enum, String | `field`, `granted`, `denied`, `pending` | the word's list; a word in none is unknown |
+ * | Set of Enum or String | `field`, `member` | containing `member` (default: the channel's name) is a yes, not containing it a no |
+ * | `DateTime` | `granted_at_field`, `denied_at_field` | the newer one counts, with its time; a tie is a no |
+ *
+ * An absent field is no entry at all: absence is never a yes and never a no.
+ */
+export interface ConsentRule {
+  /**
+   * Field with the instant the state was set. The platform keeps none; without it the consent has no time, because the
+   * time of the last change of the resource says nothing about it.
+   */
+  at_field?: string | null;
+  /**
+   * The channel: `email`, `sms`, `push`, `whatsapp`, `post`, or a word of your own.
+   */
+  channel: Channel;
+  /**
+   * Words that mean no.
+   */
+  denied?: string[];
+  /**
+   * Field with the instant of a no.
+   */
+  denied_at_field?: string | null;
+  /**
+   * Field with the proof, such as an IP address or the version of the text.
+   */
+  evidence_field?: string | null;
+  /**
+   * Field with the state.
+   */
+  field?: string | null;
+  /**
+   * Words that mean yes.
+   */
+  granted?: string[];
+  /**
+   * Field with the instant of a yes.
+   */
+  granted_at_field?: string | null;
+  /**
+   * A true value means no. Default: false.
+   */
+  invert?: boolean;
+  /**
+   * The member of a set that means yes. Default: the channel's name.
+   */
+  member?: string | null;
+  /**
+   * Where the field is. Default: `customer`.
+   */
+  on?: ConsentPlace;
+  /**
+   * Words that mean asked but not confirmed.
+   */
+  pending?: string[];
+  /**
+   * Field that says where it was given.
+   */
+  source_field?: string | null;
+}
+/**
+ * Where the permission of one channel is kept at Iterable.
+ */
+export interface ConsentTarget {
+  /**
+   * Id of the message channel it belongs to, so that a person who left the whole channel is never subscribed again.
+   * Default: none, and only the message type is looked at.
+   */
+  channel?: number | null;
+  /**
+   * Id of the message type.
+   */
+  message_type: number;
+  /**
+   * The message type's subscription policy. No default: taking one for the other turns silence into a yes.
+   */
+  policy: SubscriptionPolicy;
+}
 /**
  * A person known to the shop. How to reach and recognise them is in the envelope's [`super::Identity`].
  */
@@ -663,10 +829,110 @@ export interface Coupon {
  */
 export interface IterableConfig {
   /**
-   * Server-side API key.
+   * Whether people without customer id and e-mail are sent under a `userId` made of their anonymous id. Each makes a
+   * profile. Default: true in a `user_id` project, false in a `hybrid` one; an `email` project cannot.
+   */
+  anonymous_profiles?: boolean | null;
+  /**
+   * Server-side API key of the project. Default: empty, enough for building requests, not for sending them.
    */
   api_key?: Secret;
+  /**
+   * Whether a backfill sends events. Default `withhold`: Iterable does not say that old ones start no journeys.
+   */
+  backfill_events?: Backfilled;
+  /**
+   * Whether a backfill subscribes people. Default `withhold`: a subscription can start a welcome journey. A no is
+   * always sent.
+   */
+  backfill_grants?: Backfilled;
+  /**
+   * Whether a backfill sends purchases. Default `withhold`: each one clears the live cart and can start journeys.
+   */
+  backfill_purchases?: Backfilled;
+  /**
+   * Base URL to use instead of the data centre's, such as `http://127.0.0.1:8080` for a test server. Default: none.
+   * `https`, or `http` to this machine; no path.
+   */
+  base_url?: string | null;
+  /**
+   * What one catalog item is. Default `product`.
+   */
+  catalog_layout?: CatalogLayout;
+  /**
+   * How catalog items are written. Default `patch`: fields that others keep in the item stay.
+   */
+  catalog_write?: CatalogWrite;
+  /**
+   * Names of the catalogs. Default: none, and products and categories are skipped.
+   */
+  catalogs?: Catalogs;
+  /**
+   * Where the permission of each channel (`email`, `sms`, `push`, `whatsapp`, `post`) is kept at Iterable. Default:
+   * none, and permission is sent only as evidence on the profile.
+   */
+  consent?: {
+    [k: string]: ConsentTarget;
+  };
+  /**
+   * What a deletion that is not an erasure does. Default `keep`: the profile stays.
+   */
+  contact_deleted?: ContactDeletion;
+  /**
+   * Whether fields the project does not know are made. Default: what the project is set to.
+   */
+  create_new_fields?: boolean | null;
+  /**
+   * Where the project lives. Default `us`. A key is known in its own data centre only.
+   */
+  data_center?: DataCenter;
+  /**
+   * How an emptied cart is sent. Default `update_cart`, with no items.
+   */
+  empty_cart?: EmptyCart;
+  /**
+   * What an erasure does. Default `forget`: Iterable deletes the person and refuses them from then on.
+   */
+  erase?: Erase;
+  /**
+   * Event names at Iterable by canonical name (`order_shipped`: `Order Shipped`). Default: the canonical name in
+   * camel case (`orderShipped`). `order_placed` is sent as a purchase only, unless it is named here.
+   */
+  event_names?: {
+    [k: string]: string;
+  };
+  /**
+   * Whether objects in profiles, such as the address, are merged one level deep instead of replaced. Default false.
+   */
+  merge_nested_objects?: boolean;
+  /**
+   * In an `email` project: send a customer without e-mail under the `userId`, for which Iterable makes up an address.
+   * Default false: such a record is refused.
+   */
+  prefer_user_id?: boolean;
+  /**
+   * How the project identifies people; fixed when the project was made. Required.
+   */
+  project_type?: "email" | "user_id" | "hybrid";
+  /**
+   * Oldest purchase that is sent live, in hours between the order and our hearing of it. An order from before this
+   * library was set up that changes now is otherwise confirmed to the customer again. Default: none, all are sent.
+   */
+  purchase_max_age_h?: number | null;
+  /**
+   * How permission is written. Default `additive`, which Iterable must have switched on for the project.
+   */
+  subscriptions?: Subscriptions;
   type: "iterable";
+  /**
+   * Put before every customer id to make the `userId`, for several shops in one project. Default: empty.
+   */
+  user_id_prefix?: string;
+  /**
+   * Which endpoints carry profiles and events. Default `bulk`. Iterable keeps two separate queues for them, so one
+   * destination never uses both.
+   */
+  write?: Write;
 }
 /**
  * Something taken off.
@@ -846,6 +1112,24 @@ export interface Fetch {
    * What to fetch.
    */
   resource: ResourceRef;
+}
+/**
+ * One custom field or attribute to pass on.
+ */
+export interface FieldMapping {
+  /**
+   * Its name from here on; the same unless given.
+   */
+  as?: string | null;
+  /**
+   * Its name at the platform.
+   */
+  field?: string;
+  /**
+   * What to read it as; what its JSON shows unless given. A value that is not of the type is left out and reported,
+   * because destinations lock a field to one type.
+   */
+  type?: ValueType | null;
 }
 /**
  * One thing that is wrong with a record.
@@ -1887,9 +2171,34 @@ export interface ResourceRef {
   type: string;
 }
 /**
- * When to try again.
+ * How failures are retried.
  */
-export interface RetryConfig {}
+export interface RetryConfig {
+  /**
+   * Upper bound of the first wait in milliseconds, doubled with every attempt; 500 unless told.
+   */
+  base_delay_ms?: number;
+  /**
+   * Most attempts per operation, the first included; 1 to 100, 6 unless told.
+   */
+  max_attempts?: number;
+  /**
+   * Upper bound of every wait in milliseconds; 60,000 unless told.
+   */
+  max_delay_ms?: number;
+  /**
+   * Most seconds that failing may take per operation; 120 unless told.
+   */
+  max_elapsed_s?: number;
+  /**
+   * Longest `Retry-After` in seconds that is obeyed; longer ones are cut to it; 300 unless told.
+   */
+  max_retry_after_s?: number;
+  /**
+   * Shortest wait in milliseconds when the destination asks to slow down; 1,000 unless told.
+   */
+  throttle_floor_ms?: number;
+}
 /**
  * Goods sent back.
  */
@@ -2162,9 +2471,94 @@ export interface ShippingCharge {
  */
 export interface CommercetoolsConfig {
   /**
-   * Project key.
+   * Attributes of products and variants to pass on, also on lines.
+   */
+  attributes?: FieldMapping[];
+  /**
+   * Attribute that holds the brand.
+   */
+  brand_attribute?: string | null;
+  /**
+   * Custom fields of carts to pass on.
+   */
+  cart_fields?: FieldMapping[];
+  /**
+   * Page that brings a shopper back to a cart: `{id}`, `{key}`, `{locale}`, `{language}`, `{country}`, `{store}`.
+   */
+  cart_url?: string | null;
+  /**
+   * Custom fields of categories to pass on.
+   */
+  category_fields?: FieldMapping[];
+  /**
+   * Category page: `{slug}`, `{id}`, `{key}`, `{locale}`, `{language}`, `{country}`, `{store}`.
+   */
+  category_url?: string | null;
+  /**
+   * Channel id or key of the price and the stock to pick.
+   */
+  channel?: string | null;
+  /**
+   * Where permission is kept. The platform has no field of its own for it, so nothing is a consent that is not named here.
+   */
+  consents?: ConsentRule[];
+  /**
+   * Custom fields of customers to pass on.
+   */
+  contact_fields?: FieldMapping[];
+  /**
+   * Country (ISO 3166-1 alpha-2) of the price to pick.
+   */
+  country?: string | null;
+  /**
+   * Currency (ISO 4217) of the price to pick where the catalogue was read without price parameters. None: no price is
+   * picked, all prices are listed.
+   */
+  currency?: Currency | null;
+  /**
+   * Customer group id or key of the price to pick.
+   */
+  customer_group?: string | null;
+  /**
+   * Locales to try, in order, where a text has none of the wanted one.
+   */
+  fallback_locales?: string[];
+  /**
+   * Custom fields of lines and custom lines to pass on.
+   */
+  line_fields?: FieldMapping[];
+  /**
+   * Locale (BCP 47) of texts where the cart, order or customer has none, and of the catalogue.
+   */
+  locale?: string | null;
+  /**
+   * Custom fields of orders to pass on.
+   */
+  order_fields?: FieldMapping[];
+  /**
+   * Order page: `{id}`, `{number}`, `{locale}`, `{language}`, `{country}`, `{store}`.
+   */
+  order_url?: string | null;
+  /**
+   * Custom field of the customer that holds the phone number. Without it, or where it is empty, the number comes from
+   * the default shipping address, the default billing address, or the first address with one.
+   */
+  phone_field?: string | null;
+  /**
+   * Product page: `{slug}`, `{sku}`, `{id}`, `{key}`, `{locale}`, `{language}`, `{country}`, `{store}`. A page whose
+   * value for a place is missing has no address.
+   */
+  product_url?: string | null;
+  /**
+   * Project key: the tenant of all records. A message that names its project overrules it.
    */
   project?: string;
+  /**
+   * Tracking page by carrier, in any case: `{tracking}`.
+   */
+  tracking_urls?: {
+    [k: string]: string;
+  };
   type: "commercetools";
 }
 /**
@@ -2292,9 +2686,140 @@ export interface Totals {
   total: Money;
 }
 /**
- * Settings.
+ * Settings of validation.
  */
-export interface ValidateConfig {}
+export interface ValidateConfig {
+  /**
+   * Seconds that a time may lie ahead of our clock before it counts as in the future. Default 300, at most 31,536,000
+   * (a year).
+   */
+  future_tolerance_s?: number;
+  /**
+   * What each finding code leads to: `reject`, `warn` or `ignore`. A code that is not named keeps its own severity.
+   */
+  policy?: ValidatePolicy;
+}
+/**
+ * What each finding code leads to, where that differs from the code's own severity.
+ */
+export interface ValidatePolicy {
+  /**
+   * A yes dated in the future would outweigh every later no; check the shop's clock.
+   */
+  "consent.future"?: "reject";
+  /**
+   * A yes without a time cannot outweigh an earlier no.
+   */
+  "consent.undated"?: "reject" | "warn";
+  /**
+   * The country is not an ISO 3166-1 alpha-2 code.
+   */
+  "country.invalid"?: "reject" | "warn" | "ignore";
+  /**
+   * The destination cannot take this field in this form; the rest of the record is sent.
+   */
+  "destination.field_dropped"?: "reject" | "warn";
+  /**
+   * The destination cannot take this identity; see the message for its rule.
+   */
+  "destination.identity_unusable"?: "reject";
+  /**
+   * The destination cannot take this value; see the message for its rule.
+   */
+  "destination.value_unsupported"?: "reject";
+  /**
+   * The e-mail address has no valid form; correct it in the shop.
+   */
+  "email.invalid"?: "reject" | "warn" | "ignore";
+  /**
+   * Nothing says whom this is about; the shop must set a customer, an e-mail or an anonymous id.
+   */
+  "identity.missing"?: "reject" | "warn" | "ignore";
+  /**
+   * Two lines carry one id; refunds and shipments could not be told apart.
+   */
+  "line.duplicate_id"?: "reject" | "warn" | "ignore";
+  /**
+   * A line has a quantity of zero or less.
+   */
+  "line.quantity_invalid"?: "reject" | "warn" | "ignore";
+  /**
+   * A product line has no SKU; the product and variant ids are used.
+   */
+  "line.sku_missing"?: "reject" | "warn" | "ignore";
+  /**
+   * Quantity times unit price less discounts is not the line's total; both figures are in the message.
+   */
+  "line.total_mismatch"?: "reject" | "warn" | "ignore";
+  /**
+   * The locale is not BCP 47; the fallback locale is used.
+   */
+  "locale.invalid"?: "reject" | "warn" | "ignore";
+  /**
+   * One order or cart holds amounts in several currencies; sums would be wrong.
+   */
+  "money.mixed_currencies"?: "reject" | "warn";
+  /**
+   * ISO 4217 does not list the currency; correct the price list.
+   */
+  "money.unknown_currency"?: "reject" | "warn" | "ignore";
+  /**
+   * No name in the market's locale nor in any fallback.
+   */
+  "name.missing"?: "reject" | "warn" | "ignore";
+  /**
+   * The order has no lines.
+   */
+  "order.empty"?: "reject" | "warn" | "ignore";
+  /**
+   * Lines, shipping, fees and tax less discounts are not the order's total; both figures are in the message.
+   */
+  "order.total_mismatch"?: "reject" | "warn" | "ignore";
+  /**
+   * The phone number cannot be written in E.164; it is not sent as a number.
+   */
+  "phone.invalid"?: "reject" | "warn" | "ignore";
+  /**
+   * A price is below zero.
+   */
+  "price.negative"?: "reject" | "warn" | "ignore";
+  /**
+   * The product has no variant that could be bought.
+   */
+  "product.no_variant"?: "reject" | "warn" | "ignore";
+  /**
+   * The row is not JSON: syntax, NaN, or nesting deeper than 128; correct the export.
+   */
+  "record.invalid_json"?: "reject";
+  /**
+   * The row holds bytes that are not UTF-8; export it as UTF-8.
+   */
+  "record.invalid_utf8"?: "reject";
+  /**
+   * The row does not have the shape of its resource; correct it at the pointer and send it again.
+   */
+  "record.malformed"?: "reject";
+  /**
+   * The row is larger than `max_record_bytes`; raise the limit or send it alone.
+   */
+  "record.too_large"?: "reject";
+  /**
+   * The input ends in the middle of the row; fetch it again.
+   */
+  "record.truncated"?: "reject";
+  /**
+   * The row is no resource or message this source knows; check `resource` in the options.
+   */
+  "record.unsupported"?: "reject";
+  /**
+   * The time of the event is in the future beyond the tolerance; check the shop's clock.
+   */
+  "timestamp.future"?: "reject" | "warn" | "ignore";
+  /**
+   * A state or kind that this version does not know; it is kept as text.
+   */
+  "value.unknown"?: "reject" | "warn" | "ignore";
+}
 /**
  * Answer of `validate`.
  */

@@ -1,6 +1,7 @@
 //! The stateful handle behind `Sync`: every call is a future on another thread and a promise in JavaScript.
 
 use std::future::Future;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use cartwire::{Error, ErrorCode, facade};
@@ -25,7 +26,7 @@ impl Cancel {
         Cancel { fired: watch::Sender::new(false) }
     }
 
-    /// Gives up the calls it was passed to. What they accepted stays in the outbox and goes on.
+    /// Gives up the calls it was passed to. What they accepted stays in the outbox.
     #[napi]
     pub fn cancel(&self) {
         self.fired.send_replace(true);
@@ -58,15 +59,25 @@ pub(crate) fn background<'env, T: Send + 'static, V: From<T> + ToNapiValue + Sen
     })
 }
 
-/// [`facade::Engine`]
+/// [`facade::Engine`], until it is closed.
 #[napi]
 pub struct Engine {
-    inner: facade::Engine,
+    inner: Mutex<Option<facade::Engine>>,
 }
 
 impl From<facade::Engine> for Engine {
     fn from(inner: facade::Engine) -> Self {
-        Engine { inner }
+        Engine { inner: Mutex::new(Some(inner)) }
+    }
+}
+
+impl Engine {
+    fn lock(&self) -> MutexGuard<'_, Option<facade::Engine>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open(&self) -> cartwire::Result<facade::Engine> {
+        self.lock().clone().ok_or_else(|| Error::new(ErrorCode::Closed, "this handle is closed; open a new one"))
     }
 }
 
@@ -89,8 +100,8 @@ impl Engine {
         data: &[u8],
         cancel: Option<&Cancel>,
     ) -> napi::Result<PromiseRaw<'env, Buffer>> {
-        let (engine, options, data) = (self.inner.clone(), Bytes::copy_from_slice(options), Bytes::copy_from_slice(data));
-        background(env, cancel, async move { engine.plan(options, data).await })
+        let (engine, options, data) = (self.open(), Bytes::copy_from_slice(options), Bytes::copy_from_slice(data));
+        background(env, cancel, async move { engine?.plan(options, data).await })
     }
 
     /// [`facade::Engine::deliver`]
@@ -102,8 +113,8 @@ impl Engine {
         data: &[u8],
         cancel: Option<&Cancel>,
     ) -> napi::Result<PromiseRaw<'env, Buffer>> {
-        let (engine, options, data) = (self.inner.clone(), Bytes::copy_from_slice(options), Bytes::copy_from_slice(data));
-        background(env, cancel, async move { engine.deliver(options, data).await })
+        let (engine, options, data) = (self.open(), Bytes::copy_from_slice(options), Bytes::copy_from_slice(data));
+        background(env, cancel, async move { engine?.deliver(options, data).await })
     }
 
     /// [`facade::Engine::accept`]
@@ -115,76 +126,83 @@ impl Engine {
         data: &[u8],
         cancel: Option<&Cancel>,
     ) -> napi::Result<PromiseRaw<'env, Buffer>> {
-        let (engine, options, data) = (self.inner.clone(), Bytes::copy_from_slice(options), Bytes::copy_from_slice(data));
-        background(env, cancel, async move { engine.accept(options, data).await })
+        let (engine, options, data) = (self.open(), Bytes::copy_from_slice(options), Bytes::copy_from_slice(data));
+        background(env, cancel, async move { engine?.accept(options, data).await })
     }
 
     /// [`facade::Engine::start_run`]
     #[napi]
     pub fn start_run<'env>(&self, env: &'env Env, options: &[u8], cancel: Option<&Cancel>) -> napi::Result<PromiseRaw<'env, Buffer>> {
-        let (engine, options) = (self.inner.clone(), Bytes::copy_from_slice(options));
-        background(env, cancel, async move { engine.start_run(options).await })
+        let (engine, options) = (self.open(), Bytes::copy_from_slice(options));
+        background(env, cancel, async move { engine?.start_run(options).await })
     }
 
     /// [`facade::Engine::finish_run`]
     #[napi]
     pub fn finish_run<'env>(&self, env: &'env Env, run: String, cancel: Option<&Cancel>) -> napi::Result<PromiseRaw<'env, Buffer>> {
-        let engine = self.inner.clone();
-        background(env, cancel, async move { engine.finish_run(&run).await })
+        let engine = self.open();
+        background(env, cancel, async move { engine?.finish_run(&run).await })
     }
 
     /// [`facade::Engine::progress`]
     #[napi]
     pub fn progress(&self) -> Result<Buffer> {
-        guard(|| Ok(self.inner.progress().into()))
+        guard(|| Ok(self.open()?.progress().into()))
     }
 
     /// [`facade::Engine::flush`]
     #[napi]
     pub fn flush<'env>(&self, env: &'env Env, options: &[u8], cancel: Option<&Cancel>) -> napi::Result<PromiseRaw<'env, Buffer>> {
-        let (engine, options) = (self.inner.clone(), Bytes::copy_from_slice(options));
-        background(env, cancel, async move { engine.flush(options).await })
+        let (engine, options) = (self.open(), Bytes::copy_from_slice(options));
+        background(env, cancel, async move { engine?.flush(options).await })
     }
 
     /// [`facade::Engine::dead_letters`]
     #[napi]
     pub fn dead_letters<'env>(&self, env: &'env Env, options: &[u8], cancel: Option<&Cancel>) -> napi::Result<PromiseRaw<'env, Buffer>> {
-        let (engine, options) = (self.inner.clone(), Bytes::copy_from_slice(options));
-        background(env, cancel, async move { engine.dead_letters(options).await })
+        let (engine, options) = (self.open(), Bytes::copy_from_slice(options));
+        background(env, cancel, async move { engine?.dead_letters(options).await })
     }
 
     /// [`facade::Engine::replay`]
     #[napi]
     pub fn replay<'env>(&self, env: &'env Env, options: &[u8], cancel: Option<&Cancel>) -> napi::Result<PromiseRaw<'env, Buffer>> {
-        let (engine, options) = (self.inner.clone(), Bytes::copy_from_slice(options));
-        background(env, cancel, async move { engine.replay(options).await })
+        let (engine, options) = (self.open(), Bytes::copy_from_slice(options));
+        background(env, cancel, async move { engine?.replay(options).await })
     }
 
     /// [`facade::Engine::discard`]
     #[napi]
     pub fn discard<'env>(&self, env: &'env Env, options: &[u8], cancel: Option<&Cancel>) -> napi::Result<PromiseRaw<'env, Buffer>> {
-        let (engine, options) = (self.inner.clone(), Bytes::copy_from_slice(options));
-        background(env, cancel, async move { engine.discard(options).await })
+        let (engine, options) = (self.open(), Bytes::copy_from_slice(options));
+        background(env, cancel, async move { engine?.discard(options).await })
     }
 
     /// [`facade::Engine::runs`]
     #[napi]
     pub fn runs<'env>(&self, env: &'env Env, limit: u32, cancel: Option<&Cancel>) -> napi::Result<PromiseRaw<'env, Buffer>> {
-        let engine = self.inner.clone();
-        background(env, cancel, async move { engine.runs(limit).await })
+        let engine = self.open();
+        background(env, cancel, async move { engine?.runs(limit).await })
     }
 
     /// [`facade::Engine::check`]
     #[napi]
     pub fn check<'env>(&self, env: &'env Env, cancel: Option<&Cancel>) -> napi::Result<PromiseRaw<'env, Buffer>> {
-        let engine = self.inner.clone();
-        background(env, cancel, async move { engine.check().await })
+        let engine = self.open();
+        background(env, cancel, async move { engine?.check().await })
     }
 
     /// [`facade::Engine::close`]
     #[napi]
     pub fn close<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, ()>> {
-        let engine = self.inner.clone();
-        background(env, None, async move { engine.close().await })
+        // Taken out, because the state is only free for others once the last handle to it is gone, and JavaScript's
+        // garbage collector may keep this one for long.
+        let engine = self.lock().take();
+        background(env, None, async move {
+            match engine {
+                Some(engine) => engine.close().await,
+                None => Ok(()),
+            }
+        })
     }
 }

@@ -30,6 +30,12 @@ pub fn start_sandbox<'env>(env: &'env Env, options: &[u8]) -> napi::Result<Promi
     background(env, None, blocking(start))
 }
 
+/// [`cartwire_sandbox::sample`]
+#[napi]
+pub fn sample_data(options: &[u8]) -> Result<Buffer> {
+    guard(|| cartwire_sandbox::sample(options).map(Buffer::from).map_err(not_understood))
+}
+
 #[napi]
 impl Sandbox {
     /// [`cartwire_sandbox::Sandbox::url`]

@@ -12,6 +12,7 @@ always there in an answer. The shapes schemars writes for us are few, so the gen
 from __future__ import annotations
 
 import json
+import keyword
 import re
 import subprocess
 import sys
@@ -122,10 +123,18 @@ class Generator:
     def write_class(self, name: str, schema: dict[str, Any], by_callers: bool, base: str | None = None) -> None:
         if name in self.classes:
             raise Unknown(f"two classes called {name}")
-        required, optional = [], []
-        if not all(key.isidentifier() for key in schema["properties"]):
-            self.write_call(name, schema, by_callers)
-            return
+        required: list[str] = []
+        optional: list[str] = []
+        odd = {key for key in schema["properties"] if not key.isidentifier() or keyword.iskeyword(key)}
+        if odd:
+            plain = {key: value for key, value in schema["properties"].items() if key not in odd}
+            if base or odd & set(schema.get("required", ())) or not by_callers:
+                raise Unknown(f"{name}: keys that Python cannot write in a class, in an answer or required")
+            words = f"_{name}Words" if plain else name
+            self.write_call(words, schema, odd)
+            if not plain:
+                return
+            schema, base = {**schema, "properties": plain}, words
         for key, value in schema["properties"].items():
             always = key in schema.get("required", ()) or (not by_callers and isinstance(value, dict) and "default" in value)
             text = self.expression(value, name + pascal(key), by_callers)
@@ -134,21 +143,22 @@ class Generator:
         description = doc(schema.get("description"), "    ")
         if required and optional:
             # Two classes instead of NotRequired, which Python 3.10 lacks.
-            self.classes["_" + name] = (base, [f"class _{name}({base or 'TypedDict'}):", *required])
+            self.classes["_" + name] = (base, [f"class _{name}({base or 'TypedDict'}):", f'    """What is always there in `{name}`."""', "", *required])
             self.classes[name] = ("_" + name, [f"class {name}(_{name}, total=False):", *description, *spaced(description, optional)])
         else:
             total = "" if required or not optional else ", total=False"
-            body = [*description, *spaced(description, required or optional)] or ["    pass"]
+            if not description:
+                raise Unknown(f"{name} has no description")
+            body = [*description, *spaced(description, required or optional)]
             self.classes[name] = (base, [f"class {name}({base or 'TypedDict'}{total}):", *body])
 
-    def write_call(self, name: str, schema: dict[str, Any], by_callers: bool) -> None:
-        """A TypedDict whose keys are no identifiers, such as finding codes; all of them optional."""
-        if schema.get("required") or not by_callers:
-            raise Unknown(f"{name}: keys that are no identifiers, in an answer or required")
+    def write_call(self, name: str, schema: dict[str, Any], keys: set[str]) -> None:
+        """A TypedDict of optional keys that a class cannot hold, such as ``line.total_mismatch`` or ``as``."""
         entries: list[str] = []
         for key, value in schema["properties"].items():
-            entries += [f"        # {line}" for line in (describe(value) or "").split("\n") if line]
-            entries.append(f"        {key!r}: {self.expression(value, name + pascal(key), by_callers)!r},")
+            if key in keys:
+                entries += [f"        # {line}" for line in (describe(value) or "").split("\n") if line]
+                entries.append(f"        {key!r}: {self.expression(value, name + pascal(key), True)!r},")
         text = [f"{name} = TypedDict(", f"    {name!r},", "    {", *entries, "    },", "    total=False,", ")"]
         self.classes[name] = (None, [*text, *doc(schema.get("description"), "")])
 

@@ -1,7 +1,8 @@
 //! The stateful handle, in a blocking and an awaitable form of every operation.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use cartwire::{Error, ErrorCode, Result, facade};
@@ -14,7 +15,9 @@ use crate::gate::{self, Input, Process};
 /// A source, a destination and a state, working together.
 #[pyclass(frozen, module = "cartwire._cartwire")]
 pub struct Engine {
-    inner: Option<facade::Engine>,
+    /// None once closed: a handle that is kept would keep the state's file, too. The lock is only ever held together with
+    /// the interpreter's, so a child of `fork` never finds it taken.
+    inner: Mutex<Option<facade::Engine>>,
     process: Arc<Process>,
 }
 
@@ -30,10 +33,32 @@ fn to_none(py: Python<'_>, (): ()) -> PyResult<Py<PyAny>> {
     Ok(py.None())
 }
 
+/// Closes, but waits no longer than `grace_s` for requests under way: what they did not settle stays in the outbox.
+async fn close(engine: facade::Engine, grace_s: Option<f64>) -> Result<()> {
+    match grace_s.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()) {
+        Some(grace) => tokio::time::timeout(grace, engine.close()).await.unwrap_or(Ok(())),
+        None => engine.close().await,
+    }
+}
+
 impl Engine {
+    fn new(inner: facade::Engine, process: Arc<Process>) -> Engine {
+        Engine { inner: Mutex::new(Some(inner)), process }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Option<facade::Engine>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn handle(&self, py: Python<'_>) -> PyResult<facade::Engine> {
-        let usable = self.process.check().and_then(|()| self.inner.clone().ok_or_else(|| Error::new(ErrorCode::Closed, "closed")));
+        let closed = || Error::new(ErrorCode::Closed, "this handle is closed; open a new one");
+        let usable = self.process.check().and_then(|()| self.inner().clone().ok_or_else(closed));
         usable.map_err(|error| to_python(py, &error))
+    }
+
+    fn take(&self, py: Python<'_>) -> PyResult<Option<facade::Engine>> {
+        self.process.check().map_err(|error| to_python(py, &error))?;
+        Ok(self.inner().take())
     }
 
     fn block<'py, F>(&self, py: Python<'py>, call: impl FnOnce(facade::Engine) -> F) -> PyResult<Bound<'py, PyBytes>>
@@ -55,7 +80,8 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        if let Some(inner) = self.inner.take() {
+        let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(inner) = inner {
             if self.process.check().is_ok() {
                 // Nobody closed it; what was claimed should not wait for its lease to run out.
                 self.process.spawn(async move { drop(inner.close().await) });
@@ -73,7 +99,7 @@ impl Engine {
     fn open(py: Python<'_>, options: Input) -> PyResult<Engine> {
         let process = process(py)?;
         let inner = gate::block(py, &process, async move { facade::Engine::open(&options).await })?;
-        Ok(Engine { inner: Some(inner), process })
+        Ok(Engine::new(inner, process))
     }
 
     #[staticmethod]
@@ -82,7 +108,7 @@ impl Engine {
         let owner = Arc::clone(&process);
         let open = async move {
             let inner = facade::Engine::open(&options).await?;
-            Ok(Engine { inner: Some(inner), process: owner })
+            Ok(Engine::new(inner, owner))
         };
         gate::awaitable(py, &process, open, |py, engine| Ok(Py::new(py, engine)?.into_any()))
     }
@@ -180,13 +206,23 @@ impl Engine {
         self.awaitable(py, |engine| async move { engine.check().await })
     }
 
-    fn close(&self, py: Python<'_>) -> PyResult<()> {
-        let engine = self.handle(py)?;
-        gate::block(py, &self.process, async move { engine.close().await })
+    #[pyo3(signature = (grace_s=None))]
+    fn close(&self, py: Python<'_>, grace_s: Option<f64>) -> PyResult<()> {
+        match self.take(py)? {
+            Some(engine) => gate::block(py, &self.process, close(engine, grace_s)),
+            None => Ok(()),
+        }
     }
 
-    fn close_async<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let engine = self.handle(py)?;
-        gate::awaitable(py, &self.process, async move { engine.close().await }, to_none)
+    #[pyo3(signature = (grace_s=None))]
+    fn close_async<'py>(&self, py: Python<'py>, grace_s: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+        let engine = self.take(py)?;
+        let closing = async move {
+            match engine {
+                Some(engine) => close(engine, grace_s).await,
+                None => Ok(()),
+            }
+        };
+        gate::awaitable(py, &self.process, closing, to_none)
     }
 }

@@ -82,7 +82,7 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Input {
             return object.extract().map(Input::Bytes).map_err(Into::into);
         }
         if object.is_instance_of::<PyString>() {
-            return object.extract().map(Input::Text).map_err(Into::into);
+            return object.extract().map(Input::Text);
         }
         if let Ok(array) = object.cast::<PyByteArray>() {
             return Ok(Input::Copied(array.to_vec()));

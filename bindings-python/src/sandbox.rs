@@ -45,6 +45,12 @@ impl Sandbox {
         Ok(Sandbox { inner: Some(inner), pid: std::process::id() })
     }
 
+    #[staticmethod]
+    fn sample<'py>(py: Python<'py>, options: Input) -> PyResult<Bound<'py, PyBytes>> {
+        let lines = gate::wait(py, || cartwire_sandbox::sample(&options).map_err(|error| refused(&error)))?;
+        Ok(PyBytes::new(py, &lines))
+    }
+
     fn url(&self, py: Python<'_>, vendor: &str) -> PyResult<Option<String>> {
         gate::run(py, 0, || Ok(self.handle()?.url(vendor)))
     }

@@ -38,6 +38,24 @@ use crate::faults::Faults;
 use crate::server::{Server, Shared};
 use crate::vendor::Vendor;
 
+/// Made-up shop data as commercetools would send it, one record a line: the same options give the same bytes. `options` is
+/// [`shop::ShopOptions`] as JSON.
+///
+/// ```
+/// let orders = cartwire_sandbox::sample(br#"{"resource": "order", "count": 3}"#)?;
+/// assert_eq!(orders.iter().filter(|byte| **byte == b'\n').count(), 3);
+/// # Ok::<(), cartwire_sandbox::SandboxError>(())
+/// ```
+///
+/// # Errors
+/// [`SandboxError::Invalid`] for an option the shop does not know.
+pub fn sample(options: &[u8]) -> Result<Vec<u8>, SandboxError> {
+    let options = shop::ShopOptions::parse(options).map_err(|error| SandboxError::Invalid(format!("options: {error}")))?;
+    let mut lines = Vec::new();
+    options.write(&mut lines).map_err(|error| SandboxError::Io(error.to_string()))?;
+    Ok(lines)
+}
+
 /// Why the sandbox could not start or could not answer a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

@@ -150,7 +150,7 @@ fn mix(seed: u64, kind: u64, index: u64, salt: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-fn pick<'a, T>(list: &'a [T], number: u64) -> &'a T {
+fn pick<T>(list: &[T], number: u64) -> &T {
     &list[usize::try_from(number % list.len() as u64).unwrap_or(0)]
 }
 
@@ -266,7 +266,7 @@ impl ShopOptions {
             _ => {}
         }
         // Revision 2: someone who had said yes leaves.
-        if changed && index % 3 == 0 {
+        if changed && index.is_multiple_of(3) {
             fields["newsletter"] = json!(false);
             fields["newsletterAt"] = json!("2026-10-05T08:00:00.000Z");
         }
@@ -288,7 +288,7 @@ impl ShopOptions {
             }],
             "defaultShippingAddressId": "addr1", "defaultBillingAddressId": "addr1",
             "shippingAddressIds": ["addr1"], "billingAddressIds": ["addr1"],
-            "isEmailVerified": index % 2 == 0,
+            "isEmailVerified": index.is_multiple_of(2),
             "authenticationMode": "Password",
             "stores": [{ "typeId": "store", "key": market.store }],
             "customerGroupAssignments": [],
@@ -325,7 +325,7 @@ impl ShopOptions {
                         { "name": "colour", "value": { "key": colour, "label": { "en": colour, "de": label } } },
                         { "name": "size", "value": pick(SIZES, index + number) },
                     ],
-                    "availability": { "isOnStock": index % 9 != 0, "availableQuantity": if index % 9 == 0 { 0 } else { 20 + number } },
+                    "availability": { "isOnStock": !index.is_multiple_of(9), "availableQuantity": if index.is_multiple_of(9) { 0 } else { 20 + number } },
                 })
             })
             .collect();
@@ -400,7 +400,7 @@ impl ShopOptions {
         }
         if kind == ORDER {
             basket["orderNumber"] = json!(format!("{}-{:06}", market.country, 100_000 + index));
-            basket["orderState"] = json!(if index % 11 == 0 { "Confirmed" } else { "Open" });
+            basket["orderState"] = json!(if index.is_multiple_of(11) { "Confirmed" } else { "Open" });
             basket["paymentState"] = json!("Paid");
             basket["syncInfo"] = json!([]);
             basket["cart"] = json!({ "typeId": "cart", "id": uuid(self.seed, CART, index) });

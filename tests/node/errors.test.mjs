@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { Readable } from "node:stream";
 import { test } from "node:test";
+import { runInNewContext } from "node:vm";
 
 import * as cartwire from "cartwire";
 
@@ -89,9 +91,17 @@ test("a source of no build is unknown_name", () => {
 test("data that is neither bytes, text nor an object is an InputError", () => {
   const circular = {};
   circular.self = circular;
-  for (const data of [5, true, undefined, null, () => {}, Symbol("data"), circular]) {
+  for (const data of [5, true, undefined, null, () => {}, Symbol("data"), circular, Promise.resolve({}), Readable.from([])]) {
     assert.throws(() => cartwire.normalize(data, { source: "commercetools" }), { name: "InputError", code: "invalid_input" });
   }
+});
+
+test("bytes and errors of another realm, as test runners make them, are read all the same", () => {
+  const { records, rejected } = cartwire.normalize(runInNewContext("new Uint8Array([123, 125]).buffer"), { source: "commercetools" });
+  assert.deepEqual(records, []);
+  assert.equal(rejected.length, 1);
+  const foreign = runInNewContext(`new Error('{"code": "closed", "class": "LifecycleError", "text": "closed: it is"}')`);
+  assert.ok(fromNative(foreign) instanceof cartwire.LifecycleError);
 });
 
 test("an error shows its code and class when printed, and survives JSON", () => {

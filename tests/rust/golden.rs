@@ -129,7 +129,7 @@ fn every_golden_case_gives_the_bytes_on_file() {
             let read: Value = serde_json::from_slice(&plan).unwrap();
             for request in read["requests"].as_array().unwrap() {
                 let mut exchange = json!({
-                    "vendor": destination, "method": request["method"], "ref": format!("golden/{name}"),
+                    "vendor": request["destination"], "method": request["method"], "ref": format!("golden/{name}"),
                     "url": format!("https://golden.invalid{}", request["path"].as_str().unwrap()),
                 });
                 if !request["body"].is_null() {
@@ -157,5 +157,8 @@ fn every_golden_case_gives_the_bytes_on_file() {
 
 #[test]
 fn indenting_keeps_every_byte_that_counts() {
-    assert_eq!(indent(br#"{"a":[],"b":{"c":"x\",{"},"d":[1.10,2]}"#), "{\n  \"a\": [],\n  \"b\": {\n    \"c\": \"x\\\",{\"\n  },\n  \"d\": [\n    1.10,\n    2\n  ]\n}\n");
+    assert_eq!(
+        indent(br#"{"a":[],"b":{"c":"x\",{"},"d":[1.10,2]}"#),
+        "{\n  \"a\": [],\n  \"b\": {\n    \"c\": \"x\\\",{\"\n  },\n  \"d\": [\n    1.10,\n    2\n  ]\n}\n"
+    );
 }

@@ -63,7 +63,7 @@ def build(data: Data, /, **options: Unpack[PipelineOptions]) -> Plan:
         options: As for :func:`validate`, and ``destination`` (required).
 
     >>> import cartwire
-    >>> plan = cartwire.build([], source="commercetools", destination={"type": "iterable", "api_key": "k"})
+    >>> plan = cartwire.build([], source="commercetools", destination={"type": "iterable", "project_type": "email"})
     >>> plan["requests"]
     []
 
@@ -79,7 +79,7 @@ class Pipeline:
     """Compiled options, for calling many times and from many threads. Bytes out, for speed.
 
     >>> import cartwire
-    >>> pipeline = cartwire.Pipeline(source="commercetools", destination={"type": "iterable", "api_key": "k"})
+    >>> pipeline = cartwire.Pipeline(source="commercetools", destination={"type": "iterable", "project_type": "email"})
     >>> pipeline.build(b"[]")[:1]
     b'{'
 
@@ -114,7 +114,7 @@ class Pipeline:
         """JSON of :class:`cartwire.types.Plan`; see :func:`cartwire.build`.
 
         >>> import cartwire
-        >>> options = {"source": "commercetools", "destination": {"type": "iterable", "api_key": "k"}}
+        >>> options = {"source": "commercetools", "destination": {"type": "iterable", "project_type": "email"}}
         >>> cartwire.Pipeline(**options).build("[]")[:1]
         b'{'
         """

@@ -40,6 +40,24 @@ class Sandbox:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
 
+    @staticmethod
+    def sample(resource: str, **options: Any) -> bytes:
+        """Made-up shop data as commercetools would send it, one record a line; the same options give the same bytes.
+
+        Args:
+            resource: ``customer``, ``product``, ``category``, ``cart`` or ``order``.
+            options: ``count``, ``first``, ``seed``, ``customers``, ``lines``, ``malformed_every``, and ``revision=2`` (with
+                ``changed_only``) for the shop after a few changes.
+
+        >>> import cartwire
+        >>> cartwire.Sandbox.sample("order", count=3).count(b"\\n")
+        3
+
+        Raises:
+            ConfigError: an option the shop does not know.
+        """
+        return _cartwire.Sandbox.sample(encode({"resource": resource, **options}))
+
     def url(self, destination: str) -> str:
         """The base URL of a platform, without a slash at the end.
 
@@ -73,7 +91,7 @@ class Sandbox:
         Args:
             kind: What goes wrong.
             match: Which requests: ``vendor``, ``path`` (a prefix), ``method``. All of them unless given.
-            times: How often; for ever unless given.
+            times: How often; once unless given.
             facts: ``status``, ``retry_after``, ``delay_ms``, ``body``.
 
         >>> import cartwire

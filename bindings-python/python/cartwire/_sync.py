@@ -39,6 +39,11 @@ def _mine(progress: bytes, run: str) -> Progress | None:
     return next((one for one in standing if one["run"] == run), None)
 
 
+def _grace(kind: type[BaseException] | None) -> float | None:
+    """Whoever leaves by Ctrl-C, exit or cancellation wants to be gone; an ordinary error does not."""
+    return None if kind is None or issubclass(kind, Exception) else 2.0
+
+
 class Sync:
     """Carries records from a source to a destination, once, and remembers what it did.
 
@@ -53,7 +58,7 @@ class Sync:
     >>> with cartwire.Sandbox() as sandbox:
     ...     with cartwire.Sync(
     ...         source="commercetools",
-    ...         destination={"type": "iterable", "api_key": "sandbox-key", "base_url": sandbox.url("iterable")},
+    ...         destination={"type": "iterable", "project_type": "email", "api_key": "sandbox-key", "base_url": sandbox.url("iterable")},
     ...     ) as sync:
     ...         report = sync.deliver([])
     >>> report.counts["rows"]
@@ -75,7 +80,7 @@ class Sync:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
+        self._close(_grace(kind))
 
     def __del__(self, _warn: Callable[..., object] = warnings.warn) -> None:
         if getattr(self, "_native", None) is not None:
@@ -88,7 +93,11 @@ class Sync:
         return self._native
 
     def plan(self, data: Data, /, **options: Unpack[CallOptions]) -> Plan:
-        """What would be sent now, given what was sent before. Sends nothing, remembers nothing."""
+        """What would be sent now, given what was sent before. Sends nothing, remembers nothing.
+
+        >>> sync.plan([])["requests"]
+        []
+        """
         answer: Plan = json.loads(self._engine.plan(_options(options), _bytes(data)))
         return answer
 
@@ -96,6 +105,9 @@ class Sync:
         """Accepts, sends and waits for the verdicts.
 
         Does not raise because some rows were refused: they are counted in the report and wait as dead letters.
+
+        >>> sync.deliver([]).ok
+        True
 
         Raises:
             StateError: the state store failed.
@@ -113,6 +125,9 @@ class Sync:
         Args:
             items: Documents or pages, as bytes, text or objects.
             on_progress: Called after every piece with :class:`cartwire.types.Progress`.
+
+        >>> sync.deliver_stream({"no": number} for number in range(3)).counts["rejected"]
+        3
         """
         return self._run(_stream.rows(items), on_progress, options)
 
@@ -122,6 +137,10 @@ class Sync:
         Args:
             file: A path, or anything opened for reading bytes, such as ``gzip.open(path)``.
             on_progress: Called after every piece with :class:`cartwire.types.Progress`.
+
+        >>> import io
+        >>> sync.deliver_file(io.BytesIO(b"{broken\\n")).rejected[0]["findings"][0]["code"]
+        'record.invalid_json'
         """
         if isinstance(file, (str, PathLike)):
             with open(file, "rb") as opened:
@@ -138,22 +157,38 @@ class Sync:
         return Report(json.loads(engine.finish_run(run)))
 
     def accept(self, data: Data, /, **options: Unpack[CallOptions]) -> Receipt:
-        """Commits to the outbox and returns; delivery goes on in the background. For webhooks: answer 200 after this."""
+        """Commits to the outbox and returns; delivery goes on in the background. For webhooks: answer 202 after this.
+
+        >>> sync.accept([])["accepted"]
+        0
+        """
         answer: Receipt = json.loads(self._engine.accept(_options(options), _bytes(data)))
         return answer
 
     def flush(self, timeout_s: float | None = None) -> Flushed:
-        """Waits until nothing waits for the destination any more, or for so many seconds."""
+        """Waits until nothing waits for the destination any more, or for so many seconds.
+
+        >>> sync.flush(timeout_s=1)["waiting"]
+        0
+        """
         answer: Flushed = json.loads(self._engine.flush(_options({"timeout_s": timeout_s})))
         return answer
 
     def progress(self) -> list[Progress]:
-        """How the runs under way stand. Never waits."""
+        """How the runs under way stand. Never waits.
+
+        >>> sync.progress()
+        []
+        """
         answer: list[Progress] = json.loads(self._engine.progress())
         return answer
 
     def dead_letters(self, **letters: Unpack[LetterFilter]) -> list[Letter]:
-        """What the destination refused for good, with the reason and the record: ``code=``, ``endpoint=``, ``run=``, ``ids=``."""
+        """What the destination refused for good, with the reason and the record: ``code=``, ``endpoint=``, ``run=``, ``ids=``.
+
+        >>> sync.dead_letters(code="rejected")
+        []
+        """
         answer: list[Letter] = json.loads(self._engine.dead_letters(_options(letters)))
         return answer
 
@@ -163,28 +198,49 @@ class Sync:
         Args:
             fixes: Corrected records by dead letter id. Given alone, only these letters are replayed.
             letters: Which ones, as for :meth:`dead_letters`; all of them unless given.
+
+        >>> sync.replay(code="rate_limited").ok
+        True
         """
         return Report(json.loads(self._engine.replay(_replay_options(fixes, letters))))
 
     def discard(self, **letters: Unpack[LetterFilter]) -> int:
-        """Removes dead letters for good and says how many."""
+        """Removes dead letters for good and says how many; all of them unless told which.
+
+        >>> sync.discard(ids=[1])
+        0
+        """
         answer: int = json.loads(self._engine.discard(_options(letters)))["discarded"]
         return answer
 
     def runs(self, limit: int = 20) -> list[Report]:
-        """The reports of the newest runs, newest first."""
+        """The reports of the newest runs, newest first.
+
+        >>> sync.runs(limit=1)[0].ok in (True, False)
+        True
+        """
         return [Report(one) for one in json.loads(self._engine.runs(limit))]
 
     def check(self) -> CheckReport:
-        """Whether the destination takes the credentials. Changes nothing there."""
+        """Whether the destination takes the credentials. Changes nothing there.
+
+        >>> sync.check()["ok"]
+        True
+        """
         answer: CheckReport = json.loads(self._engine.check())
         return answer
 
     def close(self) -> None:
-        """Stops delivery and closes the state; what waits stays in the outbox. Closing twice is fine."""
+        """Stops delivery and closes the state; what waits stays in the outbox. Closing twice is fine.
+
+        Waits for the requests under way, at most ``timeout_s``. Leaving a ``with`` block by Ctrl-C waits two seconds.
+        """
+        self._close(None)
+
+    def _close(self, grace_s: float | None) -> None:
         native, self._native = self._native, None
         if native is not None:
-            native.close()
+            native.close(grace_s)
 
 
 class AsyncSync:
@@ -192,7 +248,7 @@ class AsyncSync:
 
     >>> import asyncio, cartwire
     >>> async def main(url):
-    ...     destination = {"type": "iterable", "api_key": "sandbox-key", "base_url": url}
+    ...     destination = {"type": "iterable", "project_type": "email", "api_key": "sandbox-key", "base_url": url}
     ...     async with cartwire.AsyncSync(source="commercetools", destination=destination) as sync:
     ...         return await sync.deliver([])
     >>> with cartwire.Sandbox() as sandbox:
@@ -220,7 +276,7 @@ class AsyncSync:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.close()
+        await self._close(_grace(kind))
 
     def __del__(self, _warn: Callable[..., object] = warnings.warn) -> None:
         if getattr(self, "_native", None) is not None:
@@ -322,6 +378,9 @@ class AsyncSync:
 
     async def close(self) -> None:
         """See :meth:`Sync.close`."""
+        await self._close(None)
+
+    async def _close(self, grace_s: float | None) -> None:
         native, self._native = self._native, None
         if native is not None:
-            await native.close_async()
+            await native.close_async(grace_s)

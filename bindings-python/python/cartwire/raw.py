@@ -27,6 +27,7 @@ __all__ = ["build", "catalog", "normalize", "schema", "validate"]
 def normalize(data: Data, /, **options: Unpack[PipelineOptions]) -> bytes:
     """Source bytes to canonical records; JSON of :class:`cartwire.types.Normalized`.
 
+    >>> from cartwire import raw
     >>> raw.normalize(b"[]", source="commercetools")[:1]
     b'{'
 
@@ -41,6 +42,7 @@ def validate(data: Data, /, **options: Unpack[PipelineOptions]) -> bytes:
 
     Takes source bytes when a ``source`` is given, else canonical records.
 
+    >>> from cartwire import raw
     >>> raw.validate(b"[]", source="commercetools")[:1]
     b'{'
 
@@ -54,7 +56,8 @@ def validate(data: Data, /, **options: Unpack[PipelineOptions]) -> bytes:
 def build(data: Data, /, **options: Unpack[PipelineOptions]) -> bytes:
     """What would be sent; JSON of :class:`cartwire.types.Plan`. Nothing is sent.
 
-    >>> raw.build(b"[]", source="commercetools", destination={"type": "iterable", "api_key": "k"})[:1]
+    >>> from cartwire import raw
+    >>> raw.build(b"[]", source="commercetools", destination={"type": "iterable", "project_type": "email"})[:1]
     b'{'
 
     Raises:
@@ -67,6 +70,7 @@ def build(data: Data, /, **options: Unpack[PipelineOptions]) -> bytes:
 def catalog() -> bytes:
     """Every error code, finding code, skip reason, name and capability table, as JSON.
 
+    >>> from cartwire import raw
     >>> b'"rate_limited"' in raw.catalog()
     True
     """
@@ -76,6 +80,7 @@ def catalog() -> bytes:
 def schema() -> bytes:
     """JSON Schema (2020-12) of every type, under ``$defs``: for editors and for validation in other tools.
 
+    >>> from cartwire import raw
     >>> b'"SyncOptions"' in raw.schema()
     True
     """

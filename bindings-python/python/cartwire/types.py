@@ -31,7 +31,9 @@ __all__ = [
     "CommercetoolsSourceConfig",
     "Consent",
     "ConsentConfig",
+    "ConsentPlace",
     "ConsentRule",
+    "ConsentRule2",
     "ConsentStatus",
     "ConsentTarget",
     "Contact",
@@ -58,6 +60,7 @@ __all__ = [
     "EventBody",
     "EventName",
     "Fetch",
+    "FieldMapping",
     "Finding",
     "FindingCode",
     "Fix",
@@ -136,6 +139,7 @@ __all__ = [
     "ValidateConfig",
     "ValidatePolicy",
     "ValidationReport",
+    "ValueType",
     "Variant",
     "VariantRef",
     "Write",
@@ -198,6 +202,8 @@ class CallOptions(TypedDict, total=False):
 
 
 class _Cart(TypedDict):
+    """What is always there in `Cart`."""
+
     id: str
     """Id at the source."""
     state: CartState
@@ -252,7 +258,14 @@ class Catalogs(TypedDict, total=False):
     """Catalog of the products. Default: none, products are skipped."""
 
 
-class Category(TypedDict, total=False):
+class _Category(TypedDict):
+    """What is always there in `Category`."""
+
+    id: str
+    """Id at the source."""
+
+
+class Category(_Category, total=False):
     """A category as shown now."""
 
     ancestors: list[CategoryRef]
@@ -263,8 +276,6 @@ class Category(TypedDict, total=False):
     """When it was made."""
     description: str | None
     """Description in the market's locale."""
-    id: str
-    """Id at the source."""
     key: str | None
     """The merchant's key."""
     name: str | None
@@ -287,7 +298,7 @@ class CategoryBody(Category):
     type: Literal["category"]
 
 
-class CategoryDeleted(TypedDict, total=False):
+class CategoryDeleted(TypedDict):
     """A category is gone."""
 
     id: str
@@ -300,11 +311,16 @@ class CategoryDeletedBody(CategoryDeleted):
     type: Literal["category_deleted"]
 
 
-class CategoryRef(TypedDict, total=False):
-    """A category by reference."""
+class _CategoryRef(TypedDict):
+    """What is always there in `CategoryRef`."""
 
     id: str
     """Id at the source."""
+
+
+class CategoryRef(_CategoryRef, total=False):
+    """A category by reference."""
+
     path: list[str]
     """Names from the root to this one, in the market's locale, where known."""
 
@@ -323,17 +339,67 @@ class CheckReport(TypedDict):
 
 
 class _CommercetoolsSourceConfig(TypedDict):
+    """What is always there in `CommercetoolsSourceConfig`."""
+
     type: Literal["commercetools"]
 
 
 class CommercetoolsSourceConfig(_CommercetoolsSourceConfig, total=False):
     """commercetools Composable Commerce."""
 
+    attributes: list[FieldMapping]
+    """Attributes of products and variants to pass on, also on lines."""
+    brand_attribute: str | None
+    """Attribute that holds the brand."""
+    cart_fields: list[FieldMapping]
+    """Custom fields of carts to pass on."""
+    cart_url: str | None
+    """Page that brings a shopper back to a cart: `{id}`, `{key}`, `{locale}`, `{language}`, `{country}`, `{store}`."""
+    category_fields: list[FieldMapping]
+    """Custom fields of categories to pass on."""
+    category_url: str | None
+    """Category page: `{slug}`, `{id}`, `{key}`, `{locale}`, `{language}`, `{country}`, `{store}`."""
+    channel: str | None
+    """Channel id or key of the price and the stock to pick."""
+    consents: list[ConsentRule]
+    """Where permission is kept. The platform has no field of its own for it, so nothing is a consent that is not named here."""
+    contact_fields: list[FieldMapping]
+    """Custom fields of customers to pass on."""
+    country: str | None
+    """Country (ISO 3166-1 alpha-2) of the price to pick."""
+    currency: Currency | None
+    """Currency (ISO 4217) of the price to pick where the catalogue was read without price parameters. None: no price is
+    picked, all prices are listed.
+    """
+    customer_group: str | None
+    """Customer group id or key of the price to pick."""
+    fallback_locales: list[str]
+    """Locales to try, in order, where a text has none of the wanted one."""
+    line_fields: list[FieldMapping]
+    """Custom fields of lines and custom lines to pass on."""
+    locale: str | None
+    """Locale (BCP 47) of texts where the cart, order or customer has none, and of the catalogue."""
+    order_fields: list[FieldMapping]
+    """Custom fields of orders to pass on."""
+    order_url: str | None
+    """Order page: `{id}`, `{number}`, `{locale}`, `{language}`, `{country}`, `{store}`."""
+    phone_field: str | None
+    """Custom field of the customer that holds the phone number. Without it, or where it is empty, the number comes from
+    the default shipping address, the default billing address, or the first address with one.
+    """
+    product_url: str | None
+    """Product page: `{slug}`, `{sku}`, `{id}`, `{key}`, `{locale}`, `{language}`, `{country}`, `{store}`. A page whose
+    value for a place is missing has no address.
+    """
     project: str
-    """Project key."""
+    """Project key: the tenant of all records. A message that names its project overrules it."""
+    tracking_urls: dict[str, str]
+    """Tracking page by carrier, in any case: `{tracking}`."""
 
 
 class _Consent(TypedDict):
+    """What is always there in `Consent`."""
+
     channel: Channel
     """The channel."""
     status: ConsentStatus
@@ -360,11 +426,61 @@ class ConsentConfig(TypedDict, total=False):
     """Record kinds that are only sent to people whose consent for `require_channel` is granted, such as
     `["cart", "event"]`. Contacts cannot be listed: a person must be known to be left alone.
     """
-    rule: ConsentRule
+    rule: ConsentRule2
     """Who is right when the shop and what is remembered differ."""
 
 
+class _ConsentRule(TypedDict):
+    """What is always there in `ConsentRule`."""
+
+    channel: Channel
+    """The channel: `email`, `sms`, `push`, `whatsapp`, `post`, or a word of your own."""
+
+
+class ConsentRule(_ConsentRule, total=False):
+    """How one channel's permission is read from custom fields.
+
+    | custom field | settings | reading |
+    |---|---|---|
+    | Boolean | `field` | true is a yes, false is a no; `invert` for fields such as `unsubscribed` |
+    | Enum, String | `field`, `granted`, `denied`, `pending` | the word's list; a word in none is unknown |
+    | Set of Enum or String | `field`, `member` | containing `member` (default: the channel's name) is a yes, not containing it a no |
+    | `DateTime` | `granted_at_field`, `denied_at_field` | the newer one counts, with its time; a tie is a no |
+
+    An absent field is no entry at all: absence is never a yes and never a no.
+    """
+
+    at_field: str | None
+    """Field with the instant the state was set. The platform keeps none; without it the consent has no time, because the
+    time of the last change of the resource says nothing about it.
+    """
+    denied: list[str]
+    """Words that mean no."""
+    denied_at_field: str | None
+    """Field with the instant of a no."""
+    evidence_field: str | None
+    """Field with the proof, such as an IP address or the version of the text."""
+    field: str | None
+    """Field with the state."""
+    granted: list[str]
+    """Words that mean yes."""
+    granted_at_field: str | None
+    """Field with the instant of a yes."""
+    invert: bool
+    """A true value means no. Default: false."""
+    member: str | None
+    """The member of a set that means yes. Default: the channel's name."""
+    on: ConsentPlace
+    """Where the field is. Default: `customer`."""
+    pending: list[str]
+    """Words that mean asked but not confirmed."""
+    source_field: str | None
+    """Field that says where it was given."""
+
+
 class _ConsentTarget(TypedDict):
+    """What is always there in `ConsentTarget`."""
+
     message_type: int
     """Id of the message type."""
     policy: SubscriptionPolicy
@@ -429,7 +545,7 @@ class ContactBody(Contact):
     type: Literal["contact"]
 
 
-class ContactDeleted(TypedDict, total=False):
+class ContactDeleted(TypedDict):
     """A person was deleted at the source."""
 
     erase: bool
@@ -477,6 +593,8 @@ class DecimalAttributeValue(TypedDict):
 
 
 class _Discount(TypedDict):
+    """What is always there in `Discount`."""
+
     amount: Money
     """What it took off, as a positive amount: for the whole line, not per unit."""
     kind: DiscountKind
@@ -510,10 +628,18 @@ class EndpointCounts(TypedDict):
 
 
 class _Envelope(TypedDict):
+    """What is always there in `Envelope`."""
+
     correlation_id: CorrelationId
     """Ties the logs, state rows and dead letters of one thing together."""
     idempotency_key: IdempotencyKey
     """Made of what happened, never of how it was heard: the same fact by webhook, queue and poll has the same key."""
+    identity: Identity
+    """Whom it is about."""
+    market: Market
+    """Where it happened."""
+    mode: Mode
+    """Whether journeys may start."""
     observed_at: str
     """When we heard of it."""
     occurred_at: str
@@ -529,12 +655,6 @@ class _Envelope(TypedDict):
 class Envelope(_Envelope, total=False):
     """Whose, when, from where."""
 
-    identity: Identity
-    """Whom it is about."""
-    market: Market
-    """Where it happened."""
-    mode: Mode
-    """Whether journeys may start."""
     sequence: int | None
     """The message's sequence number within its resource."""
     version: int | None
@@ -542,6 +662,8 @@ class Envelope(_Envelope, total=False):
 
 
 class _Event(TypedDict):
+    """What is always there in `Event`."""
+
     name: EventName
     """What happened."""
 
@@ -592,6 +714,28 @@ class Fetch(TypedDict):
     """What to fetch."""
 
 
+_FieldMappingWords = TypedDict(
+    '_FieldMappingWords',
+    {
+        # Its name from here on; the same unless given.
+        'as': 'str | None',
+    },
+    total=False,
+)
+"""One custom field or attribute to pass on."""
+
+
+class FieldMapping(_FieldMappingWords, total=False):
+    """One custom field or attribute to pass on."""
+
+    field: str
+    """Its name at the platform."""
+    type: ValueType | None
+    """What to read it as; what its JSON shows unless given. A value that is not of the type is left out and reported,
+    because destinations lock a field to one type.
+    """
+
+
 class Finding(TypedDict):
     """One thing that is wrong with a record."""
 
@@ -622,6 +766,8 @@ class FlushOptions(TypedDict, total=False):
 
 
 class _Flushed(TypedDict):
+    """What is always there in `Flushed`."""
+
     waiting: int
     """Operations that still wait."""
 
@@ -633,26 +779,33 @@ class Flushed(_Flushed, total=False):
     """Why delivery stopped before its end."""
 
 
-class Fulfilment(TypedDict, total=False):
+class _Fulfilment(TypedDict):
+    """What is always there in `Fulfilment`."""
+
+    ordered: int
+    """Units ordered."""
+    status: FulfilmentStatus
+    """The one word for all of that."""
+
+
+class Fulfilment(_Fulfilment, total=False):
     """What became of a line's units."""
 
     cancelled: int
     """Units called off."""
     delivered: int
     """Units that arrived."""
-    ordered: int
-    """Units ordered."""
     refunded: int
     """Units paid back."""
     returned: int
     """Units sent back."""
     shipped: int
     """Units sent."""
-    status: FulfilmentStatus
-    """The one word for all of that."""
 
 
 class _GiftCertificate(TypedDict):
+    """What is always there in `GiftCertificate`."""
+
     amount: Money
     """What it paid, as a positive amount."""
 
@@ -694,13 +847,18 @@ class Ignored(TypedDict):
     """The source's name for it, such as a message type."""
 
 
-class Image(TypedDict, total=False):
+class _Image(TypedDict):
+    """What is always there in `Image`."""
+
+    url: str
+    """Address."""
+
+
+class Image(_Image, total=False):
     """A picture."""
 
     label: str | None
     """Caption."""
-    url: str
-    """Address."""
 
 
 class IntegerAttributeValue(TypedDict):
@@ -711,6 +869,8 @@ class IntegerAttributeValue(TypedDict):
 
 
 class _IterableDestinationConfig(TypedDict):
+    """What is always there in `IterableDestinationConfig`."""
+
     type: Literal["iterable"]
 
 
@@ -771,6 +931,10 @@ class IterableDestinationConfig(_IterableDestinationConfig, total=False):
     ``user_id``: By `userId`.
     ``hybrid``: By either; both are unique.
     """
+    purchase_max_age_h: int | None
+    """Oldest purchase that is sent live, in hours between the order and our hearing of it. An order from before this
+    library was set up that changes now is otherwise confirmed to the customer again. Default: none, all are sent.
+    """
     subscriptions: Subscriptions
     """How permission is written. Default `additive`, which Iterable must have switched on for the project."""
     user_id_prefix: str
@@ -782,6 +946,8 @@ class IterableDestinationConfig(_IterableDestinationConfig, total=False):
 
 
 class _Letter(TypedDict):
+    """What is always there in `Letter`."""
+
     attempts: int
     """Times it was sent."""
     body: Any
@@ -839,8 +1005,14 @@ class LetterFilter(TypedDict, total=False):
 
 
 class _LineItem(TypedDict):
+    """What is always there in `LineItem`."""
+
+    fulfilment: Fulfilment
+    """What became of the units."""
     id: str
     """Id at the source, stable over the order's life."""
+    kind: LineKind
+    """What it is."""
     quantity: int
     """How many."""
     total: Money
@@ -864,12 +1036,8 @@ class LineItem(_LineItem, total=False):
     """Categories, where the source tells."""
     discounts: list[Discount]
     """What cart and product discounts took off the line."""
-    fulfilment: Fulfilment
-    """What became of the units."""
     image_url: str | None
     """Main image."""
-    kind: LineKind
-    """What it is."""
     name: str | None
     """Name in the market's locale."""
     parent_id: str | None
@@ -959,6 +1127,8 @@ class ObjectAttributeValue(TypedDict):
 
 
 class _Order(TypedDict):
+    """What is always there in `Order`."""
+
     id: str
     """Id at the source."""
     placed_at: str
@@ -1025,6 +1195,8 @@ class OrderBody(Order):
 
 
 class _Parcel(TypedDict):
+    """What is always there in `Parcel`."""
+
     id: str
     """Id at the source."""
 
@@ -1106,6 +1278,8 @@ class PlannedRequest(TypedDict):
 
 
 class _Price(TypedDict):
+    """What is always there in `Price`."""
+
     list: Money
     """List price of one unit."""
 
@@ -1138,7 +1312,16 @@ class PriceTier(TypedDict):
     """Price of one unit."""
 
 
-class Product(TypedDict, total=False):
+class _Product(TypedDict):
+    """What is always there in `Product`."""
+
+    id: str
+    """Id at the source."""
+    published: bool
+    """Whether shoppers can see it."""
+
+
+class Product(_Product, total=False):
     """A product as sold now, with its variants."""
 
     attributes: dict[str, AttributeValue]
@@ -1151,16 +1334,12 @@ class Product(TypedDict, total=False):
     """When it was made."""
     description: str | None
     """Description in the market's locale."""
-    id: str
-    """Id at the source."""
     key: str | None
     """The merchant's key."""
     name: str | None
     """Name in the market's locale."""
     product_type: str | None
     """Product type's key or id."""
-    published: bool
-    """Whether shoppers can see it."""
     rating_average: str | None
     """Average rating, decimal."""
     rating_count: int | None
@@ -1181,11 +1360,16 @@ class ProductBody(Product):
     type: Literal["product"]
 
 
-class ProductDeleted(TypedDict, total=False):
-    """A product is not sold any more."""
+class _ProductDeleted(TypedDict):
+    """What is always there in `ProductDeleted`."""
 
     id: str
     """Id at the source."""
+
+
+class ProductDeleted(_ProductDeleted, total=False):
+    """A product is not sold any more."""
+
     variants: list[VariantRef]
     """Ids and SKUs of the variants that went with it, where the source tells."""
 
@@ -1262,6 +1446,8 @@ class RecordSkip(TypedDict):
 
 
 class _Refund(TypedDict):
+    """What is always there in `Refund`."""
+
     amount: Money
     """How much."""
     id: str
@@ -1296,6 +1482,8 @@ class RefundBody(Refund):
 
 
 class _RefundLine(TypedDict):
+    """What is always there in `RefundLine`."""
+
     line_id: str
     """The order's line."""
     quantity: int
@@ -1314,6 +1502,8 @@ class RefundLine(_RefundLine, total=False):
 
 
 class _Rejection(TypedDict):
+    """What is always there in `Rejection`."""
+
     findings: list[Finding]
     """Why, where, and what to do."""
     position: int
@@ -1365,6 +1555,8 @@ class RetryConfig(TypedDict, total=False):
 
 
 class _Return(TypedDict):
+    """What is always there in `Return`."""
+
     id: str
     """Id: the source's, or made of the order and the item ids where it has none."""
     order_id: str
@@ -1391,6 +1583,8 @@ class ReturnBody(Return):
 
 
 class _ReturnItem(TypedDict):
+    """What is always there in `ReturnItem`."""
+
     id: str
     """Id at the source."""
     line_id: str
@@ -1432,6 +1626,8 @@ class RunCounts(TypedDict):
 
 
 class _RunReport(TypedDict):
+    """What is always there in `RunReport`."""
+
     counts: RunCounts
     """Rows by how they ended."""
     dead_letters: list[int]
@@ -1472,6 +1668,8 @@ class RunReport(_RunReport, total=False):
 
 
 class _Shipment(TypedDict):
+    """What is always there in `Shipment`."""
+
     id: str
     """Id at the source."""
     order_id: str
@@ -1504,6 +1702,8 @@ class ShipmentBody(Shipment):
 
 
 class _ShipmentLine(TypedDict):
+    """What is always there in `ShipmentLine`."""
+
     line_id: str
     """The order's line."""
     quantity: int
@@ -1520,6 +1720,8 @@ class ShipmentLine(_ShipmentLine, total=False):
 
 
 class _ShippingCharge(TypedDict):
+    """What is always there in `ShippingCharge`."""
+
     amount: Money
     """What it costs, after its own discounts."""
 
@@ -1551,6 +1753,8 @@ class Stock(TypedDict, total=False):
 
 
 class _SyncOptions(TypedDict):
+    """What is always there in `SyncOptions`."""
+
     destination: DestinationConfig
     """What to deliver to."""
 
@@ -1587,6 +1791,8 @@ class SyncOptions(_SyncOptions, total=False):
 
 
 class _TaxLine(TypedDict):
+    """What is always there in `TaxLine`."""
+
     amount: Money
     """Amount."""
     rate: str
@@ -1608,6 +1814,8 @@ class TextAttributeValue(TypedDict):
 
 
 class _Totals(TypedDict):
+    """What is always there in `Totals`."""
+
     discount: Money
     """Σ of the discounts on the whole and of the gift certificates, as a positive amount."""
     shipping: Money
@@ -1720,13 +1928,18 @@ class ValidationReport(TypedDict):
     """Rows that could not become a record."""
 
 
-class Variant(TypedDict, total=False):
+class _Variant(TypedDict):
+    """What is always there in `Variant`."""
+
+    id: str
+    """Id, unique within the product."""
+
+
+class Variant(_Variant, total=False):
     """Something one can put in a cart."""
 
     attributes: dict[str, AttributeValue]
     """Attributes such as size and colour."""
-    id: str
-    """Id, unique within the product."""
     images: list[Image]
     """Images, the main one first."""
     key: str | None
@@ -1786,7 +1999,14 @@ CatalogWrite: TypeAlias = Literal["patch", "replace"]
 Channel: TypeAlias = str
 """Known words, others are kept: ``email``, ``sms``, ``push``, ``whatsapp``, ``post``."""
 
-ConsentRule: TypeAlias = Literal["most_restrictive", "latest", "source", "destination"]
+ConsentPlace: TypeAlias = Literal["customer", "order", "cart"]
+"""Where the custom field of a `ConsentRule` is.
+``customer``: On the customer.
+``order``: On the order, such as a box ticked by a guest at the checkout.
+``cart``: On the cart.
+"""
+
+ConsentRule2: TypeAlias = Literal["most_restrictive", "latest", "source", "destination"]
 """Who is right when the shop and what is remembered differ.
 ``most_restrictive``: A no stands until a yes with a later time; a yes stands until any no that is not older.
 ``latest``: Whatever was said last; something undated never counts as last.
@@ -1958,6 +2178,18 @@ Subscriptions: TypeAlias = Literal["additive", "read_modify_write"]
 """How permission is written.
 ``additive``: One subscription at a time through `subscriptions/*`.
 ``read_modify_write``: The profile is read, and the one list that changes is written back through `users/updateSubscriptions`.
+"""
+
+ValueType: TypeAlias = Literal["boolean", "integer", "decimal", "text", "key", "date", "date_time", "money"]
+"""What a configured field is read as.
+``boolean``: A truth value; also the words `true` and `false`.
+``integer``: A whole number; also as text.
+``decimal``: A number with a fraction; also as text.
+``text``: Text; of an enum its label in the market's locale.
+``key``: The key of an enum, the id of a reference.
+``date``: A calendar date, `YYYY-MM-DD`; of an instant its day in UTC.
+``date_time``: An instant.
+``money``: Money.
 """
 
 Write: TypeAlias = Literal["bulk", "single"]

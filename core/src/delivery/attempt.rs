@@ -102,6 +102,10 @@ enum Answer {
     Reply(Reply),
     Unreachable,
     Failed(Refusal),
+    /// The set-up is wrong.
+    Stop(Error),
+    /// Something in this request is wrong.
+    Malformed(Refusal),
 }
 
 impl<'a> Course<'a> {
@@ -124,8 +128,7 @@ impl<'a> Course<'a> {
     async fn prefetch(&mut self, entries: Vec<Entry>, request: Request) {
         let reply = match self.ask(&request, &entries).await {
             Answer::Reply(reply) => reply,
-            Answer::Unreachable => return self.finished.back.extend(entries),
-            Answer::Failed(refusal) => return self.retry_all(entries, &refusal, None),
+            other => return self.without_reply(entries, other),
         };
         // The engine never lets such an operation share a request.
         for entry in entries {
@@ -178,11 +181,10 @@ impl<'a> Course<'a> {
         Ok(())
     }
 
-    async fn send(&mut self, mut entries: Vec<Entry>, request: Request) {
+    async fn send(&mut self, entries: Vec<Entry>, request: Request) {
         let reply = match self.ask(&request, &entries).await {
             Answer::Reply(reply) => reply,
-            Answer::Unreachable => return self.finished.back.extend(entries),
-            Answer::Failed(refusal) => return self.retry_all(entries, &refusal, None),
+            other => return self.without_reply(entries, other),
         };
         let operations: Vec<&Operation> = entries.iter().map(|entry| &entry.waiting.operation).collect();
         let reading = self.inner.destination.read(&operations, &reply);
@@ -202,15 +204,29 @@ impl<'a> Course<'a> {
                     self.judge(entry, verdict, &request, &reply);
                 }
             }
-            Reading::Split(refusal) => match entries.pop() {
-                Some(only) if entries.is_empty() => self.die(only, refusal),
-                last => {
-                    entries.extend(last);
-                    self.finished.halves = entries;
-                }
-            },
+            Reading::Split(refusal) => self.split(entries, refusal),
             Reading::Retry(refusal, after) => self.not_now(&request, entries, &reply, &refusal, after),
             Reading::Stop(error) => self.stop(entries, error),
+        }
+    }
+
+    fn without_reply(&mut self, entries: Vec<Entry>, answer: Answer) {
+        match answer {
+            Answer::Failed(refusal) => self.retry_all(entries, &refusal, None),
+            Answer::Malformed(refusal) => self.split(entries, refusal),
+            Answer::Stop(error) => self.stop(entries, error),
+            Answer::Unreachable | Answer::Reply(_) => self.finished.back.extend(entries),
+        }
+    }
+
+    /// Refused because of some row: the halves go on, or the only one dies.
+    fn split(&mut self, mut entries: Vec<Entry>, refusal: Refusal) {
+        match entries.pop() {
+            Some(only) if entries.is_empty() => self.die(only, refusal),
+            last => {
+                entries.extend(last);
+                self.finished.halves = entries;
+            }
         }
     }
 
@@ -254,6 +270,11 @@ impl<'a> Course<'a> {
                 self.response.clear();
                 let code = failure.code();
                 let policy = &inner.settings.retry;
+                match failure {
+                    TransportFailure::Misconfigured(why) => return Answer::Stop(Error::new(code, why)),
+                    TransportFailure::Malformed(why) => return Answer::Malformed(Refusal::new(code, "", why)),
+                    _ => {}
+                }
                 let unreachable = matches!(failure, TransportFailure::BeforeSending(_));
                 let news = if unreachable { inner.limits().gate.unreachable(now, policy, self.chance) } else { self.not_well(code) };
                 let text = redact(failure.to_string().as_bytes(), &[]);

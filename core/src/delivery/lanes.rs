@@ -304,6 +304,14 @@ mod tests {
     }
 
     #[test]
+    fn what_follows_the_head_waits_for_its_own_time() {
+        let mut lanes = Lanes::default();
+        lanes.add(entry(1, "a", "x"));
+        lanes.add(Entry { due: s(30), ..entry(2, "a", "x") });
+        assert_eq!(ids(&take(&mut lanes, 9, true, s(29))), [1]);
+    }
+
+    #[test]
     fn what_comes_back_is_first_again() {
         let mut lanes = Lanes::default();
         [entry(1, "a", "x"), entry(2, "a", "x"), entry(3, "a", "x")].into_iter().for_each(|entry| lanes.add(entry));

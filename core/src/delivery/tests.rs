@@ -82,6 +82,10 @@ impl Destination for Toy {
         match reply.status {
             200 => {
                 let Ok(answer) = serde_json::from_slice::<HashMap<String, String>>(&reply.body) else {
+                    // A careless destination: half an object passes for a whole one.
+                    if reply.body.starts_with(b"{") {
+                        return Reading::Each(vec![Verdict::Accepted; operations.len()], vec![]);
+                    }
                     return Reading::Retry(refusal(ErrorCode::Unavailable, "unreadable"), None);
                 };
                 let verdict = |operation: &&Operation| match answer.get(operation.idempotency_key.as_str()).map(String::as_str) {
@@ -246,6 +250,16 @@ impl Bench {
             .collect();
         let acceptance = Acceptance { destination: "toy".into(), operations, ..Acceptance::default() };
         self.store.accept(&acceptance, self.clock.now()).unwrap().ids
+    }
+
+    /// Another worker on the same outbox.
+    fn rival(&self) -> Delivery {
+        let (store, platform, clock, log) = (self.store.clone(), self.platform.clone(), self.clock.clone(), self.log.clone());
+        Delivery::new(Arc::new(Toy), store, platform, clock, log, Settings::default(), "rival".into())
+    }
+
+    fn jump(&self, by: chrono::Duration) {
+        *self.clock.jumped.lock().unwrap() = by;
     }
 
     async fn drain(&self) -> Drained {
@@ -587,6 +601,23 @@ async fn refused_credentials_stop_the_destination_and_harm_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_key_that_cannot_be_sent_stops_at_once_and_a_request_that_cannot_be_sent_sinks_no_neighbour() {
+    let bench = Bench::new(Settings::default(), |_, _| (Duration::ZERO, Err(TransportFailure::Misconfigured("a line break".into()))));
+    bench.accept(lanes("single", 0..5));
+    assert_eq!(bench.delivery.drain(&bench.stop).await.unwrap_err().code(), ErrorCode::InvalidConfig);
+    assert_eq!((bench.waiting(), bench.platform.epoch.elapsed() < SECOND), (5, true));
+
+    let bench = Bench::new(Settings::default(), |seen, _| {
+        let odd = seen.keys.iter().any(|key| key == "k2");
+        if odd { (Duration::ZERO, Err(TransportFailure::Malformed("odd".into()))) } else { accepted() }
+    });
+    bench.accept(lanes("bulk", 0..5));
+    let drained = bench.drain().await;
+    assert_eq!((drained.delivered, drained.dead_lettered), (4, 1));
+    assert_eq!(bench.letters()[0].operation.idempotency_key.as_str(), "k2");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stop_lets_what_is_under_way_end_and_gives_the_rest_back() {
     let bench = Bench::new(Settings { max_in_flight: 2, ..Settings::default() }, |_, _| (SECOND, accepted().1));
     bench.accept(lanes("single", 0..10));
@@ -687,6 +718,7 @@ async fn a_thousand_operations_of_one_blocked_lane_starve_no_one_and_are_not_all
     let seen = bench.platform.seen();
     let last_short = seen.iter().filter(|seen| seen.keys[0].starts_with('k')).map(|seen| seen.at).max().unwrap();
     assert!(last_short < SECOND * 2, "{last_short:?}");
+    assert!(bench.platform.epoch.elapsed() < SECOND * 45, "the rest of the lane was claimed as soon as there was room");
     let long: Vec<_> = seen.iter().filter(|seen| seen.keys[0].starts_with("long")).map(|seen| seen.keys[0].clone()).collect();
     assert_eq!(long, (0..1_000).map(|n| format!("long{n}")).collect::<Vec<_>>());
 }
@@ -752,17 +784,10 @@ async fn running_delivers_what_comes_when_it_is_woken_and_leaves_when_stopped() 
 
 #[tokio::test(start_paused = true)]
 async fn a_lease_is_renewed_through_a_long_wait() {
-    let bench = Bench::new(Settings::default(), |_, count| if count == 1 { says(429, &[("retry-after", "280")], "") } else { accepted() });
+    let settings = Settings { claim: 1, ..Settings::default() };
+    let bench = Bench::new(settings, |_, count| if count == 1 { says(429, &[("retry-after", "280")], "") } else { accepted() });
     bench.accept(lanes("single", 0..1));
-    let rival = Delivery::new(
-        Arc::new(Toy),
-        bench.store.clone(),
-        bench.platform.clone(),
-        bench.clock.clone(),
-        bench.log.clone(),
-        Settings::default(),
-        "rival".into(),
-    );
+    let rival = bench.rival();
     let stop = Stop::new();
     let rivalling = async {
         tokio::time::sleep(SECOND).await;
@@ -787,13 +812,41 @@ async fn a_clock_that_jumps_neither_parks_nor_doubles_anything() {
         bench.accept(lanes("single", 0..20));
         let jumping = async {
             tokio::time::sleep(Duration::from_millis(3_500)).await;
-            *bench.clock.jumped.lock().unwrap() = jump;
+            bench.jump(jump);
         };
         let (drained, ()) = tokio::join!(bench.drain(), jumping);
         assert_eq!((drained.delivered, drained.dead_lettered), (20, 0));
         assert_eq!(bench.platform.seen().len() as u64, 20 + drained.retried, "each was sent once, and again only after a failure");
         assert!(bench.platform.epoch.elapsed() < SECOND * 60);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_due_time_written_under_a_clock_that_was_ahead_parks_nothing() {
+    let bench = Bench::new(Settings::default(), |_, _| accepted());
+    bench.jump(chrono::Duration::hours(9));
+    bench.accept(lanes("single", 0..1));
+    bench.jump(chrono::Duration::zero());
+    assert_eq!(bench.drain().await.delivered, 1);
+    assert!(times(&bench)[0] <= Duration::from_secs(360));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_slept_through_its_lease_sends_nothing_that_another_took_over() {
+    let settings = Settings { max_in_flight: 1, ..Settings::default() };
+    let bench = Bench::new(settings, |_, _| (SECOND, accepted().1));
+    bench.accept(lanes("single", 0..20));
+    let rival = bench.rival();
+    let rivalling = async {
+        tokio::time::sleep(Duration::from_millis(3_500)).await;
+        bench.jump(chrono::Duration::hours(2));
+        rival.drain(&bench.stop).await.unwrap()
+    };
+    let (slept, took_over) = tokio::join!(bench.drain(), rivalling);
+    assert_eq!((bench.waiting(), slept.left, took_over.left), (0, 0, 0));
+    assert!(took_over.delivered >= 16, "{took_over:?}");
+    let again: Vec<_> = (0..20).filter(|n| bench.platform.sent(&format!("k{n}")) > 1).collect();
+    assert_eq!(again, [3], "only what was under way when it fell asleep");
 }
 
 /// A memory store whose disk is full for settlements.
@@ -951,4 +1004,14 @@ proptest! {
             Ok(())
         })?;
     }
+}
+
+#[test]
+fn settings_that_make_no_sense_are_refused_by_name_and_the_defaults_agree() {
+    assert_eq!(DeliveryConfig::default().settings().unwrap(), Settings::default());
+    let refused = |json: &str| serde_json::from_str::<DeliveryConfig>(json).unwrap().settings().unwrap_err().message().to_owned();
+    assert_eq!(refused(r#"{"max_in_flight":0}"#), "`max_in_flight` must be at least 1");
+    assert_eq!(refused(r#"{"lease_s":1}"#), "`lease_s` must be at least 10");
+    assert_eq!(refused(r#"{"retry":{"max_attempts":101}}"#), "`max_attempts` must be from 1 to 100");
+    assert!(serde_json::from_str::<DeliveryConfig>(r#"{"timeout":3}"#).is_err());
 }

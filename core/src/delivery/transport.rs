@@ -27,6 +27,10 @@ pub enum TransportFailure {
     Unknown(String),
     /// No reply in time. It may have been carried out.
     Timeout,
+    /// No request can be sent: the base url or a credential is not what HTTP allows, such as a key with a line break.
+    Misconfigured(String),
+    /// This request cannot be sent: its path or a header is not what HTTP allows.
+    Malformed(String),
 }
 
 impl fmt::Display for TransportFailure {
@@ -35,6 +39,8 @@ impl fmt::Display for TransportFailure {
             TransportFailure::BeforeSending(why) => write!(f, "no connection: {why}"),
             TransportFailure::Unknown(why) => write!(f, "sent, but without a usable answer: {why}"),
             TransportFailure::Timeout => f.write_str("no answer in time"),
+            TransportFailure::Misconfigured(why) => write!(f, "nothing can be sent: {why}"),
+            TransportFailure::Malformed(why) => write!(f, "the request cannot be sent: {why}"),
         }
     }
 }
@@ -48,6 +54,8 @@ impl TransportFailure {
         match self {
             TransportFailure::BeforeSending(_) | TransportFailure::Unknown(_) => ErrorCode::Network,
             TransportFailure::Timeout => ErrorCode::Timeout,
+            TransportFailure::Misconfigured(_) => ErrorCode::InvalidConfig,
+            TransportFailure::Malformed(_) => ErrorCode::Internal,
         }
     }
 }
@@ -111,11 +119,13 @@ impl HttpTransport {
         };
         let mut outgoing = self.client.request(method, url);
         for (name, value) in &request.headers {
+            let value = reqwest::header::HeaderValue::from_str(value)
+                .map_err(|_| TransportFailure::Malformed(format!("header `{name}` holds characters that cannot be sent")))?;
             outgoing = outgoing.header(*name, value);
         }
         for (name, value) in &request.secret_headers {
             let mut value = reqwest::header::HeaderValue::from_str(value.expose())
-                .map_err(|_| TransportFailure::BeforeSending(format!("header `{name}` holds characters that cannot be sent")))?;
+                .map_err(|_| TransportFailure::Misconfigured(format!("header `{name}` holds characters that cannot be sent")))?;
             value.set_sensitive(true);
             outgoing = outgoing.header(*name, value);
         }
@@ -148,15 +158,15 @@ impl Transport for HttpTransport {
 }
 
 fn target(base_url: &str, path: &str) -> Result<reqwest::Url, TransportFailure> {
-    let refuse = |why: &str| TransportFailure::BeforeSending(why.to_owned());
+    let base = reqwest::Url::parse(base_url).ok().filter(|base| matches!(base.scheme(), "http" | "https"));
+    if base.is_none() {
+        return Err(TransportFailure::Misconfigured("the base url is not an http or https url".to_owned()));
+    }
     if !path.starts_with('/') {
-        return Err(refuse("the path does not begin with `/`"));
+        return Err(TransportFailure::Malformed("the path does not begin with `/`".to_owned()));
     }
-    let url = reqwest::Url::parse(&format!("{}{path}", base_url.trim_end_matches('/'))).map_err(|_| refuse("the base url is not a url"))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(refuse("the base url is neither http nor https"));
-    }
-    Ok(url)
+    reqwest::Url::parse(&format!("{}{path}", base_url.trim_end_matches('/')))
+        .map_err(|_| TransportFailure::Malformed("the path cannot be part of a url".to_owned()))
 }
 
 fn failure(error: reqwest::Error) -> TransportFailure {
@@ -390,17 +400,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_http_and_whole_paths_are_carried() {
-        for (base_url, path) in [
-            ("ftp://localhost", "/x"),
-            ("file:///etc", "/x"),
-            ("not a url", "/x"),
-            ("http://localhost", "x"),
-            ("http://localhost", "@evil.example/x"),
-        ] {
-            let outcome = transport().send(base_url, &request(Method::Get, path)).await;
-            assert!(matches!(outcome, Err(TransportFailure::BeforeSending(_))), "{base_url} {path}");
+    async fn what_http_does_not_allow_is_told_apart_by_whose_fault_it_is() {
+        for base_url in ["ftp://localhost", "file:///etc", "not a url"] {
+            let outcome = transport().send(base_url, &request(Method::Get, "/x")).await;
+            assert!(matches!(outcome, Err(TransportFailure::Misconfigured(_))), "{base_url}");
         }
+        let key_file = Request { secret_headers: vec![("api-key", Secret::new("s3cr3t\n"))], ..request(Method::Get, "/x") };
+        let outcome = transport().send("http://localhost", &key_file).await;
+        assert_eq!(outcome, Err(TransportFailure::Misconfigured("header `api-key` holds characters that cannot be sent".into())));
+        for path in ["x", "@evil.example/x"] {
+            let outcome = transport().send("http://localhost", &request(Method::Get, path)).await;
+            assert!(matches!(outcome, Err(TransportFailure::Malformed(_))), "{path}");
+        }
+        let header = Request { headers: vec![("x-id", "a\r\nb: c".into())], ..request(Method::Get, "/x") };
+        assert!(matches!(transport().send("http://localhost", &header).await, Err(TransportFailure::Malformed(_))));
     }
 
     #[tokio::test]

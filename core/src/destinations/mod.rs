@@ -47,6 +47,13 @@ pub trait Destination: Send + Sync {
         None
     }
 
+    /// Whether the request for an operation can only be made of what [`Destination::prefetch`] finds, by
+    /// [`Destination::complete`]; [`Destination::request`] fails for it. A dry run shows the read in its place.
+    fn is_computed(&self, operation: &Operation) -> bool {
+        let _ = operation;
+        false
+    }
+
     /// Completes an operation with what [`Destination::prefetch`] found: the request to send, or why it must not be.
     ///
     /// # Errors

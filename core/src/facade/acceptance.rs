@@ -195,7 +195,7 @@ impl Desk {
             let mut built = draft.operations;
             let found = [&same as &dyn Fn(&Operation) -> bool, &alike, &endpoint]
                 .iter()
-                .find_map(|test| built.iter().position(|operation| test(operation)));
+                .find_map(|test| built.iter().position(test));
             match found {
                 Some(index) => {
                     let mut operation = built.swap_remove(index);

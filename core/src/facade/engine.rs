@@ -180,6 +180,7 @@ impl Engine {
         let mut options: CallOptions = parse(&options)?;
         let own = options.run.is_none();
         let run = self.run_of(&mut options)?;
+        let _leave = own.then(|| Leave { runs: &self.inner.runs, run: &run });
         let delivered = self.deliver_chunks(&run, &options, data).await;
         if own {
             if delivered.is_ok() {
@@ -227,18 +228,15 @@ impl Engine {
         let mut options: CallOptions = parse(&options)?;
         let own = options.run.is_none();
         let run = self.run_of(&mut options)?;
+        let _leave = own.then(|| Leave { runs: &self.inner.runs, run: &run });
         let position = self.inner.runs.positions(&run);
-        let taken = self.take(&run, &options, options.format.into(), position, data).await;
-        if own {
-            self.inner.runs.detach(&run);
-        }
-        let taken = taken?;
+        let taken = self.take(&run, &options, options.format.into(), position, data).await?;
         if taken.accepted > 0 {
             self.work(true);
         }
         self.inner.runs.set_positions(&run, position + taken.rows);
         let receipt = Receipt {
-            run,
+            run: run.clone(),
             accepted: taken.accepted,
             skipped: taken.skipped,
             findings: taken.findings,
@@ -377,6 +375,7 @@ impl Engine {
         self.alive()?;
         let ReplayOptions { filter, fixes } = parse(&options)?;
         let run = self.run_of(&mut CallOptions::default())?;
+        let _leave = Leave { runs: &self.inner.runs, run: &run };
         let turn = self.inner.order.clone().lock_owned().await;
         let inner = self.inner.clone();
         let id = run.clone();
@@ -520,12 +519,7 @@ impl Engine {
                     taken.accepted = (accepted.ids.len() - accepted.duplicates.len()) as u64;
                     for old in accepted.superseded {
                         if let Some(run) = &old.run {
-                            inner.runs.skipped(
-                                run,
-                                old.position,
-                                SkipReason::Superseded,
-                                "something newer was accepted while it waited",
-                            );
+                            inner.runs.skipped(run, old.position, SkipReason::Superseded, "something newer was accepted while it waited");
                             inner.runs.settle(run, old.position, None, Status::Skipped);
                         }
                     }
@@ -556,6 +550,18 @@ impl Engine {
         }
         drop(worker);
         inner.delivery.wake();
+    }
+}
+
+/// Lets go of the run of one call when the call ends, also when its future is dropped half-way.
+struct Leave<'a> {
+    runs: &'a Runs,
+    run: &'a str,
+}
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        self.runs.detach(self.run);
     }
 }
 

@@ -248,19 +248,25 @@ pub mod decimal_text {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JsonNumber(pub Decimal);
 
+/// Powers of ten by scale.
+const POWERS: [f64; 6] = [1.0, 10.0, 100.0, 1_000.0, 10_000.0, 100_000.0];
+
 impl Serialize for JsonNumber {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let short = self.0.normalize();
-        let mut text = short.to_string();
+        let short = if self.0.scale() <= 5 { self.0 } else { self.0.normalize() };
+        let mantissa = short.mantissa();
+        // Up to 15 significant digits the float nearest to the decimal prints back as that same decimal, in plain
+        // notation from 1e-5 to 1e15. Mantissa and power of ten are exact floats, so their quotient is that nearest one.
+        // Beyond that the digits are passed through as they are.
+        if mantissa.unsigned_abs() < 1_000_000_000_000_000
+            && let (Ok(mantissa), Some(power)) = (i64::try_from(mantissa), POWERS.get(short.scale() as usize))
+        {
+            #[allow(clippy::cast_precision_loss)] // below 2^53
+            return serializer.serialize_f64(mantissa as f64 / power);
+        }
+        let mut text = self.0.normalize().to_string();
         if !text.contains('.') {
             text.push_str(".0");
-        }
-        // Up to 15 significant digits the float nearest to the decimal prints back as that same decimal, in plain
-        // notation from 1e-5 to 1e15; beyond that the digits are passed through as they are.
-        if short.mantissa().unsigned_abs() < 1_000_000_000_000_000 && (short.is_zero() || short.scale() <= 5) {
-            if let Ok(float) = text.parse::<f64>() {
-                return serializer.serialize_f64(float);
-            }
         }
         match serde_json::value::RawValue::from_string(text) {
             Ok(raw) => raw.serialize(serializer),
@@ -281,6 +287,22 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_the_shortest_that_read_back() {
+        for (decimal, number) in [
+            ("0", "0.0"),
+            ("-0.00", "0.0"),
+            ("19.50", "19.5"),
+            ("-19.990", "-19.99"),
+            ("0.1", "0.1"),
+            ("0.00001", "0.00001"),
+            ("1.2300000000", "1.23"),
+        ] {
+            let value: Decimal = decimal.parse().unwrap_or_default();
+            assert_eq!(serde_json::to_string(&JsonNumber(value)).unwrap_or_default(), number, "{decimal}");
+        }
+    }
+
+    #[test]
     fn minor_units_follow_the_given_digits() {
         let jpy = Currency::parse("JPY").unwrap_or_else(|_| unreachable!());
         let money = Money::from_minor(3478, 2, jpy).unwrap_or_else(|_| unreachable!());
@@ -296,6 +318,14 @@ mod tests {
             let parts = allocate(total, &weights, digits);
             prop_assert_eq!(parts.iter().copied().sum::<Decimal>(), total);
             prop_assert!(parts.iter().all(|part| part.scale() <= digits || part.normalize().scale() <= digits));
+        }
+
+        #[test]
+        fn everyday_amounts_read_back_as_the_same_decimal(mantissa in -999_999_999_999_999i64..=999_999_999_999_999, shift in 0u32..15, scale in 0u32..6) {
+            let value = Decimal::new(mantissa / 10i64.pow(shift), scale);
+            let text = serde_json::to_string(&JsonNumber(value)).map_err(|e| TestCaseError::fail(e.to_string()))?;
+            prop_assert!(text.contains('.') && !text.contains('e'), "{}", text);
+            prop_assert_eq!(text.parse::<Decimal>().map_err(|_| TestCaseError::fail(text.clone()))?, value);
         }
 
         #[test]

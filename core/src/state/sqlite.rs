@@ -77,8 +77,7 @@ const CLAIM: &str = "SELECT o.id, o.attempts, o.first_attempt_at, o.due_at, o.ru
     FROM outbox o JOIN payloads p ON p.id = o.id
     WHERE o.destination = ?1 AND o.owner IS NULL AND NOT EXISTS (
       SELECT 1 FROM outbox h WHERE h.destination = ?1 AND h.lane = o.lane AND h.owner IS NOT NULL AND h.owner <> ?2)
-      AND (SELECT count(*) FROM (
-        SELECT 1 FROM outbox b WHERE b.destination = ?1 AND b.lane = o.lane AND b.id < o.id LIMIT ?4)) < ?4
+      AND (SELECT b.id FROM outbox b WHERE b.destination = ?1 AND b.lane = o.lane AND b.id < o.id LIMIT 1 OFFSET ?4 - 1) IS NULL
     ORDER BY o.id LIMIT ?3";
 
 const PENDING_MEMBERS: &str = "SELECT p.members FROM outbox o JOIN payloads p ON p.id = o.id WHERE o.destination = ?1 AND o.entity = ?2";
@@ -627,7 +626,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(folder.path().join("state.db"), Durability::Full).unwrap();
         let connection = store.connection.lock().unwrap();
-        for (sql, parameters) in [(CLAIM, 3), (PENDING_MEMBERS, 2), (SUPERSEDED, 3), (END_KEY, 4), (PURGE, 1)] {
+        for (sql, parameters) in [(CLAIM, 4), (PENDING_MEMBERS, 2), (SUPERSEDED, 3), (END_KEY, 4), (PURGE, 1)] {
             let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             let steps = plan.query_map(params_from_iter(vec![1; parameters]), |row| row.get::<_, String>("detail")).unwrap();
             for step in steps.map(Result::unwrap) {

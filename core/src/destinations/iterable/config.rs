@@ -65,6 +65,10 @@ pub struct Config {
     pub event_names: BTreeMap<String, String>,
     /// How an emptied cart is sent. Default `update_cart`, with no items.
     pub empty_cart: EmptyCart,
+    /// Oldest purchase that is sent live, in hours between the order and our hearing of it. An order from before this
+    /// library was set up that changes now is otherwise confirmed to the customer again. Default: none, all are sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub purchase_max_age_h: Option<u32>,
     /// Whether a backfill sends purchases. Default `withhold`: each one clears the live cart and can start journeys.
     pub backfill_purchases: Backfilled,
     /// Whether a backfill sends events. Default `withhold`: Iterable does not say that old ones start no journeys.

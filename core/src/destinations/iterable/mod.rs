@@ -105,6 +105,11 @@ impl Destination for Iterable {
             endpoints::USERS_UPDATE => Some(without_null_email(&first.body)?.into_owned()),
             endpoints::PURCHASE | endpoints::CART | endpoints::TRACK | endpoints::FORGET => Some(first.body.clone()),
             endpoints::SUBSCRIPTIONS => return Err(internal("a list of subscriptions is computed from the profile")),
+            endpoints::SUBSCRIBE_EMAIL | endpoints::SUBSCRIBE_USER_ID => {
+                // A row that cannot be read has no prefetch either, and nobody is subscribed unseen.
+                reply::subscription(first)?;
+                None
+            }
             _ => None,
         };
         self.call(facts.id, path, body)
@@ -121,6 +126,10 @@ impl Destination for Iterable {
             _ => false,
         };
         needed.then(|| self.profile_request(operation).ok()).flatten()
+    }
+
+    fn is_computed(&self, operation: &Operation) -> bool {
+        operation.endpoint == endpoints::SUBSCRIPTIONS
     }
 
     fn complete(&self, operation: &Operation, reply: &Reply) -> Result<Completed, Error> {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::super::{Operation, Reading, Refusal, Reply, Skip, Verdict};
@@ -33,16 +34,42 @@ struct Answer<'a> {
     params: Option<&'a RawValue>,
 }
 
+/// The answer to a bulk call. `failCount` is always there; an answer without it is somebody else's.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct BulkAnswer {
+    fail_count: u64,
+    #[serde(default)]
+    disallowed_event_names: Names,
+    #[serde(default)]
+    failed_updates: Option<BTreeMap<String, Names>>,
+    #[serde(default)]
+    invalid_emails: Names,
+    #[serde(default)]
+    invalid_user_ids: Names,
+}
+
+/// What a success can hide, whatever the call.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct BulkAnswer {
-    success_count: u64,
-    fail_count: u64,
-    filtered_out_fields: Vec<String>,
-    disallowed_event_names: Vec<String>,
-    failed_updates: BTreeMap<String, Vec<String>>,
-    invalid_emails: Vec<String>,
-    invalid_user_ids: Vec<String>,
+struct Dropped {
+    filtered_out_fields: Names,
+}
+
+/// A list of texts; anything else, such as null, is an empty one, because answers change without notice.
+#[derive(Default)]
+struct Names(Vec<String>);
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let names = match Value::deserialize(deserializer)? {
+            Value::Array(values) => {
+                values.into_iter().filter_map(|value| if let Value::String(name) = value { Some(name) } else { None }).collect()
+            }
+            _ => Vec::new(),
+        };
+        Ok(Names(names))
+    }
 }
 
 /// Who a row is about, and which event it is.
@@ -81,29 +108,27 @@ fn accepted(operations: &[&Operation], reply: &Reply) -> Reading {
     if answer.msg.as_deref().is_some_and(|msg| msg.contains("is disallowed from tracking")) {
         return each(operations, || Verdict::Rejected(disallowed(reply)));
     }
-    let warnings = serde_json::from_slice::<BulkAnswer>(&reply.body).map(|answer| filtered(&answer)).unwrap_or_default();
-    Reading::Each(operations.iter().map(|_| Verdict::Accepted).collect(), warnings)
+    Reading::Each(operations.iter().map(|_| Verdict::Accepted).collect(), filtered(reply))
 }
 
 fn bulk(operations: &[&Operation], answer: &BulkAnswer, reply: &Reply) -> Reading {
-    let warnings = filtered(answer);
-    let silent =
-        answer.failed_updates.values().all(Vec::is_empty) && answer.invalid_emails.is_empty() && answer.invalid_user_ids.is_empty();
-    if answer.fail_count == 0 && silent && answer.disallowed_event_names.is_empty() {
-        return Reading::Each(operations.iter().map(|_| Verdict::Accepted).collect(), warnings);
-    }
+    let warnings = filtered(reply);
     // E-mails come back in lower case whatever was sent; userIds are exact.
     let mut emails: BTreeMap<String, &str> = BTreeMap::new();
     let mut user_ids: BTreeMap<&str, &str> = BTreeMap::new();
     let old = [("invalidEmails", &answer.invalid_emails), ("invalidUserIds", &answer.invalid_user_ids)];
-    for (array, values) in old.into_iter().chain(answer.failed_updates.iter().map(|(array, values)| (array.as_str(), values))) {
-        for value in values {
+    let arrays = answer.failed_updates.iter().flatten().map(|(array, names)| (array.as_str(), names));
+    for (array, names) in old.into_iter().chain(arrays) {
+        for value in &names.0 {
             if array.ends_with("Emails") {
                 emails.insert(value.to_lowercase(), array);
             } else {
                 user_ids.insert(value, array);
             }
         }
+    }
+    if answer.fail_count == 0 && emails.is_empty() && user_ids.is_empty() && answer.disallowed_event_names.0.is_empty() {
+        return Reading::Each(operations.iter().map(|_| Verdict::Accepted).collect(), warnings);
     }
     let mut verdicts = Vec::with_capacity(operations.len());
     let mut named = 0;
@@ -117,7 +142,7 @@ fn bulk(operations: &[&Operation], answer: &BulkAnswer, reply: &Reply) -> Readin
         let blocked = row
             .as_ref()
             .and_then(|row| row.event_name.as_deref())
-            .is_some_and(|name| answer.disallowed_event_names.iter().any(|n| n == name));
+            .is_some_and(|name| answer.disallowed_event_names.0.iter().any(|n| n == name));
         verdicts.push(match array {
             Some(array) => {
                 named += 1;
@@ -252,14 +277,15 @@ fn disallowed(reply: &Reply) -> Refusal {
     Refusal::new(ErrorCode::Rejected, "disallowedEventNames", note(reply, "the project's settings block events of this name"))
 }
 
-fn filtered(answer: &BulkAnswer) -> Vec<String> {
-    if answer.filtered_out_fields.is_empty() {
+fn filtered(reply: &Reply) -> Vec<String> {
+    let dropped = serde_json::from_slice::<Dropped>(&reply.body).unwrap_or_default().filtered_out_fields.0;
+    if dropped.is_empty() {
         return Vec::new();
     }
-    let names: Vec<String> = answer.filtered_out_fields.iter().take(20).map(|name| format!("`{}`", safe_name(name))).collect();
+    let names: Vec<String> = dropped.iter().take(20).map(|name| format!("`{}`", safe_name(name))).collect();
     vec![format!(
         "Iterable dropped {} field(s) the project does not know: {}; create them or set `create_new_fields`",
-        answer.filtered_out_fields.len(),
+        dropped.len(),
         names.join(", ")
     )]
 }

@@ -454,6 +454,133 @@ fn operations_of_two_endpoints_never_share_a_request() {
     assert_eq!(iterable.request(&[&b, &b]).unwrap_err().code(), ErrorCode::Internal);
 }
 
+/// Every key of an object in the text that stands twice in it.
+fn doubled(body: &[u8]) -> Vec<String> {
+    struct Keys(Vec<String>);
+    impl<'de> serde::Deserialize<'de> for Keys {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Walk;
+            impl<'de> serde::de::Visitor<'de> for Walk {
+                type Value = Keys;
+                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str("JSON")
+                }
+                fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
+                    let (mut seen, mut out) = (std::collections::BTreeSet::new(), Vec::new());
+                    while let Some((key, inner)) = map.next_entry::<String, Keys>()? {
+                        out.extend(inner.0);
+                        if !seen.insert(key.clone()) {
+                            out.push(key);
+                        }
+                    }
+                    Ok(Keys(out))
+                }
+                fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Keys, A::Error> {
+                    let mut out = Vec::new();
+                    while let Some(inner) = seq.next_element::<Keys>()? {
+                        out.extend(inner.0);
+                    }
+                    Ok(Keys(out))
+                }
+                fn visit_str<E>(self, _: &str) -> Result<Keys, E> {
+                    Ok(Keys(Vec::new()))
+                }
+                fn visit_bool<E>(self, _: bool) -> Result<Keys, E> {
+                    Ok(Keys(Vec::new()))
+                }
+                fn visit_i64<E>(self, _: i64) -> Result<Keys, E> {
+                    Ok(Keys(Vec::new()))
+                }
+                fn visit_u64<E>(self, _: u64) -> Result<Keys, E> {
+                    Ok(Keys(Vec::new()))
+                }
+                fn visit_f64<E>(self, _: f64) -> Result<Keys, E> {
+                    Ok(Keys(Vec::new()))
+                }
+                fn visit_unit<E>(self) -> Result<Keys, E> {
+                    Ok(Keys(Vec::new()))
+                }
+            }
+            deserializer.deserialize_any(Walk)
+        }
+    }
+    serde_json::from_slice::<Keys>(body).unwrap().0
+}
+
+#[test]
+fn an_attribute_never_doubles_a_field_of_its_row() {
+    // Everything that can be said, so that every field of its own is there.
+    let price = json!({ "list": money("2"), "sale": money("1") });
+    let full = |attributes: Value| {
+        let mut item = line("l1", 1, "2", "2");
+        for (key, value) in [
+            ("kind", json!("custom")),
+            ("parent_id", json!("l0")),
+            ("product_key", json!("k")),
+            ("brand", json!("b")),
+            ("image_url", json!("u")),
+            ("url", json!("u")),
+            ("tax", money("1")),
+            ("discounts", json!([{ "kind": "cart", "amount": money("1") }])),
+            ("attributes", attributes.clone()),
+        ] {
+            item[key] = value;
+        }
+        let variant = json!({
+            "id": "1", "sku": "s", "key": "k", "name": "n", "url": "u", "price": price, "images": [{ "url": "u" }],
+            "stock": { "in_stock": true, "quantity": 1, "restock_days": 2 }, "attributes": attributes,
+        });
+        let consents: Vec<_> =
+            ["email", "sms", "push", "whatsapp", "post"].iter().map(|channel| json!({ "channel": channel, "status": "granted" })).collect();
+        [
+            json!({
+                "type": "contact", "first_name": "a", "middle_name": "b", "last_name": "c", "salutation": "d", "title": "e", "company": "f", "vat_id": "g",
+                "gender": "h", "date_of_birth": "1990-01-01", "customer_number": "i", "timezone": "UTC", "email_verified": true, "groups": ["g"],
+                "stores": ["s"], "created_at": "2026-01-01T00:00:00Z", "addresses": [{ "city": "x", "default_billing": true }], "consents": consents,
+                "attributes": attributes,
+            }),
+            order(json!({
+                "lines": [item, { "id": "f", "kind": "fee", "quantity": 1, "unit_list_price": money("2"), "unit_price": money("2"), "total": money("2") }],
+                "payment_status": "paid", "shipping_status": "shipped", "workflow_state": "w", "payment_methods": ["card"], "url": "u", "recurring": true,
+                "imported": true, "shipping_address": { "country": "DE", "city": "x", "region": "y", "postal_code": "z" }, "attributes": attributes,
+            })),
+            shipment(json!({ "status": "shipped", "address": { "country": "DE" }, "order_number": "n", "attributes": attributes })),
+            json!({
+                "type": "event", "name": "x", "order_id": "o", "order_number": "n", "cart_id": "c", "product_id": "p", "variant_id": "v", "sku": "s",
+                "category_id": "k", "value": money("1"), "url": "u", "lines": [line("l1", 1, "2", "2")], "properties": attributes,
+            }),
+            json!({
+                "type": "product", "id": "p", "key": "k", "name": "n", "description": "d", "slug": "s", "url": "u", "brand": "b", "product_type": "t",
+                "published": true, "categories": [{ "id": "c" }], "variants": [variant], "rating_average": "4", "rating_count": 1,
+                "created_at": "2026-01-01T00:00:00Z", "attributes": attributes,
+            }),
+            json!({
+                "type": "category", "id": "c", "key": "k", "name": "n", "description": "d", "slug": "s", "url": "u", "parent_id": "p",
+                "ancestors": [{ "id": "p" }], "order_hint": "0.1", "created_at": "2026-01-01T00:00:00Z", "attributes": attributes,
+            }),
+        ]
+    };
+    let market = json!({
+        "market": { "store": "s", "channel": "c", "country": "DE", "locale": "de-DE" },
+        "identity": { "customer_id": "c-42", "email": "mara@example.com", "phone": "+4915112345678" },
+    });
+    for layout in ["product", "variant"] {
+        let iterable = open(json!({ "catalog_layout": layout }));
+        for plain in full(json!({})) {
+            let built = iterable.build(&record(plain.clone(), market.clone())).operations.remove(0);
+            let row = body(&built);
+            let own = row.get("dataFields").unwrap_or(&row);
+            let item = row["items"].get(0).or_else(|| own["items"].get(0)).and_then(|item| item.get("dataFields"));
+            let names = own.as_object().unwrap().keys().chain(item.into_iter().flat_map(|item| item.as_object().unwrap().keys()));
+            let attributes: serde_json::Map<_, _> = names.map(|name| (name.clone(), json!({ "type": "boolean", "value": true }))).collect();
+            for clash in full(Value::Object(attributes)).into_iter().filter(|other| other["type"] == plain["type"]) {
+                let built = iterable.build(&record(clash, market.clone())).operations.remove(0);
+                assert_eq!(doubled(&built.body), Vec::<String>::new(), "{}", plain["type"]);
+            }
+        }
+    }
+}
+
 // -- consent ---------------------------------------------------------------------------------------------------------
 
 #[test]
@@ -477,6 +604,28 @@ fn silence_and_an_unconfirmed_yes_change_no_subscription() {
     }
     let built = open(json!({})).build(&consented("email", "granted"));
     assert_eq!((built.operations.len(), built.skipped[0].reason), (1, SkipReason::NotConfigured));
+}
+
+#[test]
+fn of_two_answers_for_one_channel_the_no_counts() {
+    let iterable = open(with_consent(json!({})));
+    for order in [["granted", "denied"], ["denied", "granted"]] {
+        let consents: Vec<_> = order.iter().map(|status| json!({ "channel": "email", "status": status })).collect();
+        let operations = ops(&iterable, &contact(json!({ "consents": consents }), json!({})));
+        assert_eq!(operations.len(), 2);
+        assert_eq!(operations[1].endpoint, "subscriptions.unsubscribeByUserId");
+        assert_eq!(body(&operations[0])["dataFields"]["consentEmail"], json!({ "status": "denied" }));
+    }
+    let twice = json!([{ "channel": "email", "status": "denied" }, { "channel": "email", "status": "denied" }]);
+    assert_eq!(ops(&iterable, &contact(json!({ "consents": twice }), json!({}))).len(), 2);
+}
+
+#[test]
+fn nobody_is_subscribed_by_a_row_that_cannot_be_read() {
+    let iterable = open(with_consent(json!({})));
+    let mut operation = ops(&iterable, &consented("email", "granted")).remove(1);
+    operation.body = b"{}".to_vec();
+    assert_eq!(iterable.request(&[&operation]).unwrap_err().code(), ErrorCode::Internal);
 }
 
 fn profile(fields: Value) -> Reply {
@@ -594,6 +743,8 @@ fn an_erasure_is_forgotten_and_a_deletion_is_kept_unless_told() {
     let iterable = open(json!({}));
     let operations = ops(&iterable, &erased);
     assert_eq!(operations[0].supersedes, ["contact:c-42"]);
+    let watching = open(with_consent(json!({})));
+    assert_eq!(ops(&watching, &erased)[0].supersedes, ["consent:c-42:email", "consent:c-42:sms", "contact:c-42"]);
     assert_eq!(sent(&iterable, &[&operations[0]]), ("POST /api/users/forget".into(), json!({ "userId": "c-42" })));
     let iterable = open(json!({ "erase": "delete" }));
     assert_eq!(sent(&iterable, &[&ops(&iterable, &erased)[0]]), ("DELETE /api/users/byUserId/c-42".into(), Value::Null));
@@ -785,6 +936,15 @@ fn a_backfill_starts_nothing_unless_told() {
     assert_eq!(ops(&loud, &record(refund(), past.clone())).len(), 1);
     assert_eq!(ops(&loud, &yes).len(), 2);
     assert_eq!(skip(&loud, &record(cart(json!({})), past)), SkipReason::BackfillQuiet);
+}
+
+#[test]
+fn an_old_order_that_changes_now_is_not_confirmed_again_where_that_is_set() {
+    let late = |hours: &str| record(order(json!({})), json!({ "observed_at": hours }));
+    let iterable = open(json!({ "purchase_max_age_h": 48 }));
+    assert_eq!(ops(&iterable, &late("2026-01-03T09:59:59Z")).len(), 1);
+    assert_eq!(skip(&iterable, &late("2026-01-03T10:00:00Z")), SkipReason::BackfillQuiet);
+    assert_eq!(ops(&open(json!({})), &late("2027-01-01T10:00:00Z")).len(), 1);
 }
 
 // -- events ----------------------------------------------------------------------------------------------------------
@@ -1031,6 +1191,23 @@ fn a_bulk_answer_nobody_can_read_is_asked_for_again() {
     let rows = three(&iterable);
     assert!(matches!(read(&iterable, &all(&rows), &reply(200, json!("<html>ok</html>"))), Reading::Retry(..)));
     assert!(matches!(read(&iterable, &all(&rows), &reply(200, json!(""))), Reading::Retry(..)));
+    assert!(matches!(iterable.read(&all(&rows), &reply(200, json!({ "status": "ok" }))), Reading::Retry(..)), "somebody else's answer");
+}
+
+#[test]
+fn an_answer_that_grew_is_still_read() {
+    let iterable = open(json!({}));
+    let rows = three(&iterable);
+    let grown = json!({
+        "successCount": 2, "failCount": 1, "invalidEmails": null, "filteredOutFields": null, "noOpEmails": ["b@example.com"], "new": { "a": 1 },
+        "failedUpdates": { "forgottenEmails": ["c@example.com"], "newKind": { "a": [1] }, "conflictEmails": null },
+    });
+    let Reading::Each(verdicts, warnings) = iterable.read(&all(&rows), &reply(200, grown)) else { panic!() };
+    assert_eq!((&verdicts[..2], warnings.len()), (&[Verdict::Accepted, Verdict::Accepted][..], 0));
+    assert!(matches!(verdicts[2], Verdict::Discarded(SkipReason::Erased, _)));
+    let bare = json!({ "successCount": 3, "failCount": 0, "failedUpdates": null });
+    let Reading::Each(verdicts, _) = iterable.read(&all(&rows), &reply(200, bare)) else { panic!() };
+    assert!(verdicts.iter().all(|verdict| *verdict == Verdict::Accepted));
 }
 
 #[test]

@@ -139,10 +139,16 @@ impl<'c> Row<'c, '_> {
         }
     }
 
-    pub(super) fn custom_fields<'w>(&self, custom: Option<&wire::Custom<'w>>, wanted: bool) -> Result<Option<Fields<'w>>, Fault> {
+    /// The custom fields of what stands at `pointer` in the resource, read only where some are wanted.
+    pub(super) fn custom_fields<'w>(
+        &self,
+        custom: Option<&wire::Custom<'w>>,
+        wanted: bool,
+        pointer: impl FnOnce() -> String,
+    ) -> Result<Option<Fields<'w>>, Fault> {
         let Some(raw) = custom.and_then(|custom| custom.fields).filter(|_| wanted) else { return Ok(None) };
         let fields = Fields::of_custom(raw);
-        fields.map(Some).ok_or_else(|| Fault::at(self.pointer("/custom/fields"), "expected an object of custom fields"))
+        fields.map(Some).ok_or_else(|| Fault::at(pointer(), "expected an object of custom fields"))
     }
 
     /// The attributes of a variant, read only where some are configured.
@@ -161,7 +167,7 @@ impl<'c> Row<'c, '_> {
         let locales = self.locales(customer.locale.as_deref());
         let mut findings = Vec::new();
         let wanted = !config.contact_fields.is_empty() || !config.consents.is_empty() || config.phone_field.is_some();
-        let fields = self.custom_fields(customer.custom.as_ref(), wanted)?;
+        let fields = self.custom_fields(customer.custom.as_ref(), wanted, || self.pointer("/custom/fields"))?;
         let pointer = self.pointer("/custom/fields");
         let mut attributes = Attributes::new();
         let mut consent = Vec::new();
@@ -442,7 +448,9 @@ impl<'c> Row<'c, '_> {
         let market = self.configured_market();
         let mut findings = Vec::new();
         let mut attributes = Attributes::new();
-        if let Some(fields) = self.custom_fields(category.custom.as_ref(), !config.category_fields.is_empty())? {
+        if let Some(fields) =
+            self.custom_fields(category.custom.as_ref(), !config.category_fields.is_empty(), || self.pointer("/custom/fields"))?
+        {
             fields.map(&config.category_fields, &locales, &self.pointer("/custom/fields"), &mut attributes, &mut findings);
         }
         let mut path: Vec<String> = Vec::new();

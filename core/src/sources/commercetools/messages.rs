@@ -237,7 +237,11 @@ impl Row<'_, '_> {
             return Ok(Some(Other::Ignored(kind.to_owned(), true)));
         }
         let resource = resource(message)?;
-        let fetch = |resource: ResourceRef| Ok(Some(Other::Fetch(resource, kind.to_owned())));
+        // Group assignments may be told of under `customer-group`; only what can be read again is worth a fetch.
+        let fetch = |resource: ResourceRef| {
+            let readable = FETCHED.contains(&&*resource.kind);
+            Ok(Some(if readable { Other::Fetch(resource, kind.to_owned()) } else { Other::Ignored(kind.to_owned(), true) }))
+        };
         let dropped = message.payload_not_included.is_some();
         match meaning {
             Meaning::CustomerCreated => {

@@ -6,6 +6,8 @@ mod map;
 mod messages;
 mod orders;
 mod sniff;
+#[cfg(test)]
+mod tests;
 mod values;
 #[doc(hidden)]
 pub mod wire;
@@ -63,7 +65,7 @@ impl Source for Commercetools {
         let raw = raw.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(raw);
         // Text once for the whole input; only where that fails is every row looked at alone.
         let text = std::str::from_utf8(raw).ok();
-        let mut reader = Reader { compiled: &self.compiled, context, bytes: raw, text, position: context.position, out };
+        let mut reader = Reader { compiled: &self.compiled, context, bytes: raw, text, position: context.position, lost: false, out };
         reader.documents();
         let rows = reader.position - context.position;
         out.rows += rows;
@@ -158,11 +160,13 @@ struct Reader<'r> {
     bytes: &'r [u8],
     text: Option<&'r str>,
     position: u64,
+    /// A row without an end was met: everything behind it belongs to its rejection.
+    lost: bool,
     out: &'r mut Decoded,
 }
 
 impl<'r> Reader<'r> {
-    /// All documents of the input; usually one, several lines of NDJSON at most.
+    /// All documents of the input; usually one.
     fn documents(&mut self) {
         let mut next = skip_space(self.bytes, 0);
         if next == self.bytes.len() {
@@ -170,15 +174,16 @@ impl<'r> Reader<'r> {
             return;
         }
         while next < self.bytes.len() {
-            let end = match (self.bytes[next], sniff(self.bytes, next)) {
-                (b'[', _) => self.rows(next),
-                (_, Shape::Page(results)) => self.page(next, results),
-                (b'{', shape) => Some(self.row(next, shape)),
-                // No document starts like this. One rejection up to the next that does: one for every scrap would cost
-                // far more memory than the input has bytes.
-                (_, shape) => {
-                    let end = self.row(next, shape);
-                    Some(self.resume(next).max(end))
+            let end = match self.bytes[next] {
+                b'[' => self.rows(next),
+                b'{' => match sniff(self.bytes, next) {
+                    Shape::Page(results) => self.page(next, results),
+                    shape => Some(self.row(next, shape)),
+                },
+                _ => {
+                    let line = memchr::memchr(b'\n', &self.bytes[next..]);
+                    self.reject(Failure::new(FindingCode::RecordInvalidJson, "", "expected an object or a list"), None);
+                    Some(line.map_or(self.bytes.len(), |line| next + line + 1))
                 }
             };
             match end {
@@ -228,19 +233,13 @@ impl<'r> Reader<'r> {
                 }
                 // A row that was cut has been rejected for that already; a cut between rows has not.
                 None => {
-                    if !self.cut() {
+                    if !self.lost {
                         self.reject(Failure::new(FindingCode::RecordTruncated, "", "the list ends before its end"), None);
                     }
                     return None;
                 }
             }
         }
-    }
-
-    /// Whether the row before was rejected because the input ended in it.
-    fn cut(&self) -> bool {
-        let last = self.out.rejected.last().filter(|last| last.position + 1 == self.position);
-        last.is_some_and(|last| last.findings.iter().any(|finding| finding.code == FindingCode::RecordTruncated))
     }
 
     /// Reads the row at `start` and tells where it ends.
@@ -261,7 +260,8 @@ impl<'r> Reader<'r> {
             None => std::str::from_utf8(&self.bytes[start..end]).ok(),
         };
         let Some(row) = row else {
-            self.reject(Failure::new(FindingCode::RecordInvalidUtf8, "", "the row holds bytes that are not UTF-8"), None);
+            let named = resource_of(&self.bytes[start..end], shape);
+            self.reject(Failure::new(FindingCode::RecordInvalidUtf8, "", "the row holds bytes that are not UTF-8"), named);
             return end;
         };
         let before = (self.out.records.len(), self.out.ignored.len(), self.out.fetches.len());
@@ -277,24 +277,15 @@ impl<'r> Reader<'r> {
                 self.out.fetches.truncate(before.2);
                 let end = match value_end(self.bytes, start) {
                     End::At(end) => end,
-                    End::Truncated => self.resume(start),
+                    End::Truncated => {
+                        self.lost = true;
+                        self.bytes.len()
+                    }
                 };
                 self.reject(failure, resource_of(&self.bytes[start..end], shape));
                 end
             }
         }
-    }
-
-    /// Where to go on behind a row without an end: in NDJSON at the next line that starts a document.
-    fn resume(&self, start: usize) -> usize {
-        let mut next = start;
-        while let Some(line) = memchr::memchr(b'\n', &self.bytes[next..]) {
-            next += line + 1;
-            if self.bytes[next..].starts_with(b"{\"") {
-                return next;
-            }
-        }
-        self.bytes.len()
     }
 
     fn reject(&mut self, failure: Failure, resource: Option<ResourceRef>) {

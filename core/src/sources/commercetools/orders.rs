@@ -70,7 +70,7 @@ impl Row<'_, '_> {
             Some(word) => CartState::Other(self.unknown("/cartState", word, &mut findings)),
         };
         let wanted = !config.cart_fields.is_empty() || self.compiled.cart_consents;
-        let fields = self.custom_fields(cart.custom.as_ref(), wanted)?;
+        let fields = self.custom_fields(cart.custom.as_ref(), wanted, || self.pointer("/custom/fields"))?;
         let pointer = self.pointer("/custom/fields");
         let mut attributes = Attributes::new();
         let mut consent = Vec::new();
@@ -164,7 +164,7 @@ impl Row<'_, '_> {
         let pointer = self.pointer("/custom/fields");
         let mut attributes = Attributes::new();
         let mut consent = Vec::new();
-        if let Some(fields) = self.custom_fields(order.custom.as_ref(), wanted)? {
+        if let Some(fields) = self.custom_fields(order.custom.as_ref(), wanted, || self.pointer("/custom/fields"))? {
             fields.map(&config.order_fields, &locales, &pointer, &mut attributes, &mut findings);
             consent = consents(&config.consents, ConsentPlace::Order, &fields, &pointer, &mut findings);
         }
@@ -454,9 +454,9 @@ impl Row<'_, '_> {
         findings: &mut Vec<Finding>,
     ) -> Result<(), Fault> {
         let mappings = &self.compiled.config.line_fields;
-        if let Some(fields) = self.custom_fields(custom, !mappings.is_empty())? {
-            let pointer = self.pointer(&format!("/{list}/{index}/custom/fields"));
-            fields.map(mappings, locales, &pointer, attributes, findings);
+        let pointer = || self.pointer(&format!("/{list}/{index}/custom/fields"));
+        if let Some(fields) = self.custom_fields(custom, !mappings.is_empty(), pointer)? {
+            fields.map(mappings, locales, &pointer(), attributes, findings);
         }
         Ok(())
     }
@@ -500,16 +500,17 @@ pub(super) struct OrderBody {
 }
 
 /// Whom a cart or order is about: guests are known by an e-mail only, which may stand in an address.
-pub(super) fn identity_of(order: &wire::Order<'_>) -> Identity {
+pub(super) fn identity_of<'o>(order: &'o wire::Order<'_>) -> Identity {
     let mut identity = Identity {
         customer_id: owned(order.customer_id.as_ref()),
         anonymous_id: owned(order.anonymous_id.as_ref()),
         ..Identity::default()
     };
-    let of = |address: &Option<wire::Address<'_>>| owned(address.as_ref().and_then(|address| address.email.as_ref()));
-    let email = owned(order.customer_email.as_ref()).or_else(|| of(&order.billing_address)).or_else(|| of(&order.shipping_address));
+    let written = |text: &'o Option<wire::Text<'_>>| text.as_deref().filter(|text| filled(text).is_some());
+    let of = |address: &'o Option<wire::Address<'_>>| written(&address.as_ref()?.email);
+    let email = written(&order.customer_email).or_else(|| of(&order.billing_address)).or_else(|| of(&order.shipping_address));
     let email = email.or_else(|| order.shipping.iter().find_map(|one| of(&one.shipping_address)));
-    set_email(&mut identity, email.as_deref());
+    set_email(&mut identity, email);
     identity
 }
 

@@ -33,11 +33,12 @@ pub(super) enum Shape {
 /// What the object that starts at `at` is.
 pub(super) fn sniff(bytes: &[u8], at: usize) -> Shape {
     let (mut email, mut customer, mut product_type, mut name, mut predicate, mut sku, mut lines) = Default::default();
-    let (mut extra, mut published) = (false, false);
+    let mut extra = false;
     for key in Keys::new(bytes, at) {
         let first = bytes.get(key.value).copied();
         let is_object = first == Some(b'{');
         match key.name {
+            // Not `orderState`: a message about it has that key too, and an export may have sorted the keys.
             b"results" if first == Some(b'[') => return Shape::Page(key.value),
             b"notificationType" => return Shape::Message,
             b"sequenceNumber" | b"resourceVersion" | b"resourceUserProvidedIdentifiers" | b"payloadNotIncluded" => return Shape::Message,
@@ -48,8 +49,8 @@ pub(super) fn sniff(bytes: &[u8], at: usize) -> Shape {
                 return Shape::Fragment;
             }
             b"productId" | b"lineItemMode" | b"centAmount" => return Shape::Fragment,
-            b"orderState" | b"cartState" | b"totalPrice" | b"taxedPrice" | b"customLineItems" | b"syncInfo" | b"taxMode"
-            | b"inventoryMode" | b"shippingMode" => return Shape::Order,
+            b"cartState" | b"totalPrice" | b"taxedPrice" | b"customLineItems" | b"syncInfo" | b"taxMode" | b"inventoryMode"
+            | b"shippingMode" => return Shape::Order,
             b"masterData" => return Shape::Product,
             b"masterVariant" | b"categoryOrderHints" | b"searchKeywords" | b"hasStagedChanges" => return Shape::Projection,
             b"ancestors" | b"orderHint" => return Shape::Category,
@@ -69,7 +70,6 @@ pub(super) fn sniff(bytes: &[u8], at: usize) -> Shape {
             b"email" => email = true,
             b"customer" => customer = is_object,
             b"productType" => product_type = true,
-            b"published" => published = true,
             b"name" => name = true,
             b"sku" => sku = true,
             b"lineItems" => lines = true,
@@ -89,7 +89,6 @@ pub(super) fn sniff(bytes: &[u8], at: usize) -> Shape {
     } else if predicate {
         Shape::Other("cart-discount")
     } else {
-        let _ = published;
         Shape::Unknown
     }
 }

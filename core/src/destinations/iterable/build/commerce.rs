@@ -34,6 +34,12 @@ impl<'a> Builder<'a> {
             self.skip(SkipReason::BackfillQuiet, "a purchase clears the live cart and can start journeys; see `backfill_purchases`");
             return Ok(());
         }
+        let age = (self.envelope.observed_at - order.placed_at).num_hours();
+        let oldest = self.iterable.config.purchase_max_age_h.map(i64::from);
+        if self.envelope.mode == Mode::Live && oldest.is_some_and(|oldest| age >= oldest) {
+            self.skip(SkipReason::BackfillQuiet, "the order is older than `purchase_max_age_h`; send it in a backfill");
+            return Ok(());
+        }
         let Some(who) = self.who() else { return Ok(()) };
         if order.totals.total.amount.is_sign_negative() && !order.totals.total.amount.is_zero() {
             self.refuse("/body/totals/total", "Iterable documents no purchase with a total below zero");

@@ -7,7 +7,9 @@ use serde::Serialize;
 use super::super::capabilities as endpoints;
 use super::super::config::{ContactDeletion, Erase, Policy, Subscriptions, Write};
 use super::super::ids::{self, Who};
-use super::super::payload::{Attrs, ContactFields, Day, Evidence, Place, Postal, Stamp, UserRef, UserRow, bytes, evidence_field, filled};
+use super::super::payload::{
+    Attrs, ContactFields, Day, Evidence, Place, Postal, Stamp, UserRef, UserRow, bytes, evidence_field, filled, strictest,
+};
 use super::{Builder, profile};
 
 use crate::error::Error;
@@ -72,7 +74,7 @@ impl<'a> Builder<'a> {
         let mut operation = self.operation(endpoint, format!("contact:{name}"), profile(&name), body);
         operation.delta = Some("/dataFields".into());
         self.built.operations.push(operation);
-        for consent in &contact.consents {
+        for consent in strictest(&contact.consents) {
             self.subscription(consent, &who, &name)?;
         }
         Ok(())
@@ -154,13 +156,13 @@ impl<'a> Builder<'a> {
                 Who::UserId { id, .. } => BTreeMap::from([("userId".to_owned(), id.clone().into_owned())]),
             };
         }
-        operation.supersedes = vec![entity];
+        operation.supersedes = config.consent.keys().map(|channel| format!("consent:{name}:{channel}")).chain([entity]).collect();
         self.built.operations.push(operation);
         Ok(())
     }
 }
 
-/// The state of one subscription. Sent as it stands by no call; [`super::Iterable::complete`] makes the request of it.
+/// The state of one subscription. Sent as it stands by no call; the request is made of it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct SubscriptionRow<'a> {

@@ -39,6 +39,7 @@ CREATE TABLE outbox (
   owner TEXT
 ) STRICT;
 CREATE INDEX outbox_free ON outbox (destination, id) WHERE owner IS NULL;
+CREATE INDEX outbox_lane ON outbox (destination, lane, id);
 CREATE INDEX outbox_held ON outbox (destination, lane, owner) WHERE owner IS NOT NULL;
 CREATE INDEX outbox_owner ON outbox (owner) WHERE owner IS NOT NULL;
 CREATE INDEX outbox_entity ON outbox (destination, entity);
