@@ -14,6 +14,9 @@ use crate::model::{Finding, FindingCode, Instant, Mode, Rejection};
 use crate::pipeline::{self, Checked, Draft, Layout, batch, intake};
 use crate::sources::{DecodeContext, Decoded, Fetch, Ignored, Source};
 
+/// More threads than this are a slip of the keyboard.
+const MOST_THREADS: usize = 256;
+
 /// Compiled options, for calling many times. Shareable between threads.
 pub struct Pipeline {
     source: Option<Box<dyn Source>>,
@@ -93,7 +96,7 @@ impl Pipeline {
             threads: match options.threads {
                 None => 1,
                 Some(0) => std::thread::available_parallelism().map_or(1, usize::from),
-                Some(threads) => threads,
+                Some(threads) => threads.min(MOST_THREADS),
             },
             resource: options.resource,
             validate: options.validate,
