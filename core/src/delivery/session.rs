@@ -29,6 +29,9 @@ pub(super) enum Until {
 /// How often the store is asked for what other processes accepted or gave up.
 const POLL: Duration = Duration::from_secs(5);
 
+/// Most operations held of one lane.
+const LANE_SHARE: u32 = 128;
+
 /// Longest sleep without any reason to wake.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -154,7 +157,8 @@ impl Session<'_> {
         let (now, wall) = (inner.moment(), inner.clock.now());
         let (owner, name, lease) = (self.owner.clone(), inner.destination.name(), inner.settings.lease);
         let limit = u32::try_from(room).unwrap_or(u32::MAX);
-        let per_lane = (inner.settings.claim / 4).max(1);
+        // A lane goes one by one: a few are enough to keep it going, and the less of it is held the more others fit in.
+        let per_lane = (inner.settings.claim / 16).clamp(1, LANE_SHARE);
         let claimed =
             inner.store(move |store| store.claim(name, &Claim { owner: &owner, now: wall, until: wall + lease, limit, per_lane })).await?;
         // Stores save themselves the writing while half of a lease is left, so half is what one can count on.

@@ -193,9 +193,7 @@ impl Desk {
                 |operation: &Operation| operation.endpoint == letter.operation.endpoint && operation.entity == letter.operation.entity;
             let endpoint = |operation: &Operation| operation.endpoint == letter.operation.endpoint;
             let mut built = draft.operations;
-            let found = [&same as &dyn Fn(&Operation) -> bool, &alike, &endpoint]
-                .iter()
-                .find_map(|test| built.iter().position(test));
+            let found = [&same as &dyn Fn(&Operation) -> bool, &alike, &endpoint].iter().find_map(|test| built.iter().position(test));
             match found {
                 Some(index) => {
                     let mut operation = built.swap_remove(index);

@@ -140,7 +140,7 @@ impl Engine {
         blocking(move || inner.store.purge(inner.started - inner.keep_keys)).await?;
         // What an earlier process accepted goes out without being asked for.
         if engine.waiting().await? > 0 {
-            engine.work(true);
+            engine.work_in_background();
         }
         Ok(engine)
     }
@@ -232,7 +232,7 @@ impl Engine {
         let position = self.inner.runs.positions(&run);
         let taken = self.take(&run, &options, options.format.into(), position, data).await?;
         if taken.accepted > 0 {
-            self.work(true);
+            self.work_in_background();
         }
         self.inner.runs.set_positions(&run, position + taken.rows);
         let receipt = Receipt {
@@ -285,7 +285,7 @@ impl Engine {
             if self.inner.runs.why_stopped().is_some() {
                 return false;
             }
-            self.work(false);
+            self.ensure_worker();
             self.inner.runs.some_settled(LOOK_AGAIN).await;
         }
     }
@@ -333,7 +333,7 @@ impl Engine {
                 if waiting == 0 || stopped.is_some() {
                     return Ok::<_, Error>(Flushed { waiting, stopped });
                 }
-                self.work(false);
+                self.ensure_worker();
                 self.inner.runs.some_settled(LOOK_AGAIN).await;
             }
         };
@@ -391,6 +391,7 @@ impl Engine {
         .await?;
         drop(turn);
         self.inner.runs.resumed();
+        self.inner.delivery.wake();
         self.settle(&run, 0).await;
         json(&self.finish(&run).await?, 2048)
     }
@@ -533,23 +534,28 @@ impl Engine {
             Ok(taken)
         })
         .await?;
+        if taken.accepted > 0 {
+            self.inner.delivery.wake();
+        }
         Ok(taken)
     }
 
-    /// Wakes delivery, and starts it if it is not running. In the background it goes on when nothing waits, and sits an
-    /// outage out; in the foreground it ends with either, so that whoever waits gets an answer.
-    fn work(&self, background: bool) {
+    /// Has the background see to what was accepted: it goes on when nothing waits, and sits an outage out.
+    fn work_in_background(&self) {
+        self.inner.background.store(true, Ordering::SeqCst);
+        self.ensure_worker();
+        self.inner.delivery.wake();
+    }
+
+    /// Starts delivery if it is not running. In the foreground it ends when nothing waits or in an outage, so that whoever
+    /// waits gets an answer.
+    fn ensure_worker(&self) {
         let inner = &self.inner;
-        if background {
-            inner.background.store(true, Ordering::SeqCst);
-        }
         let mut worker = lock(&inner.worker);
         if worker.is_none() && !inner.closed.load(Ordering::SeqCst) {
             inner.runs.resumed();
             *worker = Some(tokio::spawn(send(inner.clone())));
         }
-        drop(worker);
-        inner.delivery.wake();
     }
 }
 

@@ -107,6 +107,7 @@ impl PipelineOptions {
 }
 
 /// Options of a `Sync`.
+#[cfg(feature = "delivery")]
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SyncOptions {
@@ -153,6 +154,7 @@ pub struct SyncOptions {
     pub now: Option<Instant>,
 }
 
+#[cfg(feature = "delivery")]
 impl SyncOptions {
     fn default_state() -> String {
         "memory:".to_owned()

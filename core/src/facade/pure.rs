@@ -327,6 +327,7 @@ pub(super) fn internal(error: serde_json::Error) -> Error {
 }
 
 /// A body as it is, for answers that carry one.
+#[cfg(feature = "delivery")]
 pub(super) fn raw(body: &[u8]) -> Result<Box<RawValue>> {
     let text = if body.is_empty() { Cow::Borrowed("null") } else { String::from_utf8_lossy(body) };
     RawValue::from_string(text.into_owned()).map_err(internal)

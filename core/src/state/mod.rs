@@ -331,7 +331,7 @@ pub struct Claim<'a> {
     /// Most operations to return.
     pub limit: u32,
     /// Most operations of one lane to hold, those held already included: the rest of the lane follows in later claims, so
-    /// that one long lane does not eat up the claim.
+    /// that one long lane does not eat up the claim. At least 1.
     pub per_lane: u32,
 }
 

@@ -509,7 +509,7 @@ fn settings_refuse_what_they_do_not_know() {
     assert_eq!(serde_json::to_string(&config).unwrap(), r#"{"policy":{"phone.invalid":"ignore"},"future_tolerance_s":0}"#);
     assert_eq!(serde_json::from_str::<Config>("{}").unwrap(), Config::default());
     let schema = serde_json::to_value(schemars::schema_for!(Config)).unwrap();
-    let policy = &schema["$defs"]["Policy"];
+    let policy = &schema["$defs"]["ValidatePolicy"];
     assert_eq!(policy["properties"]["consent.future"]["enum"], json!(["reject"]));
     assert_eq!(policy["properties"].as_object().unwrap().len(), FindingCode::ALL.len());
 }

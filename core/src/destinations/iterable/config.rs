@@ -81,6 +81,7 @@ pub struct Config {
 /// Iterable's data centres.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "IterableDataCenter")]
 pub enum DataCenter {
     /// `https://api.iterable.com`
     #[default]
@@ -92,6 +93,7 @@ pub enum DataCenter {
 /// How a project identifies people (<https://support.iterable.com/hc/articles/9216719179796>).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "IterableProjectType")]
 pub enum ProjectType {
     /// By e-mail address.
     Email,
@@ -104,6 +106,7 @@ pub enum ProjectType {
 /// Which endpoints carry profiles and events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "IterableWrite")]
 pub enum Write {
     /// `users/bulkUpdate` and `events/trackBulk`.
     #[default]
@@ -115,6 +118,7 @@ pub enum Write {
 /// Names of the catalogs.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(rename = "IterableCatalogs")]
 pub struct Catalogs {
     /// Catalog of the products. Default: none, products are skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,6 +131,7 @@ pub struct Catalogs {
 /// What one catalog item is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "IterableCatalogLayout")]
 pub enum CatalogLayout {
     /// A product, with its variants in a list.
     #[default]
@@ -138,6 +143,7 @@ pub enum CatalogLayout {
 /// How catalog items are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "IterableCatalogWrite")]
 pub enum CatalogWrite {
     /// Only the fields sent are replaced, and only changed fields are sent.
     #[default]
@@ -149,6 +155,7 @@ pub enum CatalogWrite {
 /// Where the permission of one channel is kept at Iterable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "IterableConsentTarget")]
 pub struct ConsentTarget {
     /// Id of the message type.
     pub message_type: u64,
@@ -163,7 +170,7 @@ pub struct ConsentTarget {
 /// A message type's subscription policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[schemars(rename = "SubscriptionPolicy")]
+#[schemars(rename = "IterablePolicy")]
 pub enum Policy {
     /// Only those who joined get it.
     OptIn,
@@ -174,6 +181,7 @@ pub enum Policy {
 /// How permission is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "IterableSubscriptions")]
 pub enum Subscriptions {
     /// One subscription at a time through `subscriptions/*`.
     #[default]
@@ -185,6 +193,7 @@ pub enum Subscriptions {
 /// What an erasure does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "IterableErase")]
 pub enum Erase {
     /// Deletes the person and refuses them from then on; at most 1,000 a day.
     #[default]
@@ -196,6 +205,7 @@ pub enum Erase {
 /// What a deletion that is not an erasure does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "IterableContactDeletion")]
 pub enum ContactDeletion {
     /// Nothing.
     #[default]
@@ -207,6 +217,7 @@ pub enum ContactDeletion {
 /// How an emptied cart is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "IterableEmptyCart")]
 pub enum EmptyCart {
     /// As a cart without items.
     #[default]
@@ -220,6 +231,7 @@ pub enum EmptyCart {
 /// What a backfill does with something that can start journeys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "IterableBackfilled")]
 pub enum Backfilled {
     /// It is skipped as `backfill_quiet`.
     #[default]

@@ -96,6 +96,7 @@ pub struct Config {
 /// One custom field or attribute to pass on.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(rename = "CommercetoolsFieldMapping")]
 pub struct FieldMapping {
     /// Its name at the platform.
     pub field: String,
@@ -111,6 +112,7 @@ pub struct FieldMapping {
 /// What a configured field is read as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "CommercetoolsValueType")]
 pub enum ValueType {
     /// A truth value; also the words `true` and `false`.
     Boolean,
@@ -133,6 +135,7 @@ pub enum ValueType {
 /// Where the custom field of a [`ConsentRule`] is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "CommercetoolsConsentPlace")]
 pub enum ConsentPlace {
     /// On the customer.
     #[default]
@@ -155,6 +158,7 @@ pub enum ConsentPlace {
 /// An absent field is no entry at all: absence is never a yes and never a no.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "CommercetoolsConsentRule")]
 pub struct ConsentRule {
     /// The channel: `email`, `sms`, `push`, `whatsapp`, `post`, or a word of your own.
     pub channel: Channel,
