@@ -12,6 +12,9 @@ use crate::model::{Finding, FindingCode, Instant, Mode, Rejection};
 use crate::pipeline::{self, Checked, Draft, Layout, batch, intake};
 use crate::sources::{DecodeContext, Decoded, Fetch, Ignored, Source};
 
+/// More threads than this are a slip of the keyboard.
+const MOST_THREADS: usize = 256;
+
 /// Compiled options, for calling many times. Shareable between threads.
 pub struct Pipeline {
     source: Option<Box<dyn Source>>,
@@ -47,6 +50,8 @@ impl From<Format> for Layout {
 /// What one thread makes of its share of the input.
 #[derive(Default)]
 struct Share {
+    /// Positions taken: one a line, more for a line of several rows.
+    extent: u64,
     drafts: Vec<Draft>,
     checked: Vec<Checked>,
     rejected: Vec<Rejection>,
@@ -55,7 +60,15 @@ struct Share {
 }
 
 impl Share {
+    /// Adds the share of the lines behind.
     fn append(&mut self, mut other: Share) {
+        let first = self.extent;
+        other.drafts.iter_mut().for_each(|row| row.position += first);
+        other.checked.iter_mut().for_each(|row| row.position += first);
+        other.rejected.iter_mut().for_each(|row| row.position += first);
+        other.ignored.iter_mut().for_each(|row| row.position += first);
+        other.fetches.iter_mut().for_each(|row| row.position += first);
+        self.extent += other.extent;
         self.drafts.append(&mut other.drafts);
         self.checked.append(&mut other.checked);
         self.rejected.append(&mut other.rejected);
@@ -81,7 +94,7 @@ impl Pipeline {
             threads: match options.threads {
                 None => 1,
                 Some(0) => std::thread::available_parallelism().map_or(1, usize::from),
-                Some(threads) => threads,
+                Some(threads) => threads.min(MOST_THREADS),
             },
             resource: options.resource,
             validate: options.validate,
@@ -186,14 +199,11 @@ impl Pipeline {
             }
             rest = after;
         }
-        let mut position = context.position;
         let mut whole = Share::default();
         std::thread::scope(|scope| {
             let workers: Vec<_> = cuts
                 .into_iter()
                 .map(|cut| {
-                    let context = DecodeContext { position, ..context };
-                    position += memchr::memchr_iter(b'\n', cut).count() as u64;
                     scope.spawn(move || self.share(cut, Layout::Lines, &context, destination))
                 })
                 .collect();
@@ -210,9 +220,9 @@ impl Pipeline {
 
     fn share(&self, data: &[u8], layout: Layout, context: &DecodeContext<'_>, destination: Option<&dyn Destination>) -> Share {
         let mut decoded = Decoded::default();
-        intake::read(self.source.as_deref(), layout, data, context, &mut decoded);
+        let extent = intake::read(self.source.as_deref(), layout, data, context, &mut decoded);
         let judge = self.validate.context(context.observed_at);
-        let mut share = Share { rejected: decoded.rejected, ignored: decoded.ignored, fetches: decoded.fetches, ..Share::default() };
+        let mut share = Share { extent, rejected: decoded.rejected, ignored: decoded.ignored, fetches: decoded.fetches, ..Share::default() };
         for row in decoded.records {
             match pipeline::check(row, &judge) {
                 Err(rejection) => share.rejected.push(rejection),
