@@ -1234,7 +1234,7 @@ class PipelineOptions(TypedDict, total=False):
     source: SourceChoice | None
     """What the bytes come from. Without it, `validate` and `build` take canonical records."""
     threads: int | None
-    """Threads to spread NDJSON over; 1 unless given, 0 for one per core. The output does not depend on it."""
+    """Threads to spread NDJSON over; 1 unless given, 0 for one per core, at most 256. The output does not depend on it."""
     validate: ValidateConfig
     """Validation policy."""
 

@@ -40,7 +40,6 @@ pub fn schema() -> Vec<u8> {
     macro_rules! add { ($generator:ident: $($kind:ty),+ $(,)?) => { $( let _ = $generator.subschema_for::<$kind>(); )+ } }
     add!(taken:
         options::PipelineOptions,
-        options::SyncOptions,
         options::CallOptions,
         options::ReplayOptions,
         options::FlushOptions,

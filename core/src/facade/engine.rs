@@ -140,7 +140,7 @@ impl Engine {
         blocking(move || inner.store.purge(inner.started - inner.keep_keys)).await?;
         // What an earlier process accepted goes out without being asked for.
         if engine.waiting().await? > 0 {
-            engine.work(true);
+            engine.work_in_background();
         }
         Ok(engine)
     }
@@ -208,7 +208,7 @@ impl Engine {
             let chunk = rest.split_to(end);
             let layout = if lines { Layout::Lines } else { Layout::Json };
             let rows = if lines { memchr::memchr_iter(b'\n', &chunk).count() as u64 + u64::from(chunk.last() != Some(&b'\n')) } else { 0 };
-            let taken_rows = self.take(run, options, layout, position, chunk).await?.rows;
+            let taken_rows = self.take(run, options, layout, position, chunk, false).await?.rows;
             position += rows.max(taken_rows);
             self.inner.runs.set_positions(run, position);
             if !self.settle(run, BACKLOG).await {
@@ -230,10 +230,7 @@ impl Engine {
         let run = self.run_of(&mut options)?;
         let _leave = own.then(|| Leave { runs: &self.inner.runs, run: &run });
         let position = self.inner.runs.positions(&run);
-        let taken = self.take(&run, &options, options.format.into(), position, data).await?;
-        if taken.accepted > 0 {
-            self.work(true);
-        }
+        let taken = self.take(&run, &options, options.format.into(), position, data, true).await?;
         self.inner.runs.set_positions(&run, position + taken.rows);
         let receipt = Receipt {
             run: run.clone(),
@@ -285,7 +282,7 @@ impl Engine {
             if self.inner.runs.why_stopped().is_some() {
                 return false;
             }
-            self.work(false);
+            self.ensure_worker();
             self.inner.runs.some_settled(LOOK_AGAIN).await;
         }
     }
@@ -333,7 +330,7 @@ impl Engine {
                 if waiting == 0 || stopped.is_some() {
                     return Ok::<_, Error>(Flushed { waiting, stopped });
                 }
-                self.work(false);
+                self.ensure_worker();
                 self.inner.runs.some_settled(LOOK_AGAIN).await;
             }
         };
@@ -391,6 +388,7 @@ impl Engine {
         .await?;
         drop(turn);
         self.inner.runs.resumed();
+        self.inner.delivery.wake();
         self.settle(&run, 0).await;
         json(&self.finish(&run).await?, 2048)
     }
@@ -487,13 +485,15 @@ impl Engine {
         }
     }
 
-    /// Accepts one chunk: decided and committed when it returns.
-    async fn take(&self, run: &str, options: &CallOptions, layout: Layout, position: u64, data: Bytes) -> Result<Taken> {
+    /// Accepts one chunk: decided and committed when it returns, with delivery under way. What is accepted is seen to even
+    /// if the caller gives up while it is being committed.
+    async fn take(&self, run: &str, options: &CallOptions, layout: Layout, position: u64, data: Bytes, background: bool) -> Result<Taken> {
         let turn = self.inner.order.clone().lock_owned().await;
-        let inner = self.inner.clone();
+        let engine = self.clone();
         let (run, options) = (run.to_owned(), options.clone());
-        let taken = blocking(move || {
+        blocking(move || {
             let _turn = turn;
+            let inner = &engine.inner;
             let now = inner.clock.now();
             let mut taken = inner.desk.take(&data, &options, options.mode.unwrap_or(inner.mode), layout, position, now)?;
             for operation in &mut taken.acceptance.operations {
@@ -530,26 +530,38 @@ impl Engine {
                 }
             }
             taken.acceptance.operations.clear();
+            if taken.accepted > 0 {
+                match background {
+                    true => engine.work_in_background(),
+                    false => engine.work(),
+                }
+            }
             Ok(taken)
         })
-        .await?;
-        Ok(taken)
+        .await
     }
 
-    /// Wakes delivery, and starts it if it is not running. In the background it goes on when nothing waits, and sits an
-    /// outage out; in the foreground it ends with either, so that whoever waits gets an answer.
-    fn work(&self, background: bool) {
+    /// Has delivery look at once at what was accepted.
+    fn work(&self) {
+        self.ensure_worker();
+        self.inner.delivery.wake();
+    }
+
+    /// Has the background see to what was accepted: it goes on when nothing waits, and sits an outage out.
+    fn work_in_background(&self) {
+        self.inner.background.store(true, Ordering::SeqCst);
+        self.work();
+    }
+
+    /// Starts delivery if it is not running. In the foreground it ends when nothing waits or in an outage, so that whoever
+    /// waits gets an answer.
+    fn ensure_worker(&self) {
         let inner = &self.inner;
-        if background {
-            inner.background.store(true, Ordering::SeqCst);
-        }
         let mut worker = lock(&inner.worker);
         if worker.is_none() && !inner.closed.load(Ordering::SeqCst) {
             inner.runs.resumed();
             *worker = Some(tokio::spawn(send(inner.clone())));
         }
-        drop(worker);
-        inner.delivery.wake();
     }
 }
 
