@@ -201,12 +201,8 @@ impl Pipeline {
         }
         let mut whole = Share::default();
         std::thread::scope(|scope| {
-            let workers: Vec<_> = cuts
-                .into_iter()
-                .map(|cut| {
-                    scope.spawn(move || self.share(cut, Layout::Lines, &context, destination))
-                })
-                .collect();
+            let workers: Vec<_> =
+                cuts.into_iter().map(|cut| scope.spawn(move || self.share(cut, Layout::Lines, &context, destination))).collect();
             for worker in workers {
                 match worker.join() {
                     Ok(share) => whole.append(share),
@@ -222,7 +218,8 @@ impl Pipeline {
         let mut decoded = Decoded::default();
         let extent = intake::read(self.source.as_deref(), layout, data, context, &mut decoded);
         let judge = self.validate.context(context.observed_at);
-        let mut share = Share { extent, rejected: decoded.rejected, ignored: decoded.ignored, fetches: decoded.fetches, ..Share::default() };
+        let mut share =
+            Share { extent, rejected: decoded.rejected, ignored: decoded.ignored, fetches: decoded.fetches, ..Share::default() };
         for row in decoded.records {
             match pipeline::check(row, &judge) {
                 Err(rejection) => share.rejected.push(rejection),

@@ -114,8 +114,31 @@ impl Row<'_, '_> {
         if is_history(order) {
             self.mode = Mode::Backfill;
         }
-        self.emit_whole("order", &id, order, market, Body::Order(body), consents, findings);
+        let facts = facts(&body);
+        self.emit_whole("order", &id, order, market.clone(), Body::Order(body), consents, findings);
+        for fact in facts {
+            self.emit_fact(fact, order, &market);
+        }
         Ok(())
+    }
+
+    /// Tells what happened to an order since it was placed, to whom: the messages about it do not name the person.
+    fn emit_fact(&mut self, fact: Fact, order: &wire::Order<'_>, market: &Market) {
+        let mode = self.mode;
+        if fact.at.is_some_and(|at| self.observed_at.signed_duration_since(at) > NEWS) {
+            self.mode = Mode::Backfill;
+        }
+        let about = About {
+            kind: fact.kind,
+            id: &fact.resource,
+            version: order.version.filter(|_| fact.kind == "order"),
+            occurred_at: fact.at.or(at(order.last_modified_at)),
+            market: market.clone(),
+            identity: identity_of(order),
+            fact: &[fact.what, &fact.id],
+        };
+        self.emit(about, fact.body, Vec::new());
+        self.mode = mode;
     }
 
     /// The canonical order, not yet in an envelope.
@@ -493,6 +516,35 @@ impl Row<'_, '_> {
             attributes: Attributes::new(),
         }
     }
+}
+
+/// How long a parcel, return or refund is news. Later it is history: an order may be read again years after, because of a
+/// note somebody made on it, and nobody may be mailed then that it was sent.
+const NEWS: TimeDelta = TimeDelta::days(7);
+
+/// Something that happened to an order, with the key that a message about it has.
+struct Fact {
+    kind: &'static str,
+    resource: String,
+    what: &'static str,
+    id: String,
+    at: Option<crate::model::Instant>,
+    body: Body,
+}
+
+fn facts(order: &Order) -> Vec<Fact> {
+    let of_order = |what, id: &str, at, body| Fact { kind: "order", resource: order.id.clone(), what, id: id.to_owned(), at, body };
+    let mut facts = Vec::new();
+    facts.extend(order.shipments.iter().map(|one| of_order("shipment", &one.id, one.shipped_at, Body::Shipment(one.clone()))));
+    facts.extend(order.returns.iter().map(|one| of_order("return", &one.id, one.returned_at, Body::Return(one.clone()))));
+    facts.extend(order.refunds.iter().map(|one| {
+        let fact = of_order("refund", &one.id, Some(one.refunded_at), Body::Refund(one.clone()));
+        match &one.payment_id {
+            Some(payment) => Fact { kind: "payment", resource: payment.clone(), ..fact },
+            None => fact,
+        }
+    }));
+    facts
 }
 
 /// An order with what its envelope needs.
