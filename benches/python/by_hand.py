@@ -7,6 +7,7 @@ the same rules before anything is sent, floats only where Iterable's JSON wants 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from datetime import datetime, timezone
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -21,7 +22,15 @@ EMAIL = re.compile(
     r"(?=.{1,254}\Z)(?=[^@]{1,64}@)[^\s@()<>,;:\\\"\[\]]+@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}\Z"
 )
 LOCALE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*\Z")
-COUNTRY = re.compile(r"[A-Z]{2}\Z")
+COUNTRIES = frozenset(
+    """AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ CA CC CD CF
+    CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR GA GB GD GE GF GG GH GI
+    GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ
+    LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO
+    NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST
+    SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM
+    ZW""".split()
+)
 CURRENCIES = {"EUR": 2, "USD": 2, "GBP": 2, "CHF": 2, "SEK": 2, "PLN": 2, "JPY": 0, "KWD": 3}
 STATES = {"Open": "open", "Confirmed": "confirmed", "Complete": "complete", "Cancelled": "cancelled"}
 PAYMENT_STATES = {"BalanceDue": "balance_due", "Failed": "failed", "Pending": "pending", "CreditOwed": "credit_owed", "Paid": "paid"}
@@ -206,8 +215,10 @@ def check(order: Order, total: Decimal) -> None:
         raise Rejected("e-mail")
     if order.locale and not LOCALE.match(order.locale):
         raise Rejected("locale")
+    if order.country and order.country not in COUNTRIES:
+        raise Rejected("country")
     for address in (order.shipping_address, order.billing_address):
-        if address is not None and address.country and not COUNTRY.match(address.country):
+        if address is not None and address.country and address.country not in COUNTRIES:
             raise Rejected("country")
     if not order.line_items:
         raise Rejected("no lines")
@@ -284,8 +295,18 @@ def item(line: LineItem, locales: list[str], locale: str) -> dict[str, Any]:
     return {name: value for name, value in whole.items() if value is not None}
 
 
-def purchase(raw: bytes) -> bytes:
-    """The body of ``commerce/trackPurchase`` for an order as commercetools sends it."""
+def idempotency_key(*parts: str) -> str:
+    """One key for one purchase, however often it is heard."""
+    digest = hashlib.sha256()
+    for part in parts:
+        text = part.encode()
+        digest.update(len(text).to_bytes(8, "little"))
+        digest.update(text)
+    return digest.hexdigest()[:32]
+
+
+def purchase(raw: bytes) -> tuple[str, bytes]:
+    """Idempotency key and body of ``commerce/trackPurchase`` for an order as commercetools sends it."""
     order = _parse(raw)
     total = order.taxed_price.total_gross.amount if order.taxed_price else order.total_price.amount
     check(order, total)
@@ -321,18 +342,20 @@ def purchase(raw: bytes) -> bytes:
         "placedAt": placed.strftime("%Y-%m-%d %H:%M:%S +00:00"),
     }
     user = {"userId": order.customer_id} if order.customer_id else {"email": (order.customer_email or "").strip().lower()}
-    return orjson.dumps(
+    name = f"ct-order-{order.id}"
+    body = orjson.dumps(
         {
-            "id": f"ct-order-{order.id}",
+            "id": name,
             "createdAt": int(placed.timestamp()),
             "user": user,
             "items": [item(line, locales, locale) for line in order.line_items],
             "total": float(total),
-            "dataFields": {name: value for name, value in fields.items() if value is not None},
+            "dataFields": {field: value for field, value in fields.items() if value is not None},
         }
     )
+    return idempotency_key("iterable", "commercetools", "fernweh", name), body
 
 
-def lines(raw: bytes) -> list[bytes]:
+def lines(raw: bytes) -> list[tuple[str, bytes]]:
     """The same for NDJSON."""
     return [purchase(line) for line in raw.splitlines() if line]

@@ -9,7 +9,7 @@ use super::options::{Format, PipelineOptions, parse};
 use crate::destinations::{Destination, Method, Operation};
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Finding, FindingCode, Instant, Mode, Rejection};
-use crate::pipeline::{self, Checked, Draft, Layout, batch, intake};
+use crate::pipeline::{self, Checked, Draft, Layout, Refused, batch, intake};
 use crate::sources::{DecodeContext, Decoded, Fetch, Ignored, Source};
 
 /// More threads than this are a slip of the keyboard.
@@ -222,7 +222,8 @@ impl Pipeline {
             Share { extent, rejected: decoded.rejected, ignored: decoded.ignored, fetches: decoded.fetches, ..Share::default() };
         for row in decoded.records {
             match pipeline::check(row, &judge) {
-                Err(rejection) => share.rejected.push(rejection),
+                Err(Refused::Nameless(_, fetch)) if destination.is_some() => share.fetches.push(fetch),
+                Err(refused) => share.rejected.push(refused.into_rejection()),
                 Ok(checked) => match destination {
                     None => share.checked.push(checked),
                     Some(destination) => match pipeline::draft(checked.position, &checked.record, checked.findings, destination, &judge) {

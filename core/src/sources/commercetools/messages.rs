@@ -15,7 +15,7 @@ use crate::model::{
     AttributeValue, Attributes, Body, CategoryDeleted, ContactDeleted, Event, EventName, Identity, Market, ProductDeleted, ResourceRef,
     VariantRef,
 };
-use crate::sources::{DecodedRecord, Fetch, Ignored};
+use crate::sources::{Fetch, Ignored};
 
 /// What a message type means to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,15 +193,6 @@ pub(super) fn unwrap_transport(transport: &wire::Transport<'_>) -> Option<String
     }
 }
 
-/// Whether a record is about an order that exists already, and so about whoever placed it.
-fn follows_an_order(body: &Body) -> bool {
-    match body {
-        Body::Refund(_) | Body::Return(_) | Body::Shipment(_) => true,
-        Body::Event(event) => event.order_id.is_some(),
-        _ => false,
-    }
-}
-
 /// What a message ends as, when not as records.
 enum Other {
     Ignored(String, bool),
@@ -214,17 +205,7 @@ impl Row<'_, '_> {
         let before = self.out.records.len();
         self.sequence = message.sequence_number;
         match self.dispatch(message)? {
-            None if self.out.records.len() > before => {
-                // The message tells what happened to an order or payment, but not to whom. Nobody can be told without that,
-                // so it leads to the resource that knows.
-                let nameless = |row: &DecodedRecord| row.record.envelope.identity.is_empty() && follows_an_order(&row.record.body);
-                if self.out.records[before..].iter().all(nameless) {
-                    let resource = resource(message)?;
-                    self.out.records.truncate(before);
-                    let reason = message_kind(message).unwrap_or("message").to_owned();
-                    self.out.fetches.push(Fetch { position: self.position, resource, reason });
-                }
-            }
+            None if self.out.records.len() > before => {}
             None => self.ignore(message_kind(message).unwrap_or("message").to_owned(), true),
             Some(Other::Ignored(what, known)) => self.ignore(what, known),
             Some(Other::Fetch(resource, reason)) => self.out.fetches.push(Fetch { position: self.position, resource, reason }),
