@@ -1739,7 +1739,7 @@ export interface PipelineOptions {
    */
   source?: SourceChoice | null;
   /**
-   * Threads to spread NDJSON over; 1 unless given, 0 for one per core. The output does not depend on it.
+   * Threads to spread NDJSON over; 1 unless given, 0 for one per core, at most 256. The output does not depend on it.
    */
   threads?: number | null;
   /**

@@ -11,7 +11,7 @@ use crate::decide::{self, ConsentConfig, Decision, consent};
 use crate::destinations::{Destination, Operation, Skip};
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Body, Channel, ConsentStatus, Instant, Mode, Record, Rejection, SkipReason};
-use crate::pipeline::{self, Draft, Layout, intake};
+use crate::pipeline::{self, Draft, Layout, Refused, intake};
 use crate::sources::{DecodeContext, Decoded, Fetch, Ignored, Source};
 use crate::state::{Acceptance, ConsentRow, DeadLetter, KeyStatus, Known, NewOperation, StateStore, Subject};
 
@@ -46,7 +46,8 @@ impl Taken {
         for finding in &self.findings {
             *findings.entry(finding.code.name()).or_default() += 1;
         }
-        let refused: HashSet<u64> = self.rejected.iter().map(|row| row.position).collect();
+        let fetched = self.fetches.iter().map(|fetch| fetch.position);
+        let refused: HashSet<u64> = self.rejected.iter().map(|row| row.position).chain(fetched).collect();
         let mut record_rows: Vec<u64> = self.record_rows.iter().copied().filter(|position| !refused.contains(position)).collect();
         record_rows.dedup();
         Intaken {
@@ -123,7 +124,8 @@ impl Desk {
             }
             match pipeline::check(row, &judge) {
                 Ok(row) => checked.push(row),
-                Err(rejection) => taken.rejected.push(rejection),
+                Err(Refused::Nameless(_, fetch)) => taken.fetches.push(fetch),
+                Err(refused) => taken.rejected.push(refused.into_rejection()),
             }
         }
         let people: Vec<Vec<String>> = checked.iter().map(|row| self.people(&row.record)).collect();
@@ -162,8 +164,8 @@ impl Desk {
             let row = crate::sources::DecodedRecord { position: place, record, findings: Vec::new() };
             let mut row = match pipeline::check(row, &judge) {
                 Ok(row) => row,
-                Err(rejection) => {
-                    redraft.intaken.rejected.push(rejection);
+                Err(refused) => {
+                    redraft.intaken.rejected.push(refused.into_rejection());
                     continue;
                 }
             };
@@ -313,6 +315,7 @@ impl Desk {
         for Pending { draft, record } in pending {
             let position = draft.position;
             located(position, draft.findings, &mut taken.findings);
+            taken.acceptance.withheld.extend(draft.withheld.iter().map(|key| key.as_str().to_owned()));
             for skip in draft.skipped {
                 taken.skip(position, skip);
             }
@@ -322,7 +325,7 @@ impl Desk {
                 seen.cover(&operation, &mut known);
                 let null_clears =
                     self.destination.capabilities().endpoint(&operation.endpoint).is_some_and(|endpoint| endpoint.null_clears);
-                match decide::decide(&operation, &known, null_clears)? {
+                match decide::decide(&operation, &known, draft.mode, null_clears)? {
                     Decision::Skip(skip) => {
                         if let (SkipReason::Unchanged, Some(version)) = (skip.reason, operation.version) {
                             taken.acceptance.versions.push((operation.entity.clone(), version));

@@ -93,7 +93,7 @@ pub struct PipelineOptions {
     /// Rows above this size are rejected unread; 16 MiB unless given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_record_bytes: Option<usize>,
-    /// Threads to spread NDJSON over; 1 unless given, 0 for one per core. The output does not depend on it.
+    /// Threads to spread NDJSON over; 1 unless given, 0 for one per core, at most 256. The output does not depend on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
 }

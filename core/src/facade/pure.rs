@@ -1,18 +1,19 @@
 //! `normalize`, `validate`, `build`: no state, no network, no clock but the one given.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use super::answers::{Normalized, RecordFinding, RecordSkip, ValidationReport};
 use super::options::{Format, PipelineOptions, parse};
 use crate::destinations::{Destination, Method, Operation};
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Finding, FindingCode, Instant, Mode, Rejection};
-use crate::pipeline::{self, Checked, Draft, Layout, batch, intake};
+use crate::pipeline::{self, Checked, Draft, Layout, Refused, batch, intake};
 use crate::sources::{DecodeContext, Decoded, Fetch, Ignored, Source};
+
+/// More threads than this are a slip of the keyboard.
+const MOST_THREADS: usize = 256;
 
 /// Compiled options, for calling many times. Shareable between threads.
 pub struct Pipeline {
@@ -49,6 +50,8 @@ impl From<Format> for Layout {
 /// What one thread makes of its share of the input.
 #[derive(Default)]
 struct Share {
+    /// Positions taken: one a line, more for a line of several rows.
+    extent: u64,
     drafts: Vec<Draft>,
     checked: Vec<Checked>,
     rejected: Vec<Rejection>,
@@ -57,7 +60,15 @@ struct Share {
 }
 
 impl Share {
+    /// Adds the share of the lines behind.
     fn append(&mut self, mut other: Share) {
+        let first = self.extent;
+        other.drafts.iter_mut().for_each(|row| row.position += first);
+        other.checked.iter_mut().for_each(|row| row.position += first);
+        other.rejected.iter_mut().for_each(|row| row.position += first);
+        other.ignored.iter_mut().for_each(|row| row.position += first);
+        other.fetches.iter_mut().for_each(|row| row.position += first);
+        self.extent += other.extent;
         self.drafts.append(&mut other.drafts);
         self.checked.append(&mut other.checked);
         self.rejected.append(&mut other.rejected);
@@ -83,7 +94,7 @@ impl Pipeline {
             threads: match options.threads {
                 None => 1,
                 Some(0) => std::thread::available_parallelism().map_or(1, usize::from),
-                Some(threads) => threads,
+                Some(threads) => threads.min(MOST_THREADS),
             },
             resource: options.resource,
             validate: options.validate,
@@ -188,17 +199,10 @@ impl Pipeline {
             }
             rest = after;
         }
-        let mut position = context.position;
         let mut whole = Share::default();
         std::thread::scope(|scope| {
-            let workers: Vec<_> = cuts
-                .into_iter()
-                .map(|cut| {
-                    let context = DecodeContext { position, ..context };
-                    position += memchr::memchr_iter(b'\n', cut).count() as u64;
-                    scope.spawn(move || self.share(cut, Layout::Lines, &context, destination))
-                })
-                .collect();
+            let workers: Vec<_> =
+                cuts.into_iter().map(|cut| scope.spawn(move || self.share(cut, Layout::Lines, &context, destination))).collect();
             for worker in workers {
                 match worker.join() {
                     Ok(share) => whole.append(share),
@@ -212,12 +216,14 @@ impl Pipeline {
 
     fn share(&self, data: &[u8], layout: Layout, context: &DecodeContext<'_>, destination: Option<&dyn Destination>) -> Share {
         let mut decoded = Decoded::default();
-        intake::read(self.source.as_deref(), layout, data, context, &mut decoded);
+        let extent = intake::read(self.source.as_deref(), layout, data, context, &mut decoded);
         let judge = self.validate.context(context.observed_at);
-        let mut share = Share { rejected: decoded.rejected, ignored: decoded.ignored, fetches: decoded.fetches, ..Share::default() };
+        let mut share =
+            Share { extent, rejected: decoded.rejected, ignored: decoded.ignored, fetches: decoded.fetches, ..Share::default() };
         for row in decoded.records {
             match pipeline::check(row, &judge) {
-                Err(rejection) => share.rejected.push(rejection),
+                Err(Refused::Nameless(_, fetch)) if destination.is_some() => share.fetches.push(fetch),
+                Err(refused) => share.rejected.push(refused.into_rejection()),
                 Ok(checked) => match destination {
                     None => share.checked.push(checked),
                     Some(destination) => match pipeline::draft(checked.position, &checked.record, checked.findings, destination, &judge) {
@@ -318,9 +324,9 @@ pub(super) fn internal(error: serde_json::Error) -> Error {
 
 /// A body as it is, for answers that carry one.
 #[cfg(feature = "delivery")]
-pub(super) fn raw(body: &[u8]) -> Result<Box<RawValue>> {
-    let text = if body.is_empty() { Cow::Borrowed("null") } else { String::from_utf8_lossy(body) };
-    RawValue::from_string(text.into_owned()).map_err(internal)
+pub(super) fn raw(body: &[u8]) -> Result<Box<serde_json::value::RawValue>> {
+    let text = if body.is_empty() { "null".into() } else { String::from_utf8_lossy(body) };
+    serde_json::value::RawValue::from_string(text.into_owned()).map_err(internal)
 }
 
 /// [`Pipeline::normalize`] in one call.

@@ -3,6 +3,7 @@
 use serde_json::value::RawValue;
 
 use crate::model::{FindingCode, Record};
+use crate::sources::split::{End, value_end};
 use crate::sources::{DecodeContext, Decoded, DecodedRecord, Source};
 
 /// How rows are laid out in the bytes.
@@ -25,28 +26,39 @@ impl Layout {
             Layout::Json => false,
             Layout::Lines => true,
             Layout::Auto => {
-                let data = data.trim_ascii_start();
+                let data = unmarked(data).trim_ascii_start();
                 let Some(end) = memchr::memchr(b'\n', data) else { return false };
                 let first = data[..end].trim_ascii_end();
-                let next = data[end..].trim_ascii_start().first();
+                // Only what stands in the first line counts: a broken second one must not make one document of them all.
                 matches!((first.first(), first.last()), (Some(b'{'), Some(b'}')) | (Some(b'['), Some(b']')))
-                    && matches!(next, Some(b'{' | b'['))
+                    && value_end(first, 0) == End::At(first.len())
+                    && !data[end..].trim_ascii().is_empty()
             }
         }
     }
 }
 
-/// Reads one document, or many lines. Positions are line numbers for lines, else what the source counts.
-pub fn read(source: Option<&dyn Source>, layout: Layout, data: &[u8], context: &DecodeContext<'_>, out: &mut Decoded) {
+/// Reads one document, or many lines, and answers the position behind the last row. Positions are line numbers for lines,
+/// else what the source counts.
+pub fn read(source: Option<&dyn Source>, layout: Layout, data: &[u8], context: &DecodeContext<'_>, out: &mut Decoded) -> u64 {
+    let data = unmarked(data);
     if layout.is_lines(data) {
-        lines(source, data, context, out);
+        lines(source, data, context, out)
     } else {
+        let before = out.rows;
         document(source, data, context, out);
+        context.position + (out.rows - before)
     }
 }
 
-/// Reads lines. A blank line is no row but counts for positions, so that a position is always a line number.
-pub fn lines(source: Option<&dyn Source>, data: &[u8], context: &DecodeContext<'_>, out: &mut Decoded) {
+/// The bytes without the mark that some editors and exports put in front of UTF-8.
+fn unmarked(data: &[u8]) -> &[u8] {
+    data.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(data)
+}
+
+/// Reads lines. A blank line is no row but counts for positions, so that a position is a line number; a line that holds
+/// several rows, such as a page, pushes those behind it on, so that no two rows share a position.
+pub fn lines(source: Option<&dyn Source>, data: &[u8], context: &DecodeContext<'_>, out: &mut Decoded) -> u64 {
     let mut context = *context;
     let mut rest = data;
     while !rest.is_empty() {
@@ -54,12 +66,14 @@ pub fn lines(source: Option<&dyn Source>, data: &[u8], context: &DecodeContext<'
             Some(end) => (&rest[..end], &rest[end + 1..]),
             None => (rest, &rest[rest.len()..]),
         };
+        let before = out.rows;
         if !line.trim_ascii().is_empty() {
             document(source, line, &context, out);
         }
-        context.position += 1;
+        context.position += (out.rows - before).max(1);
         rest = after;
     }
+    context.position
 }
 
 fn document(source: Option<&dyn Source>, data: &[u8], context: &DecodeContext<'_>, out: &mut Decoded) {
@@ -116,14 +130,16 @@ fn canonical(data: &[u8], context: &DecodeContext<'_>, out: &mut Decoded) {
         }
         match serde_json::from_str::<Record>(raw.get()) {
             Ok(record) => out.records.push(DecodedRecord { position, record, findings: Vec::new() }),
-            Err(_) => {
+            Err(error) => {
+                // What lies inside of a text, such as half of a surrogate pair, shows only where the text is read.
+                let code = if error.is_syntax() { FindingCode::RecordInvalidJson } else { FindingCode::RecordMalformed };
                 // Read again, slowly, for the place of the fault.
                 let mut reader = serde_json::Deserializer::from_str(raw.get());
                 let (pointer, message) = match serde_path_to_error::deserialize::<_, Record>(&mut reader) {
                     Ok(_) => (String::new(), "the record cannot be read".to_owned()),
                     Err(error) => (crate::sources::pointer(error.path()), shape(error.inner())),
                 };
-                out.reject(position, None, FindingCode::RecordMalformed, pointer, message);
+                out.reject(position, None, code, pointer, message);
             }
         }
     }
@@ -156,6 +172,9 @@ mod tests {
             ("{\n  \"a\": 1\n}\n", false),
             ("[{\"a\":1},\n{\"a\":2}]", false),
             ("[\n{\"a\":1},\n{\"a\":2}\n]", false),
+            ("{\"a\":1}\nnot json\n{\"a\":2}", true),
+            ("{\"a\":{\"b\":1}\n}", false),
+            ("\u{feff}{\"a\":1}\n{\"a\":2}", true),
             ("", false),
         ] {
             assert_eq!(Layout::Auto.is_lines(text.as_bytes()), lines, "{text:?}");
