@@ -29,7 +29,7 @@ python="$PWD/target/venv/bin/python"
 "$python" bindings-python/scripts/generate_types.py --check
 "$python" -m mypy
 "$python" -m pyright --warnings
-"$python" -m mypy.stubtest cartwire --ignore-missing-stub
+"$python" -m mypy.stubtest cartwire._cartwire
 "$python" -m pytest --quiet tests/python
 
 step "node: addon, types, tests, package into a clean folder"

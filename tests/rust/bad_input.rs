@@ -90,11 +90,8 @@ fn run_with(source: bool, extra: &Value, data: &[u8]) -> Outcome {
     if source {
         let answer: Value = serde_json::from_slice(&pipeline.normalize(data).unwrap()).unwrap();
         let read: BTreeSet<u64> = answer["positions"].as_array().unwrap().iter().map(|position| position.as_u64().unwrap()).collect();
-        let normalized = Outcome {
-            passed: read,
-            rejected: rejected(&answer),
-            aside: &positions(&answer["ignored"]) | &positions(&answer["fetches"]),
-        };
+        let normalized =
+            Outcome { passed: read, rejected: rejected(&answer), aside: &positions(&answer["ignored"]) | &positions(&answer["fetches"]) };
         assert_eq!(normalized.rows(), built.rows(), "{normalized:?} {built:?}");
         let unread = built.rejected.iter().filter(|(_, code, _)| code.starts_with("record."));
         assert!(unread.eq(normalized.rejected.iter()), "{normalized:?} {built:?}");
@@ -138,8 +135,18 @@ fn a_broken_row_is_named_and_its_neighbours_come_out() {
     let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
     let cases: Vec<(&str, Vec<u8>, &str, &str)> = vec![
         // Wrong types.
-        ("total is text", text(with(r#"{"type":"centPrecision","currencyCode":"EUR","centAmount":1990,"fractionDigits":2}"#, "\"19.90\"")), "record.malformed", "/totalPrice"),
-        ("lines are an object", text(with("\"lineItems\":[{", "\"lineItems\":{\"0\":{").replacen("}}],\"custom\"", "}}},\"custom\"", 1)), "record.malformed", "/lineItems"),
+        (
+            "total is text",
+            text(with(r#"{"type":"centPrecision","currencyCode":"EUR","centAmount":1990,"fractionDigits":2}"#, "\"19.90\"")),
+            "record.malformed",
+            "/totalPrice",
+        ),
+        (
+            "lines are an object",
+            text(with("\"lineItems\":[{", "\"lineItems\":{\"0\":{").replacen("}}],\"custom\"", "}}},\"custom\"", 1)),
+            "record.malformed",
+            "/lineItems",
+        ),
         ("quantity is text", text(with("\"quantity\":1", "\"quantity\":\"1\"")), "record.malformed", "/lineItems/0/quantity"),
         ("quantity is a fraction", text(with("\"quantity\":1", "\"quantity\":1.5")), "record.malformed", "/lineItems/0/quantity"),
         ("id is a number", text(with("\"o1\"", "1")), "record.malformed", "/id"),
@@ -161,7 +168,12 @@ fn a_broken_row_is_named_and_its_neighbours_come_out() {
         ("bad UTF-8 where it is read", invalid("\"A-1\"", b"\"A-\xff\""), "record.invalid_utf8", ""),
         ("bad UTF-8 where nobody reads", invalid("\"unknownToUs\":1", b"\"unknownToUs\":\"\xc3\x28\""), "record.invalid_utf8", ""),
         // Nesting.
-        ("deep where it is read", text(with(cent, &format!("\"centAmount\":{}", deep(10_000)))), "record.malformed", "/totalPrice/centAmount"),
+        (
+            "deep where it is read",
+            text(with(cent, &format!("\"centAmount\":{}", deep(10_000)))),
+            "record.malformed",
+            "/totalPrice/centAmount",
+        ),
         ("deep as a whole", text(deep(10_000)), "record.unsupported", ""),
         // No records at all.
         ("a number", b"17".to_vec(), "record.unsupported", ""),
@@ -230,7 +242,8 @@ fn fifty_megabytes_are_refused_at_once_and_neighbours_come_out() {
         assert_eq!(rejected(&plan), [(1, "record.too_large".to_owned(), String::new())], "{layout}");
         assert_eq!(plan["requests"].as_array().unwrap().len(), 2, "{layout}");
     }
-    let small = run_with(true, &json!({"max_record_bytes": 2_000}), format!("[{},{}]", order(1), with("yes", &"x".repeat(2_000))).as_bytes());
+    let small =
+        run_with(true, &json!({"max_record_bytes": 2_000}), format!("[{},{}]", order(1), with("yes", &"x".repeat(2_000))).as_bytes());
     assert_eq!((small.rows(), small.rejections()), (2, vec![(1, "record.too_large", "")]));
 }
 
@@ -313,7 +326,11 @@ fn canonical_records_are_read_as_carefully() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    let outcome = run_with(false, &json!({"max_record_bytes": good.len()}), format!("[{good},{good} ,{}]", good.replace("mara", "mara.mara")).as_bytes());
+    let outcome = run_with(
+        false,
+        &json!({"max_record_bytes": good.len()}),
+        format!("[{good},{good} ,{}]", good.replace("mara", "mara.mara")).as_bytes(),
+    );
     assert_eq!((outcome.rows(), outcome.rejections()), (3, vec![(2, "record.too_large", "")]));
     let outcome = run_with(false, &json!({}), b"");
     assert_eq!(outcome.rejections(), [(0, "record.truncated", "")]);

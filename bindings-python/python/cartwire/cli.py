@@ -169,11 +169,11 @@ def _leave(number: int, frame: object) -> None:
 def _sandbox(arguments: argparse.Namespace) -> int:
     options = json.loads(arguments.options) if arguments.options else {}
     with Sandbox(**options) as sandbox:
-        print(f"iterable {sandbox.url('iterable')}", flush=True)
-        print("Ctrl-C stops it", file=sys.stderr, flush=True)
         # Supervisors stop with SIGTERM; both leave through the context manager.
         signal.signal(signal.SIGTERM, _leave)
         try:
+            print(f"iterable {sandbox.url('iterable')}", flush=True)
+            print("Ctrl-C stops it", file=sys.stderr, flush=True)
             while True:
                 time.sleep(1)
         except KeyboardInterrupt:

@@ -11,16 +11,12 @@ from typing import Any, Literal, TypeAlias, TypedDict
 __all__ = [
     "Address",
     "AttributeValue",
-    "Backfilled",
     "Body",
     "BooleanAttributeValue",
     "CallOptions",
     "Cart",
     "CartBody",
     "CartState",
-    "CatalogLayout",
-    "CatalogWrite",
-    "Catalogs",
     "Category",
     "CategoryBody",
     "CategoryDeleted",
@@ -28,23 +24,22 @@ __all__ = [
     "CategoryRef",
     "Channel",
     "CheckReport",
+    "CommercetoolsConsentPlace",
+    "CommercetoolsConsentRule",
+    "CommercetoolsFieldMapping",
     "CommercetoolsSourceConfig",
+    "CommercetoolsValueType",
     "Consent",
     "ConsentConfig",
-    "ConsentPlace",
     "ConsentRule",
-    "ConsentRule2",
     "ConsentStatus",
-    "ConsentTarget",
     "Contact",
     "ContactBody",
     "ContactDeleted",
     "ContactDeletedBody",
-    "ContactDeletion",
     "CorrelationId",
     "Coupon",
     "Currency",
-    "DataCenter",
     "DateAttributeValue",
     "DateTimeAttributeValue",
     "DecimalAttributeValue",
@@ -52,15 +47,12 @@ __all__ = [
     "Discount",
     "DiscountKind",
     "Durability",
-    "EmptyCart",
     "EndpointCounts",
     "Envelope",
-    "Erase",
     "Event",
     "EventBody",
     "EventName",
     "Fetch",
-    "FieldMapping",
     "Finding",
     "FindingCode",
     "Fix",
@@ -75,7 +67,19 @@ __all__ = [
     "Ignored",
     "Image",
     "IntegerAttributeValue",
+    "IterableBackfilled",
+    "IterableCatalogLayout",
+    "IterableCatalogWrite",
+    "IterableCatalogs",
+    "IterableConsentTarget",
+    "IterableContactDeletion",
+    "IterableDataCenter",
     "IterableDestinationConfig",
+    "IterableEmptyCart",
+    "IterableErase",
+    "IterablePolicy",
+    "IterableSubscriptions",
+    "IterableWrite",
     "Letter",
     "LetterFilter",
     "LineItem",
@@ -130,8 +134,6 @@ __all__ = [
     "SourceChoice",
     "SourceConfig",
     "Stock",
-    "SubscriptionPolicy",
-    "Subscriptions",
     "SyncOptions",
     "TaxLine",
     "TextAttributeValue",
@@ -139,10 +141,8 @@ __all__ = [
     "ValidateConfig",
     "ValidatePolicy",
     "ValidationReport",
-    "ValueType",
     "Variant",
     "VariantRef",
-    "Write",
 ]
 
 
@@ -249,15 +249,6 @@ class CartBody(Cart):
     type: Literal["cart"]
 
 
-class Catalogs(TypedDict, total=False):
-    """Names of the catalogs."""
-
-    categories: str | None
-    """Catalog of the categories. Default: none, categories are skipped."""
-    products: str | None
-    """Catalog of the products. Default: none, products are skipped."""
-
-
 class _Category(TypedDict):
     """What is always there in `Category`."""
 
@@ -338,6 +329,76 @@ class CheckReport(TypedDict):
     """HTTP status of the answer; 0 for none."""
 
 
+class _CommercetoolsConsentRule(TypedDict):
+    """What is always there in `CommercetoolsConsentRule`."""
+
+    channel: Channel
+    """The channel: `email`, `sms`, `push`, `whatsapp`, `post`, or a word of your own."""
+
+
+class CommercetoolsConsentRule(_CommercetoolsConsentRule, total=False):
+    """How one channel's permission is read from custom fields.
+
+    | custom field | settings | reading |
+    |---|---|---|
+    | Boolean | `field` | true is a yes, false is a no; `invert` for fields such as `unsubscribed` |
+    | Enum, String | `field`, `granted`, `denied`, `pending` | the word's list; a word in none is unknown |
+    | Set of Enum or String | `field`, `member` | containing `member` (default: the channel's name) is a yes, not containing it a no |
+    | `DateTime` | `granted_at_field`, `denied_at_field` | the newer one counts, with its time; a tie is a no |
+
+    An absent field is no entry at all: absence is never a yes and never a no.
+    """
+
+    at_field: str | None
+    """Field with the instant the state was set. The platform keeps none; without it the consent has no time, because the
+    time of the last change of the resource says nothing about it.
+    """
+    denied: list[str]
+    """Words that mean no."""
+    denied_at_field: str | None
+    """Field with the instant of a no."""
+    evidence_field: str | None
+    """Field with the proof, such as an IP address or the version of the text."""
+    field: str | None
+    """Field with the state."""
+    granted: list[str]
+    """Words that mean yes."""
+    granted_at_field: str | None
+    """Field with the instant of a yes."""
+    invert: bool
+    """A true value means no. Default: false."""
+    member: str | None
+    """The member of a set that means yes. Default: the channel's name."""
+    on: CommercetoolsConsentPlace
+    """Where the field is. Default: `customer`."""
+    pending: list[str]
+    """Words that mean asked but not confirmed."""
+    source_field: str | None
+    """Field that says where it was given."""
+
+
+_CommercetoolsFieldMappingWords = TypedDict(
+    '_CommercetoolsFieldMappingWords',
+    {
+        # Its name from here on; the same unless given.
+        'as': 'str | None',
+    },
+    total=False,
+)
+"""One custom field or attribute to pass on."""
+
+
+class CommercetoolsFieldMapping(_CommercetoolsFieldMappingWords, total=False):
+    """One custom field or attribute to pass on."""
+
+    field: str
+    """Its name at the platform."""
+    type: CommercetoolsValueType | None
+    """What to read it as; what its JSON shows unless given. A value that is not of the type is left out and reported,
+    because destinations lock a field to one type.
+    """
+
+
 class _CommercetoolsSourceConfig(TypedDict):
     """What is always there in `CommercetoolsSourceConfig`."""
 
@@ -347,23 +408,23 @@ class _CommercetoolsSourceConfig(TypedDict):
 class CommercetoolsSourceConfig(_CommercetoolsSourceConfig, total=False):
     """commercetools Composable Commerce."""
 
-    attributes: list[FieldMapping]
+    attributes: list[CommercetoolsFieldMapping]
     """Attributes of products and variants to pass on, also on lines."""
     brand_attribute: str | None
     """Attribute that holds the brand."""
-    cart_fields: list[FieldMapping]
+    cart_fields: list[CommercetoolsFieldMapping]
     """Custom fields of carts to pass on."""
     cart_url: str | None
     """Page that brings a shopper back to a cart: `{id}`, `{key}`, `{locale}`, `{language}`, `{country}`, `{store}`."""
-    category_fields: list[FieldMapping]
+    category_fields: list[CommercetoolsFieldMapping]
     """Custom fields of categories to pass on."""
     category_url: str | None
     """Category page: `{slug}`, `{id}`, `{key}`, `{locale}`, `{language}`, `{country}`, `{store}`."""
     channel: str | None
     """Channel id or key of the price and the stock to pick."""
-    consents: list[ConsentRule]
+    consents: list[CommercetoolsConsentRule]
     """Where permission is kept. The platform has no field of its own for it, so nothing is a consent that is not named here."""
-    contact_fields: list[FieldMapping]
+    contact_fields: list[CommercetoolsFieldMapping]
     """Custom fields of customers to pass on."""
     country: str | None
     """Country (ISO 3166-1 alpha-2) of the price to pick."""
@@ -375,11 +436,11 @@ class CommercetoolsSourceConfig(_CommercetoolsSourceConfig, total=False):
     """Customer group id or key of the price to pick."""
     fallback_locales: list[str]
     """Locales to try, in order, where a text has none of the wanted one."""
-    line_fields: list[FieldMapping]
+    line_fields: list[CommercetoolsFieldMapping]
     """Custom fields of lines and custom lines to pass on."""
     locale: str | None
     """Locale (BCP 47) of texts where the cart, order or customer has none, and of the catalogue."""
-    order_fields: list[FieldMapping]
+    order_fields: list[CommercetoolsFieldMapping]
     """Custom fields of orders to pass on."""
     order_url: str | None
     """Order page: `{id}`, `{number}`, `{locale}`, `{language}`, `{country}`, `{store}`."""
@@ -426,74 +487,8 @@ class ConsentConfig(TypedDict, total=False):
     """Record kinds that are only sent to people whose consent for `require_channel` is granted, such as
     `["cart", "event"]`. Contacts cannot be listed: a person must be known to be left alone.
     """
-    rule: ConsentRule2
+    rule: ConsentRule
     """Who is right when the shop and what is remembered differ."""
-
-
-class _ConsentRule(TypedDict):
-    """What is always there in `ConsentRule`."""
-
-    channel: Channel
-    """The channel: `email`, `sms`, `push`, `whatsapp`, `post`, or a word of your own."""
-
-
-class ConsentRule(_ConsentRule, total=False):
-    """How one channel's permission is read from custom fields.
-
-    | custom field | settings | reading |
-    |---|---|---|
-    | Boolean | `field` | true is a yes, false is a no; `invert` for fields such as `unsubscribed` |
-    | Enum, String | `field`, `granted`, `denied`, `pending` | the word's list; a word in none is unknown |
-    | Set of Enum or String | `field`, `member` | containing `member` (default: the channel's name) is a yes, not containing it a no |
-    | `DateTime` | `granted_at_field`, `denied_at_field` | the newer one counts, with its time; a tie is a no |
-
-    An absent field is no entry at all: absence is never a yes and never a no.
-    """
-
-    at_field: str | None
-    """Field with the instant the state was set. The platform keeps none; without it the consent has no time, because the
-    time of the last change of the resource says nothing about it.
-    """
-    denied: list[str]
-    """Words that mean no."""
-    denied_at_field: str | None
-    """Field with the instant of a no."""
-    evidence_field: str | None
-    """Field with the proof, such as an IP address or the version of the text."""
-    field: str | None
-    """Field with the state."""
-    granted: list[str]
-    """Words that mean yes."""
-    granted_at_field: str | None
-    """Field with the instant of a yes."""
-    invert: bool
-    """A true value means no. Default: false."""
-    member: str | None
-    """The member of a set that means yes. Default: the channel's name."""
-    on: ConsentPlace
-    """Where the field is. Default: `customer`."""
-    pending: list[str]
-    """Words that mean asked but not confirmed."""
-    source_field: str | None
-    """Field that says where it was given."""
-
-
-class _ConsentTarget(TypedDict):
-    """What is always there in `ConsentTarget`."""
-
-    message_type: int
-    """Id of the message type."""
-    policy: SubscriptionPolicy
-    """The message type's subscription policy. No default: taking one for the other turns silence into a yes."""
-
-
-class ConsentTarget(_ConsentTarget, total=False):
-    """Where the permission of one channel is kept at Iterable."""
-
-    channel: int | None
-    """Id of the message channel it belongs to, so that a person who left the whole channel is never subscribed again.
-    Default: none, and only the message type is looked at.
-    """
 
 
 class Contact(TypedDict, total=False):
@@ -714,28 +709,6 @@ class Fetch(TypedDict):
     """What to fetch."""
 
 
-_FieldMappingWords = TypedDict(
-    '_FieldMappingWords',
-    {
-        # Its name from here on; the same unless given.
-        'as': 'str | None',
-    },
-    total=False,
-)
-"""One custom field or attribute to pass on."""
-
-
-class FieldMapping(_FieldMappingWords, total=False):
-    """One custom field or attribute to pass on."""
-
-    field: str
-    """Its name at the platform."""
-    type: ValueType | None
-    """What to read it as; what its JSON shows unless given. A value that is not of the type is left out and reported,
-    because destinations lock a field to one type.
-    """
-
-
 class Finding(TypedDict):
     """One thing that is wrong with a record."""
 
@@ -868,6 +841,33 @@ class IntegerAttributeValue(TypedDict):
     value: int
 
 
+class IterableCatalogs(TypedDict, total=False):
+    """Names of the catalogs."""
+
+    categories: str | None
+    """Catalog of the categories. Default: none, categories are skipped."""
+    products: str | None
+    """Catalog of the products. Default: none, products are skipped."""
+
+
+class _IterableConsentTarget(TypedDict):
+    """What is always there in `IterableConsentTarget`."""
+
+    message_type: int
+    """Id of the message type."""
+    policy: IterablePolicy
+    """The message type's subscription policy. No default: taking one for the other turns silence into a yes."""
+
+
+class IterableConsentTarget(_IterableConsentTarget, total=False):
+    """Where the permission of one channel is kept at Iterable."""
+
+    channel: int | None
+    """Id of the message channel it belongs to, so that a person who left the whole channel is never subscribed again.
+    Default: none, and only the message type is looked at.
+    """
+
+
 class _IterableDestinationConfig(TypedDict):
     """What is always there in `IterableDestinationConfig`."""
 
@@ -883,37 +883,37 @@ class IterableDestinationConfig(_IterableDestinationConfig, total=False):
     """
     api_key: Secret
     """Server-side API key of the project. Default: empty, enough for building requests, not for sending them."""
-    backfill_events: Backfilled
+    backfill_events: IterableBackfilled
     """Whether a backfill sends events. Default `withhold`: Iterable does not say that old ones start no journeys."""
-    backfill_grants: Backfilled
+    backfill_grants: IterableBackfilled
     """Whether a backfill subscribes people. Default `withhold`: a subscription can start a welcome journey. A no is
     always sent.
     """
-    backfill_purchases: Backfilled
+    backfill_purchases: IterableBackfilled
     """Whether a backfill sends purchases. Default `withhold`: each one clears the live cart and can start journeys."""
     base_url: str | None
     """Base URL to use instead of the data centre's, such as `http://127.0.0.1:8080` for a test server. Default: none.
     `https`, or `http` to this machine; no path.
     """
-    catalog_layout: CatalogLayout
+    catalog_layout: IterableCatalogLayout
     """What one catalog item is. Default `product`."""
-    catalog_write: CatalogWrite
+    catalog_write: IterableCatalogWrite
     """How catalog items are written. Default `patch`: fields that others keep in the item stay."""
-    catalogs: Catalogs
+    catalogs: IterableCatalogs
     """Names of the catalogs. Default: none, and products and categories are skipped."""
-    consent: dict[str, ConsentTarget]
+    consent: dict[str, IterableConsentTarget]
     """Where the permission of each channel (`email`, `sms`, `push`, `whatsapp`, `post`) is kept at Iterable. Default:
     none, and permission is sent only as evidence on the profile.
     """
-    contact_deleted: ContactDeletion
+    contact_deleted: IterableContactDeletion
     """What a deletion that is not an erasure does. Default `keep`: the profile stays."""
     create_new_fields: bool | None
     """Whether fields the project does not know are made. Default: what the project is set to."""
-    data_center: DataCenter
+    data_center: IterableDataCenter
     """Where the project lives. Default `us`. A key is known in its own data centre only."""
-    empty_cart: EmptyCart
+    empty_cart: IterableEmptyCart
     """How an emptied cart is sent. Default `update_cart`, with no items."""
-    erase: Erase
+    erase: IterableErase
     """What an erasure does. Default `forget`: Iterable deletes the person and refuses them from then on."""
     event_names: dict[str, str]
     """Event names at Iterable by canonical name (`order_shipped`: `Order Shipped`). Default: the canonical name in
@@ -935,11 +935,11 @@ class IterableDestinationConfig(_IterableDestinationConfig, total=False):
     """Oldest purchase that is sent live, in hours between the order and our hearing of it. An order from before this
     library was set up that changes now is otherwise confirmed to the customer again. Default: none, all are sent.
     """
-    subscriptions: Subscriptions
+    subscriptions: IterableSubscriptions
     """How permission is written. Default `additive`, which Iterable must have switched on for the project."""
     user_id_prefix: str
     """Put before every customer id to make the `userId`, for several shops in one project. Default: empty."""
-    write: Write
+    write: IterableWrite
     """Which endpoints carry profiles and events. Default `bulk`. Iterable keeps two separate queues for them, so one
     destination never uses both.
     """
@@ -1972,41 +1972,35 @@ AttributeValue: TypeAlias = BooleanAttributeValue | IntegerAttributeValue | Deci
 a field to the type of its first value.
 """
 
-Backfilled: TypeAlias = Literal["withhold", "send"]
-"""What a backfill does with something that can start journeys.
-``withhold``: It is skipped as `backfill_quiet`.
-``send``: It is sent; pause the journeys first.
-"""
-
 Body: TypeAlias = ContactBody | ContactDeletedBody | ProductBody | ProductDeletedBody | CategoryBody | CategoryDeletedBody | CartBody | OrderBody | RefundBody | ReturnBody | ShipmentBody | EventBody
 """What a record tells of, told apart by `type`."""
 
 CartState: TypeAlias = str
 """Known words, others are kept: ``active``, ``frozen``, ``ordered``, ``merged``, ``abandoned``, ``deleted``."""
 
-CatalogLayout: TypeAlias = Literal["product", "variant"]
-"""What one catalog item is.
-``product``: A product, with its variants in a list.
-``variant``: A variant, with its product's fields.
-"""
-
-CatalogWrite: TypeAlias = Literal["patch", "replace"]
-"""How catalog items are written.
-``patch``: Only the fields sent are replaced, and only changed fields are sent.
-``replace``: The whole item is replaced each time.
-"""
-
 Channel: TypeAlias = str
 """Known words, others are kept: ``email``, ``sms``, ``push``, ``whatsapp``, ``post``."""
 
-ConsentPlace: TypeAlias = Literal["customer", "order", "cart"]
+CommercetoolsConsentPlace: TypeAlias = Literal["customer", "order", "cart"]
 """Where the custom field of a `ConsentRule` is.
 ``customer``: On the customer.
 ``order``: On the order, such as a box ticked by a guest at the checkout.
 ``cart``: On the cart.
 """
 
-ConsentRule2: TypeAlias = Literal["most_restrictive", "latest", "source", "destination"]
+CommercetoolsValueType: TypeAlias = Literal["boolean", "integer", "decimal", "text", "key", "date", "date_time", "money"]
+"""What a configured field is read as.
+``boolean``: A truth value; also the words `true` and `false`.
+``integer``: A whole number; also as text.
+``decimal``: A number with a fraction; also as text.
+``text``: Text; of an enum its label in the market's locale.
+``key``: The key of an enum, the id of a reference.
+``date``: A calendar date, `YYYY-MM-DD`; of an instant its day in UTC.
+``date_time``: An instant.
+``money``: Money.
+"""
+
+ConsentRule: TypeAlias = Literal["most_restrictive", "latest", "source", "destination"]
 """Who is right when the shop and what is remembered differ.
 ``most_restrictive``: A no stands until a yes with a later time; a yes stands until any no that is not older.
 ``latest``: Whatever was said last; something undated never counts as last.
@@ -2023,23 +2017,11 @@ ConsentStatus: TypeAlias = Literal["granted", "denied", "pending", "unknown"]
 ``unknown``: The source says nothing usable.
 """
 
-ContactDeletion: TypeAlias = Literal["keep", "delete"]
-"""What a deletion that is not an erasure does.
-``keep``: Nothing.
-``delete``: Deletes the profile with its history.
-"""
-
 CorrelationId: TypeAlias = str
 """Ties the logs of one thing together."""
 
 Currency: TypeAlias = str
 """ISO 4217 code, such as EUR"""
-
-DataCenter: TypeAlias = Literal["us", "eu"]
-"""Iterable's data centres.
-``us``: `https://api.iterable.com`
-``eu``: `https://api.eu.iterable.com`
-"""
 
 DestinationConfig: TypeAlias = IterableDestinationConfig
 """Which marketing platform to write to, and how; told apart by `type`."""
@@ -2057,19 +2039,6 @@ Durability: TypeAlias = Literal["full", "process"]
 """What a commit must survive.
 ``full``: A power cut: every commit waits for the disk.
 ``process``: A killed process, but not a power cut: the last commits may be missing after one. Faster on slow disks.
-"""
-
-EmptyCart: TypeAlias = Literal["update_cart", "profile", "skip"]
-"""How an emptied cart is sent.
-``update_cart``: As a cart without items.
-``profile``: As a profile write that empties `shoppingCartItems`.
-``skip``: Not at all; the last items stay until the next cart or purchase.
-"""
-
-Erase: TypeAlias = Literal["forget", "delete"]
-"""What an erasure does.
-``forget``: Deletes the person and refuses them from then on; at most 1,000 a day.
-``delete``: Deletes the person; a later write makes them anew.
 """
 
 EventName: TypeAlias = str
@@ -2099,6 +2068,67 @@ FulfilmentStatus: TypeAlias = Literal["open", "partially_shipped", "shipped", "d
 
 IdempotencyKey: TypeAlias = str
 """Same key, same effect: two records with one key are one thing that happened."""
+
+IterableBackfilled: TypeAlias = Literal["withhold", "send"]
+"""What a backfill does with something that can start journeys.
+``withhold``: It is skipped as `backfill_quiet`.
+``send``: It is sent; pause the journeys first.
+"""
+
+IterableCatalogLayout: TypeAlias = Literal["product", "variant"]
+"""What one catalog item is.
+``product``: A product, with its variants in a list.
+``variant``: A variant, with its product's fields.
+"""
+
+IterableCatalogWrite: TypeAlias = Literal["patch", "replace"]
+"""How catalog items are written.
+``patch``: Only the fields sent are replaced, and only changed fields are sent.
+``replace``: The whole item is replaced each time.
+"""
+
+IterableContactDeletion: TypeAlias = Literal["keep", "delete"]
+"""What a deletion that is not an erasure does.
+``keep``: Nothing.
+``delete``: Deletes the profile with its history.
+"""
+
+IterableDataCenter: TypeAlias = Literal["us", "eu"]
+"""Iterable's data centres.
+``us``: `https://api.iterable.com`
+``eu``: `https://api.eu.iterable.com`
+"""
+
+IterableEmptyCart: TypeAlias = Literal["update_cart", "profile", "skip"]
+"""How an emptied cart is sent.
+``update_cart``: As a cart without items.
+``profile``: As a profile write that empties `shoppingCartItems`.
+``skip``: Not at all; the last items stay until the next cart or purchase.
+"""
+
+IterableErase: TypeAlias = Literal["forget", "delete"]
+"""What an erasure does.
+``forget``: Deletes the person and refuses them from then on; at most 1,000 a day.
+``delete``: Deletes the person; a later write makes them anew.
+"""
+
+IterablePolicy: TypeAlias = Literal["opt_in", "opt_out"]
+"""A message type's subscription policy.
+``opt_in``: Only those who joined get it.
+``opt_out``: All get it but those who left.
+"""
+
+IterableSubscriptions: TypeAlias = Literal["additive", "read_modify_write"]
+"""How permission is written.
+``additive``: One subscription at a time through `subscriptions/*`.
+``read_modify_write``: The profile is read, and the one list that changes is written back through `users/updateSubscriptions`.
+"""
+
+IterableWrite: TypeAlias = Literal["bulk", "single"]
+"""Which endpoints carry profiles and events.
+``bulk``: `users/bulkUpdate` and `events/trackBulk`.
+``single``: `users/update` and `events/track`.
+"""
 
 LineKind: TypeAlias = Literal["product", "custom", "gift", "gift_certificate", "fee", "bundle_parent", "bundle_child"]
 """What a line is.
@@ -2167,33 +2197,3 @@ SourceConfig: TypeAlias = CommercetoolsSourceConfig
 
 SourceChoice: TypeAlias = str | SourceConfig
 """A source: its settings, or only its name for the defaults."""
-
-SubscriptionPolicy: TypeAlias = Literal["opt_in", "opt_out"]
-"""A message type's subscription policy.
-``opt_in``: Only those who joined get it.
-``opt_out``: All get it but those who left.
-"""
-
-Subscriptions: TypeAlias = Literal["additive", "read_modify_write"]
-"""How permission is written.
-``additive``: One subscription at a time through `subscriptions/*`.
-``read_modify_write``: The profile is read, and the one list that changes is written back through `users/updateSubscriptions`.
-"""
-
-ValueType: TypeAlias = Literal["boolean", "integer", "decimal", "text", "key", "date", "date_time", "money"]
-"""What a configured field is read as.
-``boolean``: A truth value; also the words `true` and `false`.
-``integer``: A whole number; also as text.
-``decimal``: A number with a fraction; also as text.
-``text``: Text; of an enum its label in the market's locale.
-``key``: The key of an enum, the id of a reference.
-``date``: A calendar date, `YYYY-MM-DD`; of an instant its day in UTC.
-``date_time``: An instant.
-``money``: Money.
-"""
-
-Write: TypeAlias = Literal["bulk", "single"]
-"""Which endpoints carry profiles and events.
-``bulk``: `users/bulkUpdate` and `events/trackBulk`.
-``single``: `users/update` and `events/track`.
-"""

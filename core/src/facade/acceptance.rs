@@ -11,7 +11,7 @@ use crate::decide::{self, ConsentConfig, Decision, consent};
 use crate::destinations::{Destination, Operation, Skip};
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Body, Channel, ConsentStatus, Instant, Mode, Record, Rejection, SkipReason};
-use crate::pipeline::{self, Draft, Layout, intake};
+use crate::pipeline::{self, Draft, Layout, Refused, intake};
 use crate::sources::{DecodeContext, Decoded, Fetch, Ignored, Source};
 use crate::state::{Acceptance, ConsentRow, DeadLetter, KeyStatus, Known, NewOperation, StateStore, Subject};
 
@@ -46,7 +46,8 @@ impl Taken {
         for finding in &self.findings {
             *findings.entry(finding.code.name()).or_default() += 1;
         }
-        let refused: HashSet<u64> = self.rejected.iter().map(|row| row.position).collect();
+        let fetched = self.fetches.iter().map(|fetch| fetch.position);
+        let refused: HashSet<u64> = self.rejected.iter().map(|row| row.position).chain(fetched).collect();
         let mut record_rows: Vec<u64> = self.record_rows.iter().copied().filter(|position| !refused.contains(position)).collect();
         record_rows.dedup();
         Intaken {
@@ -123,7 +124,8 @@ impl Desk {
             }
             match pipeline::check(row, &judge) {
                 Ok(row) => checked.push(row),
-                Err(rejection) => taken.rejected.push(rejection),
+                Err(Refused::Nameless(_, fetch)) => taken.fetches.push(fetch),
+                Err(refused) => taken.rejected.push(refused.into_rejection()),
             }
         }
         let people: Vec<Vec<String>> = checked.iter().map(|row| self.people(&row.record)).collect();
@@ -162,8 +164,8 @@ impl Desk {
             let row = crate::sources::DecodedRecord { position: place, record, findings: Vec::new() };
             let mut row = match pipeline::check(row, &judge) {
                 Ok(row) => row,
-                Err(rejection) => {
-                    redraft.intaken.rejected.push(rejection);
+                Err(refused) => {
+                    redraft.intaken.rejected.push(refused.into_rejection());
                     continue;
                 }
             };
@@ -333,6 +335,12 @@ impl Desk {
                         for gone in supersede(&mut taken.acceptance.operations, &operation) {
                             taken.skip(gone, Skip::new(SkipReason::Superseded, "something newer came in the same batch"));
                         }
+                        if operation.once {
+                            // What happened cannot be undone: a cart that became an order is no cart any more, neither from
+                            // a dead letter nor from an older export.
+                            let closed = operation.supersedes.iter().map(|entity| (entity.clone(), CLOSED));
+                            taken.acceptance.versions.extend(closed);
+                        }
                         seen.note(&operation, reduced.fingerprints.keys());
                         taken.acceptance.operations.push(NewOperation {
                             operation: Operation { body: reduced.body, ..operation },
@@ -348,6 +356,9 @@ impl Desk {
         Ok(())
     }
 }
+
+/// A version that no source counts up to, for entities that are over.
+const CLOSED: u64 = i64::MAX.unsigned_abs();
 
 /// Removes operations of the same batch that a newer one makes pointless; answers their positions.
 fn supersede(operations: &mut Vec<NewOperation>, newer: &Operation) -> Vec<u64> {
@@ -387,6 +398,9 @@ impl Overlay {
         let entity = self.entities.entry(operation.entity.clone()).or_default();
         entity.0 = entity.0.max(operation.version);
         entity.1.extend(members.cloned());
+        for closed in operation.supersedes.iter().filter(|_| operation.once) {
+            self.entities.entry(closed.clone()).or_default().0 = Some(CLOSED);
+        }
         self.keys.insert(operation.idempotency_key.as_str().to_owned());
     }
 }

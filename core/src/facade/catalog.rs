@@ -45,6 +45,8 @@ pub fn schema() -> Vec<u8> {
         options::FlushOptions,
         crate::state::LetterFilter,
     );
+    #[cfg(feature = "delivery")]
+    add!(taken: options::SyncOptions);
     add!(given:
         crate::model::Record,
         crate::model::Rejection,

@@ -208,7 +208,7 @@ impl Engine {
             let chunk = rest.split_to(end);
             let layout = if lines { Layout::Lines } else { Layout::Json };
             let rows = if lines { memchr::memchr_iter(b'\n', &chunk).count() as u64 + u64::from(chunk.last() != Some(&b'\n')) } else { 0 };
-            let taken_rows = self.take(run, options, layout, position, chunk).await?.rows;
+            let taken_rows = self.take(run, options, layout, position, chunk, false).await?.rows;
             position += rows.max(taken_rows);
             self.inner.runs.set_positions(run, position);
             if !self.settle(run, BACKLOG).await {
@@ -230,10 +230,7 @@ impl Engine {
         let run = self.run_of(&mut options)?;
         let _leave = own.then(|| Leave { runs: &self.inner.runs, run: &run });
         let position = self.inner.runs.positions(&run);
-        let taken = self.take(&run, &options, options.format.into(), position, data).await?;
-        if taken.accepted > 0 {
-            self.work_in_background();
-        }
+        let taken = self.take(&run, &options, options.format.into(), position, data, true).await?;
         self.inner.runs.set_positions(&run, position + taken.rows);
         let receipt = Receipt {
             run: run.clone(),
@@ -488,13 +485,15 @@ impl Engine {
         }
     }
 
-    /// Accepts one chunk: decided and committed when it returns.
-    async fn take(&self, run: &str, options: &CallOptions, layout: Layout, position: u64, data: Bytes) -> Result<Taken> {
+    /// Accepts one chunk: decided and committed when it returns, with delivery under way. What is accepted is seen to even
+    /// if the caller gives up while it is being committed.
+    async fn take(&self, run: &str, options: &CallOptions, layout: Layout, position: u64, data: Bytes, background: bool) -> Result<Taken> {
         let turn = self.inner.order.clone().lock_owned().await;
-        let inner = self.inner.clone();
+        let engine = self.clone();
         let (run, options) = (run.to_owned(), options.clone());
-        let taken = blocking(move || {
+        blocking(move || {
             let _turn = turn;
+            let inner = &engine.inner;
             let now = inner.clock.now();
             let mut taken = inner.desk.take(&data, &options, options.mode.unwrap_or(inner.mode), layout, position, now)?;
             for operation in &mut taken.acceptance.operations {
@@ -531,20 +530,27 @@ impl Engine {
                 }
             }
             taken.acceptance.operations.clear();
+            if taken.accepted > 0 {
+                match background {
+                    true => engine.work_in_background(),
+                    false => engine.work(),
+                }
+            }
             Ok(taken)
         })
-        .await?;
-        if taken.accepted > 0 {
-            self.inner.delivery.wake();
-        }
-        Ok(taken)
+        .await
+    }
+
+    /// Has delivery look at once at what was accepted.
+    fn work(&self) {
+        self.ensure_worker();
+        self.inner.delivery.wake();
     }
 
     /// Has the background see to what was accepted: it goes on when nothing waits, and sits an outage out.
     fn work_in_background(&self) {
         self.inner.background.store(true, Ordering::SeqCst);
-        self.ensure_worker();
-        self.inner.delivery.wake();
+        self.work();
     }
 
     /// Starts delivery if it is not running. In the foreground it ends when nothing waits or in an outage, so that whoever

@@ -1,17 +1,15 @@
 //! `normalize`, `validate`, `build`: no state, no network, no clock but the one given.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use super::answers::{Normalized, RecordFinding, RecordSkip, ValidationReport};
 use super::options::{Format, PipelineOptions, parse};
 use crate::destinations::{Destination, Method, Operation};
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Finding, FindingCode, Instant, Mode, Rejection};
-use crate::pipeline::{self, Checked, Draft, Layout, batch, intake};
+use crate::pipeline::{self, Checked, Draft, Layout, Refused, batch, intake};
 use crate::sources::{DecodeContext, Decoded, Fetch, Ignored, Source};
 
 /// More threads than this are a slip of the keyboard.
@@ -203,12 +201,8 @@ impl Pipeline {
         }
         let mut whole = Share::default();
         std::thread::scope(|scope| {
-            let workers: Vec<_> = cuts
-                .into_iter()
-                .map(|cut| {
-                    scope.spawn(move || self.share(cut, Layout::Lines, &context, destination))
-                })
-                .collect();
+            let workers: Vec<_> =
+                cuts.into_iter().map(|cut| scope.spawn(move || self.share(cut, Layout::Lines, &context, destination))).collect();
             for worker in workers {
                 match worker.join() {
                     Ok(share) => whole.append(share),
@@ -224,10 +218,12 @@ impl Pipeline {
         let mut decoded = Decoded::default();
         let extent = intake::read(self.source.as_deref(), layout, data, context, &mut decoded);
         let judge = self.validate.context(context.observed_at);
-        let mut share = Share { extent, rejected: decoded.rejected, ignored: decoded.ignored, fetches: decoded.fetches, ..Share::default() };
+        let mut share =
+            Share { extent, rejected: decoded.rejected, ignored: decoded.ignored, fetches: decoded.fetches, ..Share::default() };
         for row in decoded.records {
             match pipeline::check(row, &judge) {
-                Err(rejection) => share.rejected.push(rejection),
+                Err(Refused::Nameless(_, fetch)) if destination.is_some() => share.fetches.push(fetch),
+                Err(refused) => share.rejected.push(refused.into_rejection()),
                 Ok(checked) => match destination {
                     None => share.checked.push(checked),
                     Some(destination) => match pipeline::draft(checked.position, &checked.record, checked.findings, destination, &judge) {
@@ -328,9 +324,9 @@ pub(super) fn internal(error: serde_json::Error) -> Error {
 
 /// A body as it is, for answers that carry one.
 #[cfg(feature = "delivery")]
-pub(super) fn raw(body: &[u8]) -> Result<Box<RawValue>> {
-    let text = if body.is_empty() { Cow::Borrowed("null") } else { String::from_utf8_lossy(body) };
-    RawValue::from_string(text.into_owned()).map_err(internal)
+pub(super) fn raw(body: &[u8]) -> Result<Box<serde_json::value::RawValue>> {
+    let text = if body.is_empty() { "null".into() } else { String::from_utf8_lossy(body) };
+    serde_json::value::RawValue::from_string(text.into_owned()).map_err(internal)
 }
 
 /// [`Pipeline::normalize`] in one call.

@@ -94,7 +94,8 @@ pub struct Plan {
 }
 
 /// Plans requests for operations as delivery would send them if nothing failed: a dry run. Operations of one lane share
-/// a request only where the endpoint allows it.
+/// a request only where the endpoint allows it. Endpoints come in the order they first appear, so that a profile is
+/// written before what needs it.
 ///
 /// # Errors
 /// What [`Destination::request`] says.
@@ -104,6 +105,8 @@ pub fn plan(destination: &dyn Destination, operations: &[&Operation]) -> Result<
         /// (turn, position): operations of the same turn are of different lanes.
         rows: Vec<(usize, usize)>,
         turns: HashMap<String, usize>,
+        /// An operation that reads first goes alone.
+        read: Option<Request>,
     }
     let mut plan = Plan::default();
     let mut buckets: Vec<Bucket> = Vec::new();
@@ -114,12 +117,11 @@ pub fn plan(destination: &dyn Destination, operations: &[&Operation]) -> Result<
             continue;
         };
         if let Some(prefetch) = destination.prefetch(operation) {
-            let request = if destination.is_computed(operation) { prefetch.clone() } else { destination.request(&[operation])? };
-            plan.requests.push(Planned { operations: vec![position], prefetch: Some(prefetch), request });
+            buckets.push(Bucket { endpoint, rows: vec![(0, position)], turns: HashMap::new(), read: Some(prefetch) });
             continue;
         }
         let at = *index.entry((operation.endpoint.clone(), operation.group.as_str())).or_insert_with(|| {
-            buckets.push(Bucket { endpoint, rows: Vec::new(), turns: HashMap::new() });
+            buckets.push(Bucket { endpoint, rows: Vec::new(), turns: HashMap::new(), read: None });
             buckets.len() - 1
         });
         let bucket = &mut buckets[at];
@@ -128,6 +130,14 @@ pub fn plan(destination: &dyn Destination, operations: &[&Operation]) -> Result<
         *turn += 1;
     }
     for mut bucket in buckets {
+        if let Some(prefetch) = bucket.read {
+            let alone: Vec<usize> = bucket.rows.iter().map(|(_, position)| *position).collect();
+            let rows: Vec<&Operation> = alone.iter().map(|position| operations[*position]).collect();
+            let computed = rows.iter().any(|operation| destination.is_computed(operation));
+            let request = if computed { prefetch.clone() } else { destination.request(&rows)? };
+            plan.requests.push(Planned { operations: alone, prefetch: Some(prefetch), request });
+            continue;
+        }
         bucket.rows.sort_unstable();
         for turn in bucket.rows.chunk_by(|a, b| a.0 == b.0) {
             let mut rest = turn;
@@ -305,7 +315,7 @@ mod tests {
     fn groups_and_endpoints_stay_apart_and_reading_first_means_alone() {
         let grouped = |group: &str| Operation { group: group.into(), ..row("bulk", group, 1) };
         let operations = [grouped("g"), row("many", "m", 1), grouped("h"), row("read_first", "r", 1), row("read_first", "s", 1)];
-        assert_eq!(planned(&operations).0, [vec![3], vec![4], vec![0], vec![1], vec![2]]);
+        assert_eq!(planned(&operations).0, [vec![0], vec![1], vec![2], vec![3], vec![4]]);
     }
 
     #[test]

@@ -4,8 +4,8 @@ pub mod batch;
 pub mod intake;
 
 use crate::destinations::{Destination, Operation, Skip};
-use crate::model::{Finding, Record, Rejection, ResourceRef};
-use crate::sources::DecodedRecord;
+use crate::model::{Body, Finding, FindingCode, Record, Rejection, ResourceRef};
+use crate::sources::{DecodedRecord, Fetch};
 use crate::validate::{ValidateContext, validate};
 
 pub use intake::Layout;
@@ -34,18 +34,55 @@ pub struct Draft {
     pub findings: Vec<Finding>,
 }
 
+/// Why a record does not go on.
+#[derive(Debug)]
+pub enum Refused {
+    /// Validation refuses it.
+    Rejected(Rejection),
+    /// It tells what happened to an order or payment, but not to whom, and the source can be asked for that.
+    Nameless(Rejection, Fetch),
+}
+
+impl Refused {
+    /// As a rejection, for callers that cannot fetch.
+    #[must_use]
+    pub fn into_rejection(self) -> Rejection {
+        match self {
+            Refused::Rejected(rejection) | Refused::Nameless(rejection, _) => rejection,
+        }
+    }
+}
+
 /// Validates a decoded record under the policy.
 ///
 /// # Errors
-/// The rejection, when a finding is an error.
-pub fn check(decoded: DecodedRecord, context: &ValidateContext<'_>) -> Result<Checked, Rejection> {
+/// Why it does not go on, when a finding is an error.
+#[allow(clippy::result_large_err)] // The rare case, moved once.
+pub fn check(decoded: DecodedRecord, context: &ValidateContext<'_>) -> Result<Checked, Refused> {
     let DecodedRecord { position, record, findings } = decoded;
     let mut findings: Vec<Finding> = findings.into_iter().filter_map(|finding| context.policy.apply(finding)).collect();
     findings.extend(validate(&record, context));
-    if findings.iter().any(Finding::is_error) {
-        return Err(reject(position, &record, findings));
+    if !findings.iter().any(Finding::is_error) {
+        return Ok(Checked { position, record, findings });
     }
-    Ok(Checked { position, record, findings })
+    let nameless = findings.iter().filter(|finding| finding.is_error()).all(|finding| finding.code == FindingCode::IdentityMissing);
+    let rejection = reject(position, &record, findings);
+    match (nameless, follows_an_order(&record.body)) {
+        (true, Some(reason)) => {
+            let fetch = Fetch { position, resource: record.envelope.resource, reason: reason.to_owned() };
+            Err(Refused::Nameless(rejection, fetch))
+        }
+        _ => Err(Refused::Rejected(rejection)),
+    }
+}
+
+/// What a record about an existing order is, in one word; such an order knows who placed it.
+fn follows_an_order(body: &Body) -> Option<&str> {
+    match body {
+        Body::Refund(_) | Body::Return(_) | Body::Shipment(_) => Some(body.kind()),
+        Body::Event(event) => event.order_id.as_ref().map(|_| event.name.as_str()),
+        _ => None,
+    }
 }
 
 /// Builds the operations for a checked record.

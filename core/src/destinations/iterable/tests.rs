@@ -231,6 +231,20 @@ fn skip(iterable: &Iterable, record: &Record) -> SkipReason {
 // -- settings --------------------------------------------------------------------------------------------------------
 
 #[test]
+fn a_box_ticked_at_the_checkout_writes_permission_and_leaves_the_profile_and_its_version_alone() {
+    let iterable = open(json!({ "consent": { "email": { "message_type": 101, "policy": "opt_in" } } }));
+    let consents = json!({ "consents": [{ "channel": "email", "status": "granted", "at": "2026-01-01T08:30:00Z" }] });
+    let built = ops(&iterable, &contact(consents, json!({ "resource": { "type": "order", "id": "o-1" } })));
+    assert_eq!(built[0].entity, "permission:c-42");
+    assert_eq!(
+        serde_json::from_slice::<Value>(&built[0].body).unwrap(),
+        json!({ "userId": "c-42", "dataFields": { "consentEmail": { "status": "granted", "at": "2026-01-01 08:30:00 +00:00" } } })
+    );
+    assert_eq!((&built[0].delta, built[0].version, built[1].version), (&None, None, None));
+    assert_eq!(built[1].entity, "consent:c-42:email");
+}
+
+#[test]
 fn the_project_type_must_be_said() {
     let error = Iterable::new(Config::default()).unwrap_err();
     assert_eq!((error.code(), error.path()), (ErrorCode::InvalidConfig, Some("/project_type")));

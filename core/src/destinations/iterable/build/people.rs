@@ -34,6 +34,10 @@ impl<'a> Builder<'a> {
         let billing = contact.addresses.iter().find(|address| address.default_billing);
         let address = shipping.or(billing).or_else(|| contact.addresses.first());
         let postal = |address: &'a Address| Postal { address, nulls: merge };
+        // A box ticked at the checkout says what is allowed and nothing else: what an order or cart knows of the person is
+        // not the profile, its version is not the customer's, and what it does not name must not be blanked.
+        let aside = self.aside();
+        let own = |text: Option<&'a str>| text.filter(|_| !aside);
         let row = UserRow {
             email: who.email(),
             user_id: who.user_id(),
@@ -42,8 +46,8 @@ impl<'a> Builder<'a> {
             create_new_fields: if config.write == Write::Single { config.create_new_fields } else { None },
             data_fields: ContactFields {
                 // Under a userId the address is a field like others, and a new one changes it.
-                email: who.user_id().and(identity.email.as_deref()).filter(|email| ids::email_fault(email).is_none()),
-                customer_id: identity.customer_id.as_deref(),
+                email: who.user_id().and(own(identity.email.as_deref())).filter(|email| ids::email_fault(email).is_none()),
+                customer_id: own(identity.customer_id.as_deref()),
                 first_name: contact.first_name.as_deref(),
                 middle_name: contact.middle_name.as_deref(),
                 last_name: contact.last_name.as_deref(),
@@ -54,11 +58,11 @@ impl<'a> Builder<'a> {
                 gender: contact.gender.as_deref(),
                 date_of_birth: contact.date_of_birth.map(Day),
                 customer_number: contact.customer_number.as_deref(),
-                phone_number: identity.phone.as_deref().filter(|phone| is_e164(phone)),
+                phone_number: own(identity.phone.as_deref()).filter(|phone| is_e164(phone)),
                 email_verified: contact.email_verified,
-                locale: market.locale.as_deref(),
+                locale: own(market.locale.as_deref()),
                 time_zone: contact.timezone.as_deref(),
-                country: market.country.as_deref(),
+                country: own(market.country.as_deref()),
                 customer_group: contact.groups.first().map(String::as_str),
                 customer_groups: filled(&contact.groups),
                 stores: filled(&contact.stores),
@@ -72,12 +76,22 @@ impl<'a> Builder<'a> {
         let body = bytes(&row, 1024)?;
         let (endpoint, name) = (if config.write == Write::Bulk { endpoints::USERS_BULK } else { endpoints::USERS_UPDATE }, who.name());
         let mut operation = self.operation(endpoint, format!("contact:{name}"), profile(&name), body);
-        operation.delta = Some("/dataFields".into());
+        if aside {
+            operation.entity = format!("permission:{name}");
+            operation.version = None;
+        } else {
+            operation.delta = Some("/dataFields".into());
+        }
         self.built.operations.push(operation);
         for consent in strictest(&contact.consents) {
             self.subscription(consent, &who, &name)?;
         }
         Ok(())
+    }
+
+    /// Whether the contact was heard of by way of an order or cart.
+    fn aside(&self) -> bool {
+        matches!(self.envelope.resource.kind.as_str(), "order" | "cart")
     }
 
     fn subscription(&mut self, consent: &Consent, who: &Who<'_>, name: &str) -> Result<(), Error> {
@@ -129,6 +143,9 @@ impl<'a> Builder<'a> {
         operation.params = params;
         operation.idempotency_key = IdempotencyKey::new(format!("{}:consent:{channel}", self.envelope.idempotency_key));
         operation.supersedes = vec![entity];
+        if self.aside() {
+            operation.version = None;
+        }
         self.built.operations.push(operation);
         Ok(())
     }
