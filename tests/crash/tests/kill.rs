@@ -89,6 +89,10 @@ fn difference(left: &Sandbox, right: &Sandbox) -> String {
     out
 }
 
+/// Longest that one undisturbed or tormented run may take: consent for a profile that is not there yet is tried again
+/// after a minute, and a fault can make that happen more than once.
+const PATIENCE: Duration = Duration::from_secs(300);
+
 /// One state and one sandbox, with the options that bring them together.
 struct Stage {
     sandbox: Sandbox,
@@ -113,7 +117,7 @@ impl Stage {
     /// Runs the job; kills it after that long unless it has ended. Whether it ended by itself.
     fn run(&self, input: &Path, kill_after: Option<Duration>) -> bool {
         let mut victim = self.start(input);
-        let deadline = Instant::now() + kill_after.unwrap_or(Duration::from_secs(120));
+        let deadline = Instant::now() + kill_after.unwrap_or(PATIENCE);
         loop {
             if let Some(status) = victim.try_wait().unwrap() {
                 assert!(status.success(), "the victim died by itself: {status}");
@@ -219,7 +223,7 @@ fn whatever_the_destination_does_the_end_is_the_same() {
             "halves of replies and of batches",
             &[
                 json!({"fault": {"kind": "truncated_body"}, "probability": 0.1, "seed": 6}),
-                json!({"fault": {"kind": "half_failed_bulk"}, "probability": 0.3, "seed": 7}),
+                json!({"fault": {"kind": "half_failed_bulk"}, "times": 2}),
             ],
         ),
         (
@@ -230,18 +234,19 @@ fn whatever_the_destination_does_the_end_is_the_same() {
                 json!({"fault": {"kind": "reset"}, "probability": 0.05, "seed": 10}),
                 json!({"fault": {"kind": "reset_after"}, "probability": 0.05, "seed": 11}),
                 json!({"fault": {"kind": "truncated_body"}, "probability": 0.05, "seed": 12}),
-                json!({"fault": {"kind": "half_failed_bulk"}, "probability": 0.1, "seed": 13}),
+                json!({"fault": {"kind": "half_failed_bulk"}, "times": 2}),
             ],
         ),
     ];
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    for (name, faults) in storms {
+    let only = std::env::var("CARTWIRE_CRASH_STORM").unwrap_or_default();
+    for (name, faults) in storms.into_iter().filter(|(name, _)| name.contains(&only)) {
         let stage = Stage::new();
         for fault in faults {
             let mut fault = fault.clone();
             // Catalog uploads answer before they work, so what they lose in silence nobody can know.
             let half = fault["fault"]["kind"] == "half_failed_bulk";
-            fault["match"] = json!({"path": if half { "/api/users" } else { "/api" }});
+            fault["match"] = json!({"path": if half { "/api/users/bulkUpdate" } else { "/api" }});
             stage.sandbox.fault(fault.to_string().as_bytes()).unwrap();
         }
         assert!(stage.run(input.path(), None), "{name}");
