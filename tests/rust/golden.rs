@@ -96,7 +96,7 @@ fn options(case: &Value, destination: Option<&Value>) -> Vec<u8> {
 
 #[test]
 fn every_golden_case_gives_the_bytes_on_file() {
-    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
+    let update = updating();
     let mut digests: BTreeMap<String, String> = BTreeMap::new();
     let mut wrong = Vec::new();
     let mut exchanges = String::new();
@@ -153,6 +153,51 @@ fn every_golden_case_gives_the_bytes_on_file() {
     }
     println!("{} golden cases", cases.len());
     assert!(cases.len() >= 30, "the issue of a golden case is to show something: there are only {}", cases.len());
+}
+
+fn updating() -> bool {
+    std::env::var_os("UPDATE_GOLDEN").is_some()
+}
+
+fn answer(case: &str, file: &str) -> String {
+    fs::read_to_string(golden().join("commercetools").join(case).join(file)).unwrap()
+}
+
+#[test]
+fn one_order_has_one_key_and_one_payload_however_it_is_heard() {
+    if updating() {
+        return;
+    }
+    let polled = answer("heard_by_poll", "iterable.json");
+    let key = |case: &str| {
+        let canonical: Value = serde_json::from_str(&answer(case, "canonical.json")).unwrap();
+        canonical["records"][0]["envelope"]["idempotency_key"].as_str().unwrap().to_owned()
+    };
+    for transport in ["message", "cloudevents", "sns", "eventbridge", "pubsub"] {
+        let case = format!("heard_by_{transport}");
+        assert_eq!(answer(&case, "iterable.json"), polled, "{case}");
+        assert_eq!(key(&case), key("heard_by_poll"), "{case}");
+    }
+}
+
+#[test]
+fn every_finding_code_is_shown_by_a_case() {
+    if updating() {
+        return;
+    }
+    let answers: String = cases()
+        .iter()
+        .flat_map(|case| fs::read_dir(case).unwrap())
+        .map(|file| file.unwrap().path())
+        .filter(|path| !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("source.")))
+        .filter_map(|path| fs::read_to_string(path).ok())
+        .collect();
+    let missing: Vec<&str> = cartwire::model::FindingCode::ALL
+        .iter()
+        .map(|code| code.name())
+        .filter(|name| !answers.contains(&format!("\"code\": \"{name}\"")))
+        .collect();
+    assert_eq!(missing, Vec::<&str>::new());
 }
 
 #[test]

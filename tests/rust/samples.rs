@@ -77,7 +77,7 @@ fn every_sample_ends_as_it_should() {
         ("message-query-payment-status", &["ignored PaymentStatusInterfaceCodeSet"]),
         ("message-return-info-set", &["return"]),
         ("money-high-precision", &["rejected record.unsupported"]),
-        ("order-delivery-parcel", &["order"]),
+        ("order-delivery-parcel", &["order", "shipment"]),
         ("order-external-tax", &["order"]),
         ("order-guest-store-no-tax", &["order"]),
         ("payment-charge-pending", &["ignored payment without refund"]),

@@ -150,6 +150,7 @@ suite! {
     a_skipped_operation_is_never_sent_and_leaves_no_fingerprints;
     a_dead_operation_keeps_record_operation_and_failure;
     a_dead_key_that_comes_again_takes_the_letter_out;
+    a_withheld_key_is_remembered_and_overrules_nothing;
     a_state_that_comes_again_takes_its_older_letter_out;
     a_thing_that_happened_is_stored_once;
     a_state_whose_key_was_delivered_can_be_sent_again;
@@ -323,6 +324,17 @@ fn a_dead_operation_keeps_record_operation_and_failure(store: &dyn StateStore) {
     let known = known(store, "contact:1", "k1");
     assert_eq!((known.key, known.pending, known.sent.len()), (Some(KeyStatus::Dead), false, 0));
     assert_eq!(store.waiting(D).unwrap(), 0);
+}
+
+fn a_withheld_key_is_remembered_and_overrules_nothing(store: &dyn StateStore) {
+    accept(store, vec![event("k1", "l1")]);
+    let acceptance = Acceptance { destination: D.to_owned(), withheld: vec!["k1".to_owned(), "k2".to_owned()], ..Acceptance::default() };
+    store.accept(&acceptance, t(1)).unwrap();
+    assert_eq!((key_of(store, "k1"), key_of(store, "k2")), (Some(KeyStatus::Pending), Some(KeyStatus::Withheld)));
+    assert_eq!(store.purge(t(1_000)).unwrap(), 0);
+    // A backfill that is set to send it may.
+    assert_eq!(accept(store, vec![event("k2", "l1")]).duplicates, Vec::<usize>::new());
+    assert_eq!(key_of(store, "k2"), Some(KeyStatus::Pending));
 }
 
 fn a_dead_key_that_comes_again_takes_the_letter_out(store: &dyn StateStore) {

@@ -13,7 +13,7 @@ pub use consent::{ConsentConfig, ConsentRule};
 
 use crate::destinations::{Operation, Skip};
 use crate::fingerprint::opaque;
-use crate::model::{Identity, SkipReason};
+use crate::model::{Identity, Mode, SkipReason};
 use crate::state::{KeyStatus, Known};
 
 /// What becomes of an operation.
@@ -25,18 +25,22 @@ pub enum Decision {
     Skip(Skip),
 }
 
-/// Decides about one operation. `null_clears` comes from the endpoint's capabilities.
+/// Decides about one operation. `mode` is its record's, `null_clears` comes from the endpoint's capabilities.
 ///
 /// # Errors
 /// `internal` when the operation's own delta pointer does not name an object in its body.
-pub fn decide(operation: &Operation, known: &Known, null_clears: bool) -> crate::Result<Decision> {
+pub fn decide(operation: &Operation, known: &Known, mode: Mode, null_clears: bool) -> crate::Result<Decision> {
     let skip = |reason, detail: &str| Ok(Decision::Skip(Skip::new(reason, detail)));
     if operation.once {
         return match known.key {
             Some(KeyStatus::Pending) => skip(SkipReason::Duplicate, "it is waiting in the outbox"),
             Some(KeyStatus::Delivered) => skip(SkipReason::Duplicate, "it was delivered before"),
+            // It is history: a note on an old order must not send its confirmation.
+            Some(KeyStatus::Withheld) if mode == Mode::Live => {
+                skip(SkipReason::BackfillQuiet, "a backfill withheld it; a backfill that is set to send it may still")
+            }
             // A dead letter that is heard again gets another chance: the shop may have corrected it.
-            Some(KeyStatus::Dead) | None => Ok(Decision::Send(delta::Reduced::whole(operation))),
+            Some(KeyStatus::Dead | KeyStatus::Withheld) | None => Ok(Decision::Send(delta::Reduced::whole(operation))),
         };
     }
     if let (Some(known), Some(own)) = (known.version, operation.version)

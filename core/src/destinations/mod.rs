@@ -92,6 +92,9 @@ pub struct Built {
     pub skipped: Vec<Skip>,
     /// What the destination cannot take as it is; an error means nothing of the record is sent.
     pub findings: Vec<Finding>,
+    /// Keys of things that happened and are withheld because they could start a journey. They are remembered, so that the
+    /// same thing heard live later starts none either.
+    pub withheld: Vec<IdempotencyKey>,
 }
 
 /// Something that is not sent.

@@ -315,6 +315,7 @@ impl Desk {
         for Pending { draft, record } in pending {
             let position = draft.position;
             located(position, draft.findings, &mut taken.findings);
+            taken.acceptance.withheld.extend(draft.withheld.iter().map(|key| key.as_str().to_owned()));
             for skip in draft.skipped {
                 taken.skip(position, skip);
             }
@@ -324,7 +325,7 @@ impl Desk {
                 seen.cover(&operation, &mut known);
                 let null_clears =
                     self.destination.capabilities().endpoint(&operation.endpoint).is_some_and(|endpoint| endpoint.null_clears);
-                match decide::decide(&operation, &known, null_clears)? {
+                match decide::decide(&operation, &known, draft.mode, null_clears)? {
                     Decision::Skip(skip) => {
                         if let (SkipReason::Unchanged, Some(version)) = (skip.reason, operation.version) {
                             taken.acceptance.versions.push((operation.entity.clone(), version));

@@ -4,7 +4,7 @@ pub mod batch;
 pub mod intake;
 
 use crate::destinations::{Destination, Operation, Skip};
-use crate::model::{Body, Finding, FindingCode, Record, Rejection, ResourceRef};
+use crate::model::{Body, Finding, FindingCode, IdempotencyKey, Mode, Record, Rejection, ResourceRef};
 use crate::sources::{DecodedRecord, Fetch};
 use crate::validate::{ValidateContext, validate};
 
@@ -32,6 +32,10 @@ pub struct Draft {
     pub skipped: Vec<Skip>,
     /// Warnings.
     pub findings: Vec<Finding>,
+    /// Keys of things that are withheld and must be remembered.
+    pub withheld: Vec<IdempotencyKey>,
+    /// Whether the record may start journeys.
+    pub mode: Mode,
 }
 
 /// Why a record does not go on.
@@ -102,7 +106,14 @@ pub fn draft(
     if findings.iter().any(Finding::is_error) {
         return Err(reject(position, record, findings));
     }
-    Ok(Draft { position, operations: built.operations, skipped: built.skipped, findings })
+    Ok(Draft {
+        position,
+        operations: built.operations,
+        skipped: built.skipped,
+        findings,
+        withheld: built.withheld,
+        mode: record.envelope.mode,
+    })
 }
 
 fn reject(position: u64, record: &Record, findings: Vec<Finding>) -> Rejection {

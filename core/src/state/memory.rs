@@ -264,6 +264,9 @@ impl StateStore for MemoryStore {
         for (entity, version) in &acceptance.versions {
             desk.see(entity, Some(*version));
         }
+        for key in &acceptance.withheld {
+            desk.keys.entry(key.clone()).or_insert((KeyStatus::Withheld, now));
+        }
         for (index, new) in acceptance.operations.iter().enumerate() {
             let operation = &new.operation;
             let key = operation.idempotency_key.as_str();

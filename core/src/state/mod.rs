@@ -236,6 +236,8 @@ pub enum KeyStatus {
     Delivered,
     /// Its operation is a dead letter.
     Dead,
+    /// A backfill withheld its operation.
+    Withheld,
 }
 
 /// Consent as it is remembered.
@@ -266,6 +268,8 @@ pub struct Acceptance {
     pub consents: Vec<ConsentRow>,
     /// Opaque names of people to put into the erasure ledger.
     pub erasures: Vec<String>,
+    /// Keys that a backfill withheld; a key that is known already keeps its status.
+    pub withheld: Vec<String>,
     /// Versions of entities that need nothing sent (unchanged), so that older ones are refused later.
     pub versions: Vec<(String, u64)>,
 }

@@ -70,6 +70,7 @@ impl SqliteStore {
 const PENDING: i64 = 0;
 const DELIVERED: i64 = 1;
 const DEAD: i64 = 2;
+const WITHHELD: i64 = 3;
 
 /// What precedes a free operation in its lane is free too and comes before it here, or is held: by this owner, or by one
 /// whose lane this then is.
@@ -176,6 +177,7 @@ fn key_status(tx: &Transaction<'_>, destination: &str, key: &str) -> Sql<Option<
         PENDING => Ok(KeyStatus::Pending),
         DELIVERED => Ok(KeyStatus::Delivered),
         DEAD => Ok(KeyStatus::Dead),
+        WITHHELD => Ok(KeyStatus::Withheld),
         _ => Err(Fault::Stored("status")),
     })
 }
@@ -286,6 +288,10 @@ fn accept(tx: &Transaction<'_>, acceptance: &Acceptance, now: i64) -> Sql<Accept
     }
     for (entity, version) in &acceptance.versions {
         see(tx, destination, entity, Some(*version))?;
+    }
+    for key in &acceptance.withheld {
+        let sql = "INSERT INTO keys (destination, key, status, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (destination, key) DO NOTHING";
+        run(tx, sql, params![destination, key, WITHHELD, now])?;
     }
     for (index, new) in acceptance.operations.iter().enumerate() {
         let key = new.operation.idempotency_key.as_str();

@@ -135,6 +135,7 @@ fn without_values(message: &str) -> String {
         return sentence.to_owned();
     }
     match sentence.rsplit_once(", expected ") {
+        Some((_, "i64" | "u64" | "u32")) => "expected a whole number".to_owned(),
         Some((_, expected)) => format!("expected {expected}"),
         None => "the value does not fit".to_owned(),
     }

@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 
+use chrono::TimeDelta;
 use rust_decimal::Decimal;
 
 use super::config::ConsentPlace;
@@ -18,7 +19,7 @@ use super::wire;
 use crate::fingerprint::{fingerprint, hex, opaque};
 use crate::model::{
     Attributes, Body, Cart, CartState, Contact, Coupon, Discount, DiscountKind, Finding, FindingCode, Fulfilment, Identity, LineItem,
-    LineKind, Market, Money, Order, OrderStatus, Parcel, PaymentStatus, Refund, Return, ReturnItem, Severity, Shipment, ShipmentLine,
+    LineKind, Market, Mode, Money, Order, OrderStatus, Parcel, PaymentStatus, Refund, Return, ReturnItem, Severity, Shipment, ShipmentLine,
     ShippingCharge, ShippingStatus, TaxLine, Totals,
 };
 use crate::normalize::line_items::{Units, Whole, add_discount, fulfilment, less, sum, times};
@@ -110,8 +111,34 @@ impl Row<'_, '_> {
         let body = self.order_body(order, origin)?;
         let OrderBody { order: body, market, consents, findings } = body;
         let id = body.id.clone();
-        self.emit_whole("order", &id, order, market, Body::Order(body), consents, findings);
+        if is_history(order) {
+            self.mode = Mode::Backfill;
+        }
+        let facts = facts(&body);
+        self.emit_whole("order", &id, order, market.clone(), Body::Order(body), consents, findings);
+        for fact in facts {
+            self.emit_fact(fact, order, &market);
+        }
         Ok(())
+    }
+
+    /// Tells what happened to an order since it was placed, to whom: the messages about it do not name the person.
+    fn emit_fact(&mut self, fact: Fact, order: &wire::Order<'_>, market: &Market) {
+        let mode = self.mode;
+        if fact.at.is_some_and(|at| self.observed_at.signed_duration_since(at) > NEWS) {
+            self.mode = Mode::Backfill;
+        }
+        let about = About {
+            kind: fact.kind,
+            id: &fact.resource,
+            version: order.version.filter(|_| fact.kind == "order"),
+            occurred_at: fact.at.or(at(order.last_modified_at)),
+            market: market.clone(),
+            identity: identity_of(order),
+            fact: &[fact.what, &fact.id],
+        };
+        self.emit(about, fact.body, Vec::new());
+        self.mode = mode;
     }
 
     /// The canonical order, not yet in an envelope.
@@ -491,6 +518,35 @@ impl Row<'_, '_> {
     }
 }
 
+/// How long a parcel, return or refund is news. Later it is history: an order may be read again years after, because of a
+/// note somebody made on it, and nobody may be mailed then that it was sent.
+const NEWS: TimeDelta = TimeDelta::days(7);
+
+/// Something that happened to an order, with the key that a message about it has.
+struct Fact {
+    kind: &'static str,
+    resource: String,
+    what: &'static str,
+    id: String,
+    at: Option<crate::model::Instant>,
+    body: Body,
+}
+
+fn facts(order: &Order) -> Vec<Fact> {
+    let of_order = |what, id: &str, at, body| Fact { kind: "order", resource: order.id.clone(), what, id: id.to_owned(), at, body };
+    let mut facts = Vec::new();
+    facts.extend(order.shipments.iter().map(|one| of_order("shipment", &one.id, one.shipped_at, Body::Shipment(one.clone()))));
+    facts.extend(order.returns.iter().map(|one| of_order("return", &one.id, one.returned_at, Body::Return(one.clone()))));
+    facts.extend(order.refunds.iter().map(|one| {
+        let fact = of_order("refund", &one.id, Some(one.refunded_at), Body::Refund(one.clone()));
+        match &one.payment_id {
+            Some(payment) => Fact { kind: "payment", resource: payment.clone(), ..fact },
+            None => fact,
+        }
+    }));
+    facts
+}
+
 /// An order with what its envelope needs.
 pub(super) struct OrderBody {
     pub order: Order,
@@ -512,6 +568,13 @@ pub(super) fn identity_of<'o>(order: &'o wire::Order<'_>) -> Identity {
     let email = email.or_else(|| order.shipping.iter().find_map(|one| of(&one.shipping_address)));
     set_email(&mut identity, email);
     identity
+}
+
+/// Whether an order was placed more than a day before it was imported: then it is history, and nobody may be mailed
+/// because of it, whichever way it is heard. Shops whose orders all come in by import, soon after they were placed, are live.
+fn is_history(order: &wire::Order<'_>) -> bool {
+    let placed_and_imported = order.completed_at.zip(order.created_at);
+    placed_and_imported.is_some_and(|(placed, imported)| imported.0.signed_duration_since(placed.0) > TimeDelta::days(1))
 }
 
 fn shipping_address(order: &wire::Order<'_>) -> Option<crate::model::Address> {

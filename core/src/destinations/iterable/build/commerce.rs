@@ -32,6 +32,7 @@ impl<'a> Builder<'a> {
         }
         if self.quiet(self.iterable.config.backfill_purchases) {
             self.skip(SkipReason::BackfillQuiet, "a purchase clears the live cart and can start journeys; see `backfill_purchases`");
+            self.withhold("order", &order.id);
             return Ok(());
         }
         let age = (self.envelope.observed_at - order.placed_at).num_hours();

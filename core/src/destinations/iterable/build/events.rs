@@ -16,7 +16,7 @@ use crate::model::{Event, Instant, Refund, Return, Shipment, ShippingStatus, Ski
 
 impl<'a> Builder<'a> {
     pub(super) fn refund(&mut self, refund: &'a Refund) -> Result<(), Error> {
-        let Some((who, name)) = self.tracked("order_refunded") else { return Ok(()) };
+        let Some((who, name)) = self.tracked("order_refunded", "refund", &refund.id) else { return Ok(()) };
         let id = ids::event_id(self.envelope, "refund", &refund.id);
         let purchase = refund.order_id.as_deref().map(|order| ids::event_id(self.envelope, "order", order));
         let data = RefundData {
@@ -45,7 +45,7 @@ impl<'a> Builder<'a> {
     }
 
     pub(super) fn returned(&mut self, back: &'a Return) -> Result<(), Error> {
-        let Some((who, name)) = self.tracked("order_returned") else { return Ok(()) };
+        let Some((who, name)) = self.tracked("order_returned", "return", &back.id) else { return Ok(()) };
         let id = ids::event_id(self.envelope, "return", &back.id);
         let purchase = ids::event_id(self.envelope, "order", &back.order_id);
         let at = back.returned_at.unwrap_or(self.envelope.occurred_at);
@@ -82,7 +82,7 @@ impl<'a> Builder<'a> {
                 return Ok(());
             }
         };
-        let Some((who, name)) = self.tracked(canonical) else { return Ok(()) };
+        let Some((who, name)) = self.tracked(canonical, kind, &shipment.id) else { return Ok(()) };
         let id = ids::event_id(self.envelope, kind, &shipment.id);
         let purchase = ids::event_id(self.envelope, "order", &shipment.order_id);
         let attributes = Attrs::new(&shipment.attributes, Place::Event(EVENT_FIELDS));
@@ -132,6 +132,8 @@ impl<'a> Builder<'a> {
         }
         if self.quiet(self.iterable.config.backfill_events) {
             self.skip(SkipReason::BackfillQuiet, "Iterable does not say that old events start no journeys; see `backfill_events`");
+            let key = self.envelope.idempotency_key.clone();
+            self.built.withheld.push(key);
             return Ok(());
         }
         let Some(who) = self.who() else { return Ok(()) };
@@ -162,9 +164,10 @@ impl<'a> Builder<'a> {
     }
 
     /// Who and under what name, unless the event must not be sent.
-    fn tracked(&mut self, canonical: &'static str) -> Option<(Who<'a>, Cow<'a, str>)> {
+    fn tracked(&mut self, canonical: &'static str, kind: &str, own: &str) -> Option<(Who<'a>, Cow<'a, str>)> {
         if self.quiet(self.iterable.config.backfill_events) {
             self.skip(SkipReason::BackfillQuiet, "Iterable does not say that old events start no journeys; see `backfill_events`");
+            self.withhold(kind, own);
             return None;
         }
         let who = self.who()?;

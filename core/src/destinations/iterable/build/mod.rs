@@ -87,6 +87,12 @@ impl<'a> Builder<'a> {
         fingerprint::idempotency_key(&["iterable", &self.envelope.source, &self.envelope.tenant, id])
     }
 
+    /// Remembers the key of something that is withheld.
+    fn withhold(&mut self, kind: &str, id: &str) {
+        let key = self.key(&ids::event_id(self.envelope, kind, id));
+        self.built.withheld.push(key);
+    }
+
     fn operation(&self, endpoint: &'static str, entity: String, lane: String, body: Vec<u8>) -> Operation {
         Operation {
             endpoint: endpoint.into(),

@@ -4,11 +4,11 @@
 -- "cart": tells our files from other programs'.
 PRAGMA application_id = 1667330676;
 
--- status: 0 pending, 1 delivered, 2 dead.
+-- status: 0 pending, 1 delivered, 2 dead, 3 withheld by a backfill.
 CREATE TABLE keys (
   destination TEXT NOT NULL,
   key TEXT NOT NULL,
-  status INTEGER NOT NULL CHECK (status IN (0, 1, 2)),
+  status INTEGER NOT NULL CHECK (status IN (0, 1, 2, 3)),
   at INTEGER NOT NULL,
   PRIMARY KEY (destination, key)
 ) STRICT, WITHOUT ROWID;
