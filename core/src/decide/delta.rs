@@ -77,12 +77,12 @@ pub fn reduce(operation: &Operation, known: &Known, null_clears: bool) -> Result
         }
         let gone = known.sent.keys().chain(known.pending_members.iter().filter(|_| known.pending));
         for name in gone {
+            if fingerprints.contains_key(name) || members.iter().any(|(present, _)| present == name) {
+                continue;
+            }
             if name == WHOLE {
                 // A whole write lies before this one; the next whole write is news again.
                 fingerprints.insert(name.clone(), None);
-                continue;
-            }
-            if fingerprints.contains_key(name) || members.iter().any(|(present, _)| present == name) {
                 continue;
             }
             if null_clears {
@@ -218,6 +218,13 @@ mod tests {
         assert_eq!(text(&cleared), r#"{"b":null}"#);
         assert_eq!(cleared.fingerprints.get("b"), Some(&None));
         assert!(reduce(&now, &after(&first), false).is_ok_and(|left| left.unchanged));
+    }
+
+    #[test]
+    fn a_member_without_a_name_is_a_member_like_any_other() {
+        let operation = operation(Some(""), r#"{"":0}"#);
+        let first = reduce(&operation, &Known::default(), true).unwrap();
+        assert!(reduce(&operation, &after(&first), true).unwrap().unchanged);
     }
 
     #[test]

@@ -336,6 +336,12 @@ impl Desk {
                         for gone in supersede(&mut taken.acceptance.operations, &operation) {
                             taken.skip(gone, Skip::new(SkipReason::Superseded, "something newer came in the same batch"));
                         }
+                        if operation.once {
+                            // What happened cannot be undone: a cart that became an order is no cart any more, neither from
+                            // a dead letter nor from an older export.
+                            let closed = operation.supersedes.iter().map(|entity| (entity.clone(), CLOSED));
+                            taken.acceptance.versions.extend(closed);
+                        }
                         seen.note(&operation, reduced.fingerprints.keys());
                         taken.acceptance.operations.push(NewOperation {
                             operation: Operation { body: reduced.body, ..operation },
@@ -351,6 +357,9 @@ impl Desk {
         Ok(())
     }
 }
+
+/// A version that no source counts up to, for entities that are over.
+const CLOSED: u64 = i64::MAX.unsigned_abs();
 
 /// Removes operations of the same batch that a newer one makes pointless; answers their positions.
 fn supersede(operations: &mut Vec<NewOperation>, newer: &Operation) -> Vec<u64> {
@@ -390,6 +399,9 @@ impl Overlay {
         let entity = self.entities.entry(operation.entity.clone()).or_default();
         entity.0 = entity.0.max(operation.version);
         entity.1.extend(members.cloned());
+        for closed in operation.supersedes.iter().filter(|_| operation.once) {
+            self.entities.entry(closed.clone()).or_default().0 = Some(CLOSED);
+        }
         self.keys.insert(operation.idempotency_key.as_str().to_owned());
     }
 }
