@@ -32,7 +32,7 @@ make --no-print-directory wheel
 python="$PWD/target/venv/bin/python"
 "$python" bindings-python/scripts/generate_types.py --check
 "$python" -m mypy
-"$python" -m pyright --warnings
+"$python" -m pyright --pythonpath "$python"
 "$python" -m mypy.stubtest cartwire._cartwire
 "$python" -m pytest --quiet tests/python
 
