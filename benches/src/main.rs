@@ -25,6 +25,10 @@ use serde_json::{Value, json};
 
 use timing::{Work, rounds};
 
+/// The allocator of the wheel and the addon.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The sizes: name, lines of an order, prices that each line's variant drags along. Four to six are few, which is the
 /// harder case here: what is skipped is cheap, and a real shop's orders have more of it.
 const SIZES: &[(&str, u64, u64)] = &[("8k", 2, 4), ("18k", 5, 6)];

@@ -9,6 +9,10 @@ mod errors;
 mod gate;
 mod sandbox;
 
+/// Orders are many short texts.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Private to the package `cartwire`, which wraps everything here.
 #[pyo3::pymodule]
 mod _cartwire {
