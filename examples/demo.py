@@ -83,11 +83,14 @@ def send(sync: Sync, records: dict[str, bytes]) -> dict[str, Report]:
             done = counts["rows"] - counts["pending"]
             print(f"\r  {resource:<9} {done:>4} of {counts['rows']} rows", end="", flush=True)
 
-        report = sync.deliver_stream([lines], on_progress=show, resource=resource, format="ndjson")
+        terminal = sys.stdout.isatty()
+        report = sync.deliver_stream([lines], on_progress=show if terminal else None, resource=resource, format="ndjson")
         counts = report.counts
+        reasons = ", ".join(f"{count} {reason}" for reason, count in report["skipped_by_reason"].items())
         print(
-            f"\r  {resource:<9} {counts['rows']:>4} rows: {counts['delivered']} delivered, {counts['skipped']} skipped, "
-            f"{counts['rejected']} rejected, {counts['dead_lettered']} dead letters  ({time.monotonic() - begun:.1f} s)"
+            f"{chr(13) if terminal else ''}  {resource:<9} {counts['rows']:>4} rows: {counts['delivered']} delivered, "
+            f"{counts['skipped']} skipped, {counts['rejected']} rejected, {counts['dead_lettered']} dead letters"
+            f"{f' ({reasons})' if reasons else ''}  {time.monotonic() - begun:.1f} s"
         )
         reports[resource] = report
     return reports

@@ -1,15 +1,18 @@
 """The same job by hand: a commercetools order to an Iterable purchase with pydantic v2 and orjson.
 
-Written as one would for production: typed models of just the fields that are used, compiled once, money in ``Decimal``,
-the same rules before anything is sent, floats only where Iterable's JSON wants numbers. pydantic reads the bytes itself
-(``model_validate_json``), which is faster than handing it what ``orjson.loads`` made; orjson writes.
+Written as one would for production: typed models of the same fields that cartwire reads, compiled once, money in
+``Decimal``, the same rules before anything is sent, floats only where Iterable's JSON wants numbers. pydantic reads the
+bytes itself (``model_validate_json``), which is faster than handing it what ``orjson.loads`` made; orjson writes. There is
+no canonical model between the two platforms, no pointer to what is wrong, and no plan around the body: leaner than what
+cartwire does.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from datetime import datetime, timezone
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, Optional
 from urllib.parse import quote
@@ -35,6 +38,8 @@ CURRENCIES = {"EUR": 2, "USD": 2, "GBP": 2, "CHF": 2, "SEK": 2, "PLN": 2, "JPY":
 STATES = {"Open": "open", "Confirmed": "confirmed", "Complete": "complete", "Cancelled": "cancelled"}
 PAYMENT_STATES = {"BalanceDue": "balance_due", "Failed": "failed", "Pending": "pending", "CreditOwed": "credit_owed", "Paid": "paid"}
 ZERO = Decimal(0)
+NOW = datetime(2026, 11, 1, tzinfo=timezone.utc)
+TOLERANCE = timedelta(seconds=300)
 
 
 class Rejected(Exception):
@@ -58,19 +63,34 @@ class Money(Wire):
 
 
 class Reference(Wire):
+    type_id: Optional[str] = None
     id: Optional[str] = None
     key: Optional[str] = None
 
 
+class Custom(Wire):
+    fields: Optional[dict[str, Any]] = None
+
+
 class Address(Wire):
+    id: Optional[str] = None
+    country: Optional[str] = None
     first_name: Optional[str] = None
     last_name: Optional[str] = None
     street_name: Optional[str] = None
     street_number: Optional[str] = None
+    additional_street_info: Optional[str] = None
+    additional_address_info: Optional[str] = None
+    building: Optional[str] = None
+    apartment: Optional[str] = None
+    po_box: Optional[str] = Field(default=None, alias="pOBox")
     postal_code: Optional[str] = None
     city: Optional[str] = None
     region: Optional[str] = None
-    country: Optional[str] = None
+    state: Optional[str] = None
+    company: Optional[str] = None
+    phone: Optional[str] = None
+    mobile: Optional[str] = None
     email: Optional[str] = None
 
 
@@ -117,6 +137,7 @@ class DiscountOnTotal(Wire):
 
 class Image(Wire):
     url: Optional[str] = None
+    label: Optional[str] = None
 
 
 class Attribute(Wire):
@@ -127,6 +148,7 @@ class Attribute(Wire):
 class Variant(Wire):
     id: int
     sku: Optional[str] = None
+    key: Optional[str] = None
     images: list[Image] = Field(default_factory=list)
     attributes: list[Attribute] = Field(default_factory=list)
 
@@ -139,6 +161,10 @@ class Discounted(Wire):
 class Price(Wire):
     value: Money
     discounted: Optional[Discounted] = None
+
+
+class MethodTaxRate(Wire):
+    tax_rate: Optional[TaxRate] = None
 
 
 class LineItem(Wire):
@@ -154,8 +180,51 @@ class LineItem(Wire):
     discounted_price_per_quantity: list[PricePerQuantity] = Field(default_factory=list)
     taxed_price: Optional[Taxed] = None
     tax_rate: Optional[TaxRate] = None
+    per_method_tax_rate: list[MethodTaxRate] = Field(default_factory=list)
     line_item_mode: str = "Standard"
+    distribution_channel: Optional[Reference] = None
     added_at: Optional[datetime] = None
+    last_modified_at: Optional[datetime] = None
+    custom: Optional[Custom] = None
+
+
+class CustomLineItem(Wire):
+    id: str
+    name: dict[str, str]
+    slug: Optional[str] = None
+    money: Money
+    quantity: int = 1
+    total_price: Money
+    discounted_price_per_quantity: list[PricePerQuantity] = Field(default_factory=list)
+    taxed_price: Optional[Taxed] = None
+    tax_rate: Optional[TaxRate] = None
+    per_method_tax_rate: list[MethodTaxRate] = Field(default_factory=list)
+    custom: Optional[Custom] = None
+
+
+class DeliveryItem(Wire):
+    id: str
+    quantity: int
+
+
+class TrackingData(Wire):
+    tracking_id: Optional[str] = None
+    carrier: Optional[str] = None
+    is_return: bool = False
+
+
+class Parcel(Wire):
+    id: str
+    tracking_data: Optional[TrackingData] = None
+    items: list[DeliveryItem] = Field(default_factory=list)
+
+
+class Delivery(Wire):
+    id: str
+    created_at: Optional[datetime] = None
+    items: list[DeliveryItem] = Field(default_factory=list)
+    parcels: list[Parcel] = Field(default_factory=list)
+    address: Optional[Address] = None
 
 
 class ShippingInfo(Wire):
@@ -163,30 +232,78 @@ class ShippingInfo(Wire):
     price: Money
     discounted_price: Optional[DiscountedPrice] = None
     taxed_price: Optional[Taxed] = None
+    tax_rate: Optional[TaxRate] = None
+    deliveries: list[Delivery] = Field(default_factory=list)
+
+
+class Shipping(Wire):
+    shipping_key: Optional[str] = None
+    shipping_info: Optional[ShippingInfo] = None
+    shipping_address: Optional[Address] = None
+
+
+class DiscountCodeInfo(Wire):
+    discount_code: Optional[Reference] = None
+    state: Optional[str] = None
+
+
+class ReturnItem(Wire):
+    id: str
+    line_item_id: Optional[str] = None
+    custom_line_item_id: Optional[str] = None
+    quantity: int
+    comment: Optional[str] = None
+    shipment_state: Optional[str] = None
+    payment_state: Optional[str] = None
+    created_at: Optional[datetime] = None
+
+
+class ReturnInfo(Wire):
+    items: list[ReturnItem] = Field(default_factory=list)
+    return_tracking_id: Optional[str] = None
+    return_date: Optional[datetime] = None
+
+
+class PaymentInfo(Wire):
+    payments: list[Reference] = Field(default_factory=list)
 
 
 class Order(Wire):
+    type: Optional[str] = None
     id: str
     version: int
     created_at: datetime
     last_modified_at: datetime
     completed_at: Optional[datetime] = None
+    key: Optional[str] = None
     order_number: Optional[str] = None
     order_state: str
     payment_state: Optional[str] = None
-    customer_id: Optional[str] = None
-    customer_email: Optional[str] = None
-    store: Optional[Reference] = None
+    shipment_state: Optional[str] = None
+    state: Optional[Reference] = None
     cart: Optional[Reference] = None
+    recurring_order: Optional[Reference] = None
+    origin: Optional[str] = None
+    customer_id: Optional[str] = None
+    anonymous_id: Optional[str] = None
+    customer_email: Optional[str] = None
+    customer_group: Optional[Reference] = None
+    store: Optional[Reference] = None
     country: Optional[str] = None
     locale: Optional[str] = None
-    line_items: list[LineItem] = Field(default_factory=list)
     total_price: Money
     taxed_price: Optional[TaxedPrice] = None
     discount_on_total_price: Optional[DiscountOnTotal] = None
+    line_items: list[LineItem] = Field(default_factory=list)
+    custom_line_items: list[CustomLineItem] = Field(default_factory=list)
     shipping_info: Optional[ShippingInfo] = None
+    shipping: list[Shipping] = Field(default_factory=list)
     shipping_address: Optional[Address] = None
     billing_address: Optional[Address] = None
+    discount_codes: list[DiscountCodeInfo] = Field(default_factory=list)
+    return_info: list[ReturnInfo] = Field(default_factory=list)
+    payment_info: Optional[PaymentInfo] = None
+    custom: Optional[Custom] = None
 
 
 _parse = Order.__pydantic_validator__.validate_json
@@ -201,6 +318,28 @@ def pick(texts: dict[str, str] | None, locales: list[str]) -> str | None:
         if text:
             return text
     return texts[min(texts)]
+
+
+def amounts(order: Order) -> Iterator[Money]:
+    """Every amount that enters a sum."""
+    for line in order.line_items:
+        yield line.price.value
+        if line.price.discounted:
+            yield line.price.discounted.value
+        yield line.total_price
+        if line.taxed_price and line.taxed_price.total_tax:
+            yield line.taxed_price.total_tax
+        for price in line.discounted_price_per_quantity:
+            for portion in price.discounted_price.included_discounts:
+                yield portion.discounted_amount
+    if order.shipping_info:
+        yield order.shipping_info.price
+    if order.discount_on_total_price:
+        yield order.discount_on_total_price.discounted_amount
+    if order.taxed_price:
+        yield order.taxed_price.total_gross
+        for tax in order.taxed_price.tax_portions:
+            yield tax.amount
 
 
 def check(order: Order, total: Decimal) -> None:
@@ -220,6 +359,10 @@ def check(order: Order, total: Decimal) -> None:
     for address in (order.shipping_address, order.billing_address):
         if address is not None and address.country and address.country not in COUNTRIES:
             raise Rejected("country")
+    if order.last_modified_at > NOW + TOLERANCE:
+        raise Rejected("future")
+    if any(money.currency_code != currency for money in amounts(order)):
+        raise Rejected("currencies")
     if not order.line_items:
         raise Rejected("no lines")
     unit = Decimal(1).scaleb(-digits)
@@ -233,9 +376,9 @@ def check(order: Order, total: Decimal) -> None:
             raise Rejected("quantity")
         if not line.variant.sku:
             raise Rejected("no sku")
+        if not any(line.name.values()):
+            raise Rejected("no name")
         money = line.total_price
-        if money.currency_code != currency or line.price.value.currency_code != currency:
-            raise Rejected("currencies")
         price = line.price.discounted.value.amount if line.price.discounted else line.price.value.amount
         if price < 0:
             raise Rejected("price")

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use cartwire::decide::{Decision, decide};
 use cartwire::destinations::Operation;
-use cartwire::model::{CorrelationId, IdempotencyKey};
+use cartwire::model::{CorrelationId, IdempotencyKey, Mode};
 use cartwire::state::{Acceptance, Durability, NewOperation, StateStore, Subject, open};
 use chrono::{DateTime, Utc};
 
@@ -43,7 +43,7 @@ fn pass(store: &dyn StateStore, operations: &[Operation], now: DateTime<Utc>, ex
         let known = store.known("iterable", &subjects)?;
         let mut acceptance = Acceptance { destination: "iterable".to_owned(), ..Acceptance::default() };
         for ((index, operation), known) in operations.iter().enumerate().zip(&known) {
-            if let Decision::Send(reduced) = decide(operation, known, false)? {
+            if let Decision::Send(reduced) = decide(operation, known, Mode::Live, false)? {
                 acceptance.operations.push(NewOperation {
                     operation: Operation { body: reduced.body, ..operation.clone() },
                     fingerprints: reduced.fingerprints,

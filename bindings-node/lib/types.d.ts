@@ -15,10 +15,6 @@ export type AttributeValue =
   | ListAttributeValue
   | ObjectAttributeValue;
 /**
- * What a backfill does with something that can start journeys.
- */
-export type Backfilled = "withhold" | "send";
-/**
  * A person, as known now.
  */
 export type ContactBody = {type: "contact"} & Contact;
@@ -83,31 +79,24 @@ export type Body =
   | ShipmentBody
   | EventBody;
 export type CartState = string;
-/**
- * What one catalog item is.
- */
-export type CatalogLayout = "product" | "variant";
-/**
- * How catalog items are written.
- */
-export type CatalogWrite = "patch" | "replace";
 export type Channel = string;
 /**
  * Where the custom field of a [`ConsentRule`] is.
  */
-export type ConsentPlace = "customer" | "order" | "cart";
+export type CommercetoolsConsentPlace = "customer" | "order" | "cart";
+/**
+ * What a configured field is read as.
+ */
+export type CommercetoolsValueType =
+  "boolean" | "integer" | "decimal" | "text" | "key" | "date" | "date_time" | "money";
 /**
  * Who is right when the shop and what is remembered differ.
  */
-export type ConsentRule2 = "most_restrictive" | "latest" | "source" | "destination";
+export type ConsentRule = "most_restrictive" | "latest" | "source" | "destination";
 /**
  * What someone said about a channel.
  */
 export type ConsentStatus = "granted" | "denied" | "pending" | "unknown";
-/**
- * What a deletion that is not an erasure does.
- */
-export type ContactDeletion = "keep" | "delete";
 /**
  * Ties the logs of one thing together.
  */
@@ -116,10 +105,6 @@ export type CorrelationId = string;
  * ISO 4217 code, such as EUR
  */
 export type Currency = string;
-/**
- * Iterable's data centres.
- */
-export type DataCenter = "us" | "eu";
 /**
  * Which marketing platform to write to, and how; told apart by `type`.
  */
@@ -132,14 +117,6 @@ export type DiscountKind = "product" | "cart" | "coupon" | "shipping" | "manual"
  * What a commit must survive.
  */
 export type Durability = "full" | "process";
-/**
- * How an emptied cart is sent.
- */
-export type EmptyCart = "update_cart" | "profile" | "skip";
-/**
- * What an erasure does.
- */
-export type Erase = "forget" | "delete";
 export type EventName = string;
 /**
  * Stable code of a finding.
@@ -187,6 +164,46 @@ export type FulfilmentStatus =
  * Same key, same effect: two records with one key are one thing that happened.
  */
 export type IdempotencyKey = string;
+/**
+ * What a backfill does with something that can start journeys.
+ */
+export type IterableBackfilled = "withhold" | "send";
+/**
+ * What one catalog item is.
+ */
+export type IterableCatalogLayout = "product" | "variant";
+/**
+ * How catalog items are written.
+ */
+export type IterableCatalogWrite = "patch" | "replace";
+/**
+ * What a deletion that is not an erasure does.
+ */
+export type IterableContactDeletion = "keep" | "delete";
+/**
+ * Iterable's data centres.
+ */
+export type IterableDataCenter = "us" | "eu";
+/**
+ * How an emptied cart is sent.
+ */
+export type IterableEmptyCart = "update_cart" | "profile" | "skip";
+/**
+ * What an erasure does.
+ */
+export type IterableErase = "forget" | "delete";
+/**
+ * A message type's subscription policy.
+ */
+export type IterablePolicy = "opt_in" | "opt_out";
+/**
+ * How permission is written.
+ */
+export type IterableSubscriptions = "additive" | "read_modify_write";
+/**
+ * Which endpoints carry profiles and events.
+ */
+export type IterableWrite = "bulk" | "single";
 /**
  * What a line is.
  */
@@ -236,22 +253,6 @@ export type SourceChoice = string | SourceConfig;
  * Which commerce platform to read, and how; told apart by `type`.
  */
 export type SourceConfig = CommercetoolsConfig;
-/**
- * A message type's subscription policy.
- */
-export type SubscriptionPolicy = "opt_in" | "opt_out";
-/**
- * How permission is written.
- */
-export type Subscriptions = "additive" | "read_modify_write";
-/**
- * What a configured field is read as.
- */
-export type ValueType = "boolean" | "integer" | "decimal" | "text" | "key" | "date" | "date_time" | "money";
-/**
- * Which endpoints carry profiles and events.
- */
-export type Write = "bulk" | "single";
 
 /**
  * A postal address.
@@ -476,19 +477,6 @@ export interface Cart {
   url?: string | null;
 }
 /**
- * Names of the catalogs.
- */
-export interface Catalogs {
-  /**
-   * Catalog of the categories. Default: none, categories are skipped.
-   */
-  categories?: string | null;
-  /**
-   * Catalog of the products. Default: none, products are skipped.
-   */
-  products?: string | null;
-}
-/**
  * A category as shown now.
  */
 export interface Category {
@@ -587,49 +575,6 @@ export interface CheckReport {
   status: number;
 }
 /**
- * Permission for one channel, with what proves it.
- */
-export interface Consent {
-  /**
-   * When it was said. Without a time a yes never outweighs an earlier no.
-   */
-  at?: string | null;
-  /**
-   * The channel.
-   */
-  channel: Channel;
-  /**
-   * What proves it: text version, IP, double opt-in id.
-   */
-  evidence?: string | null;
-  /**
-   * Where it was said, such as `checkout` or `footer-form`.
-   */
-  source?: string | null;
-  /**
-   * What was said.
-   */
-  status: ConsentStatus;
-}
-/**
- * How consent is weighed.
- */
-export interface ConsentConfig {
-  /**
-   * The channel that `require_for` asks about; `email` unless given.
-   */
-  require_channel?: Channel | null;
-  /**
-   * Record kinds that are only sent to people whose consent for `require_channel` is granted, such as
-   * `["cart", "event"]`. Contacts cannot be listed: a person must be known to be left alone.
-   */
-  require_for?: string[];
-  /**
-   * Who is right when the shop and what is remembered differ.
-   */
-  rule?: ConsentRule2;
-}
-/**
  * How one channel's permission is read from custom fields.
  *
  * | custom field | settings | reading |
@@ -641,7 +586,7 @@ export interface ConsentConfig {
  *
  * An absent field is no entry at all: absence is never a yes and never a no.
  */
-export interface ConsentRule {
+export interface CommercetoolsConsentRule {
   /**
    * Field with the instant the state was set. The platform keeps none; without it the consent has no time, because the
    * time of the last change of the resource says nothing about it.
@@ -686,7 +631,7 @@ export interface ConsentRule {
   /**
    * Where the field is. Default: `customer`.
    */
-  on?: ConsentPlace;
+  on?: CommercetoolsConsentPlace;
   /**
    * Words that mean asked but not confirmed.
    */
@@ -697,22 +642,65 @@ export interface ConsentRule {
   source_field?: string | null;
 }
 /**
- * Where the permission of one channel is kept at Iterable.
+ * One custom field or attribute to pass on.
  */
-export interface ConsentTarget {
+export interface CommercetoolsFieldMapping {
   /**
-   * Id of the message channel it belongs to, so that a person who left the whole channel is never subscribed again.
-   * Default: none, and only the message type is looked at.
+   * Its name from here on; the same unless given.
    */
-  channel?: number | null;
+  as?: string | null;
   /**
-   * Id of the message type.
+   * Its name at the platform.
    */
-  message_type: number;
+  field?: string;
   /**
-   * The message type's subscription policy. No default: taking one for the other turns silence into a yes.
+   * What to read it as; what its JSON shows unless given. A value that is not of the type is left out and reported,
+   * because destinations lock a field to one type.
    */
-  policy: SubscriptionPolicy;
+  type?: CommercetoolsValueType | null;
+}
+/**
+ * Permission for one channel, with what proves it.
+ */
+export interface Consent {
+  /**
+   * When it was said. Without a time a yes never outweighs an earlier no.
+   */
+  at?: string | null;
+  /**
+   * The channel.
+   */
+  channel: Channel;
+  /**
+   * What proves it: text version, IP, double opt-in id.
+   */
+  evidence?: string | null;
+  /**
+   * Where it was said, such as `checkout` or `footer-form`.
+   */
+  source?: string | null;
+  /**
+   * What was said.
+   */
+  status: ConsentStatus;
+}
+/**
+ * How consent is weighed.
+ */
+export interface ConsentConfig {
+  /**
+   * The channel that `require_for` asks about; `email` unless given.
+   */
+  require_channel?: Channel | null;
+  /**
+   * Record kinds that are only sent to people whose consent for `require_channel` is granted, such as
+   * `["cart", "event"]`. Contacts cannot be listed: a person must be known to be left alone.
+   */
+  require_for?: string[];
+  /**
+   * Who is right when the shop and what is remembered differ.
+   */
+  rule?: ConsentRule;
 }
 /**
  * A person known to the shop. How to reach and recognise them is in the envelope's [`super::Identity`].
@@ -840,16 +828,16 @@ export interface IterableConfig {
   /**
    * Whether a backfill sends events. Default `withhold`: Iterable does not say that old ones start no journeys.
    */
-  backfill_events?: Backfilled;
+  backfill_events?: IterableBackfilled;
   /**
    * Whether a backfill subscribes people. Default `withhold`: a subscription can start a welcome journey. A no is
    * always sent.
    */
-  backfill_grants?: Backfilled;
+  backfill_grants?: IterableBackfilled;
   /**
    * Whether a backfill sends purchases. Default `withhold`: each one clears the live cart and can start journeys.
    */
-  backfill_purchases?: Backfilled;
+  backfill_purchases?: IterableBackfilled;
   /**
    * Base URL to use instead of the data centre's, such as `http://127.0.0.1:8080` for a test server. Default: none.
    * `https`, or `http` to this machine; no path.
@@ -858,26 +846,26 @@ export interface IterableConfig {
   /**
    * What one catalog item is. Default `product`.
    */
-  catalog_layout?: CatalogLayout;
+  catalog_layout?: IterableCatalogLayout;
   /**
    * How catalog items are written. Default `patch`: fields that others keep in the item stay.
    */
-  catalog_write?: CatalogWrite;
+  catalog_write?: IterableCatalogWrite;
   /**
    * Names of the catalogs. Default: none, and products and categories are skipped.
    */
-  catalogs?: Catalogs;
+  catalogs?: IterableCatalogs;
   /**
    * Where the permission of each channel (`email`, `sms`, `push`, `whatsapp`, `post`) is kept at Iterable. Default:
    * none, and permission is sent only as evidence on the profile.
    */
   consent?: {
-    [k: string]: ConsentTarget;
+    [k: string]: IterableConsentTarget;
   };
   /**
    * What a deletion that is not an erasure does. Default `keep`: the profile stays.
    */
-  contact_deleted?: ContactDeletion;
+  contact_deleted?: IterableContactDeletion;
   /**
    * Whether fields the project does not know are made. Default: what the project is set to.
    */
@@ -885,15 +873,15 @@ export interface IterableConfig {
   /**
    * Where the project lives. Default `us`. A key is known in its own data centre only.
    */
-  data_center?: DataCenter;
+  data_center?: IterableDataCenter;
   /**
    * How an emptied cart is sent. Default `update_cart`, with no items.
    */
-  empty_cart?: EmptyCart;
+  empty_cart?: IterableEmptyCart;
   /**
    * What an erasure does. Default `forget`: Iterable deletes the person and refuses them from then on.
    */
-  erase?: Erase;
+  erase?: IterableErase;
   /**
    * Event names at Iterable by canonical name (`order_shipped`: `Order Shipped`). Default: the canonical name in
    * camel case (`orderShipped`). `order_placed` is sent as a purchase only, unless it is named here.
@@ -922,7 +910,7 @@ export interface IterableConfig {
   /**
    * How permission is written. Default `additive`, which Iterable must have switched on for the project.
    */
-  subscriptions?: Subscriptions;
+  subscriptions?: IterableSubscriptions;
   type: "iterable";
   /**
    * Put before every customer id to make the `userId`, for several shops in one project. Default: empty.
@@ -932,7 +920,7 @@ export interface IterableConfig {
    * Which endpoints carry profiles and events. Default `bulk`. Iterable keeps two separate queues for them, so one
    * destination never uses both.
    */
-  write?: Write;
+  write?: IterableWrite;
 }
 /**
  * Something taken off.
@@ -1114,24 +1102,6 @@ export interface Fetch {
   resource: ResourceRef;
 }
 /**
- * One custom field or attribute to pass on.
- */
-export interface FieldMapping {
-  /**
-   * Its name from here on; the same unless given.
-   */
-  as?: string | null;
-  /**
-   * Its name at the platform.
-   */
-  field?: string;
-  /**
-   * What to read it as; what its JSON shows unless given. A value that is not of the type is left out and reported,
-   * because destinations lock a field to one type.
-   */
-  type?: ValueType | null;
-}
-/**
  * One thing that is wrong with a record.
  */
 export interface Finding {
@@ -1297,6 +1267,37 @@ export interface Image {
    * Address.
    */
   url: string;
+}
+/**
+ * Names of the catalogs.
+ */
+export interface IterableCatalogs {
+  /**
+   * Catalog of the categories. Default: none, categories are skipped.
+   */
+  categories?: string | null;
+  /**
+   * Catalog of the products. Default: none, products are skipped.
+   */
+  products?: string | null;
+}
+/**
+ * Where the permission of one channel is kept at Iterable.
+ */
+export interface IterableConsentTarget {
+  /**
+   * Id of the message channel it belongs to, so that a person who left the whole channel is never subscribed again.
+   * Default: none, and only the message type is looked at.
+   */
+  channel?: number | null;
+  /**
+   * Id of the message type.
+   */
+  message_type: number;
+  /**
+   * The message type's subscription policy. No default: taking one for the other turns silence into a yes.
+   */
+  policy: IterablePolicy;
 }
 /**
  * A dead letter as shown to people and programs.
@@ -2473,7 +2474,7 @@ export interface CommercetoolsConfig {
   /**
    * Attributes of products and variants to pass on, also on lines.
    */
-  attributes?: FieldMapping[];
+  attributes?: CommercetoolsFieldMapping[];
   /**
    * Attribute that holds the brand.
    */
@@ -2481,7 +2482,7 @@ export interface CommercetoolsConfig {
   /**
    * Custom fields of carts to pass on.
    */
-  cart_fields?: FieldMapping[];
+  cart_fields?: CommercetoolsFieldMapping[];
   /**
    * Page that brings a shopper back to a cart: `{id}`, `{key}`, `{locale}`, `{language}`, `{country}`, `{store}`.
    */
@@ -2489,7 +2490,7 @@ export interface CommercetoolsConfig {
   /**
    * Custom fields of categories to pass on.
    */
-  category_fields?: FieldMapping[];
+  category_fields?: CommercetoolsFieldMapping[];
   /**
    * Category page: `{slug}`, `{id}`, `{key}`, `{locale}`, `{language}`, `{country}`, `{store}`.
    */
@@ -2501,11 +2502,11 @@ export interface CommercetoolsConfig {
   /**
    * Where permission is kept. The platform has no field of its own for it, so nothing is a consent that is not named here.
    */
-  consents?: ConsentRule[];
+  consents?: CommercetoolsConsentRule[];
   /**
    * Custom fields of customers to pass on.
    */
-  contact_fields?: FieldMapping[];
+  contact_fields?: CommercetoolsFieldMapping[];
   /**
    * Country (ISO 3166-1 alpha-2) of the price to pick.
    */
@@ -2526,7 +2527,7 @@ export interface CommercetoolsConfig {
   /**
    * Custom fields of lines and custom lines to pass on.
    */
-  line_fields?: FieldMapping[];
+  line_fields?: CommercetoolsFieldMapping[];
   /**
    * Locale (BCP 47) of texts where the cart, order or customer has none, and of the catalogue.
    */
@@ -2534,7 +2535,7 @@ export interface CommercetoolsConfig {
   /**
    * Custom fields of orders to pass on.
    */
-  order_fields?: FieldMapping[];
+  order_fields?: CommercetoolsFieldMapping[];
   /**
    * Order page: `{id}`, `{number}`, `{locale}`, `{language}`, `{country}`, `{store}`.
    */

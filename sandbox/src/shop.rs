@@ -72,7 +72,7 @@ const MARKETS: &[Market] = &[
         tax: 190,
         included: true,
         store: "store-eu",
-        phone: "+4930123",
+        phone: "+49309018",
         city: "Berlin",
     },
     Market {
@@ -105,7 +105,7 @@ const MARKETS: &[Market] = &[
         tax: 200,
         included: true,
         store: "store-uk",
-        phone: "+4420794",
+        phone: "+44207946",
         city: "London",
     },
     Market {
@@ -284,7 +284,7 @@ impl ShopOptions {
             "addresses": [{
                 "id": "addr1", "firstName": pick(FIRST, n), "lastName": pick(LAST, n >> 16),
                 "streetName": "Long Street", "streetNumber": format!("{}", 1 + n % 120), "postalCode": format!("{:05}", n % 99_999),
-                "city": city, "country": market.country, "mobile": format!("{}{:06}", market.phone, n % 1_000_000),
+                "city": city, "country": market.country, "mobile": format!("{}{:04}", market.phone, n % 10_000),
             }],
             "defaultShippingAddressId": "addr1", "defaultBillingAddressId": "addr1",
             "shippingAddressIds": ["addr1"], "billingAddressIds": ["addr1"],

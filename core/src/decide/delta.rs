@@ -157,6 +157,7 @@ fn members(object: &str) -> Option<Members<'_>> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::model::{CorrelationId, IdempotencyKey};

@@ -3,7 +3,6 @@
 //! Bytes are counted on the request body the destination really builds, not on the rows: a vendor measures what it
 //! receives. Rows are summed only to guess where to start.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use crate::destinations::{Destination, Endpoint, Operation, Refusal, Request};
@@ -100,17 +99,17 @@ pub struct Plan {
 /// # Errors
 /// What [`Destination::request`] says.
 pub fn plan(destination: &dyn Destination, operations: &[&Operation]) -> Result<Plan, Error> {
-    struct Bucket {
+    struct Bucket<'o> {
         endpoint: &'static Endpoint,
         /// (turn, position): operations of the same turn are of different lanes.
         rows: Vec<(usize, usize)>,
-        turns: HashMap<String, usize>,
+        turns: HashMap<&'o str, usize>,
         /// An operation that reads first goes alone.
         read: Option<Request>,
     }
     let mut plan = Plan::default();
-    let mut buckets: Vec<Bucket> = Vec::new();
-    let mut index: BTreeMap<(Cow<'static, str>, &str), usize> = BTreeMap::new();
+    let mut buckets: Vec<Bucket<'_>> = Vec::new();
+    let mut index: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for (position, operation) in operations.iter().enumerate() {
         let Some(endpoint) = destination.capabilities().endpoint(&operation.endpoint) else {
             plan.refused.push((position, unknown_endpoint(operation)));
@@ -120,12 +119,12 @@ pub fn plan(destination: &dyn Destination, operations: &[&Operation]) -> Result<
             buckets.push(Bucket { endpoint, rows: vec![(0, position)], turns: HashMap::new(), read: Some(prefetch) });
             continue;
         }
-        let at = *index.entry((operation.endpoint.clone(), operation.group.as_str())).or_insert_with(|| {
+        let at = *index.entry((operation.endpoint.as_ref(), operation.group.as_str())).or_insert_with(|| {
             buckets.push(Bucket { endpoint, rows: Vec::new(), turns: HashMap::new(), read: None });
             buckets.len() - 1
         });
         let bucket = &mut buckets[at];
-        let turn = bucket.turns.entry(operation.lane.clone()).or_default();
+        let turn = bucket.turns.entry(operation.lane.as_str()).or_default();
         bucket.rows.push((if endpoint.many_per_lane { 0 } else { *turn }, position));
         *turn += 1;
     }
@@ -142,7 +141,9 @@ pub fn plan(destination: &dyn Destination, operations: &[&Operation]) -> Result<
         for turn in bucket.rows.chunk_by(|a, b| a.0 == b.0) {
             let mut rest = turn;
             while let Some((_, first)) = rest.first() {
-                let rows: Vec<&Operation> = rest.iter().map(|(_, position)| operations[*position]).collect();
+                // Never more than one request takes, or many rows would be listed again for each request.
+                let most = rest.iter().take(limit(bucket.endpoint.max_records));
+                let rows: Vec<&Operation> = most.map(|(_, position)| operations[*position]).collect();
                 let used = match pack_prefix(destination, bucket.endpoint, &rows)? {
                     Prefix::Fits { count, request } => {
                         let operations = rest[..count].iter().map(|(_, position)| *position).collect();

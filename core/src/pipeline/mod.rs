@@ -65,7 +65,13 @@ impl Refused {
 pub fn check(decoded: DecodedRecord, context: &ValidateContext<'_>) -> Result<Checked, Refused> {
     let DecodedRecord { position, record, findings } = decoded;
     let mut findings: Vec<Finding> = findings.into_iter().filter_map(|finding| context.policy.apply(finding)).collect();
-    findings.extend(validate(&record, context));
+    // What the source has told already, with a place in the row as the shop knows it, is not told again.
+    let told = findings.len();
+    for finding in validate(&record, context) {
+        if findings[..told].iter().all(|old| old.code != finding.code) {
+            findings.push(finding);
+        }
+    }
     if !findings.iter().any(Finding::is_error) {
         return Ok(Checked { position, record, findings });
     }

@@ -30,8 +30,9 @@ impl Fault {
         Fault { pointer: pointer.into(), message }
     }
 
-    pub(super) fn overflow(pointer: impl Into<String>) -> impl FnOnce(Overflow) -> Self {
-        move |Overflow| Fault::at(pointer, "the amounts are beyond 28 digits")
+    /// What becomes of an overflow. The pointer is only written when there is one.
+    pub(super) fn overflow(pointer: impl Fn() -> String) -> impl Fn(Overflow) -> Self {
+        move |Overflow| Fault::at(pointer(), "the amounts are beyond 28 digits")
     }
 }
 
@@ -168,12 +169,12 @@ impl<'c> Row<'c, '_> {
         let mut findings = Vec::new();
         let wanted = !config.contact_fields.is_empty() || !config.consents.is_empty() || config.phone_field.is_some();
         let fields = self.custom_fields(customer.custom.as_ref(), wanted, || self.pointer("/custom/fields"))?;
-        let pointer = self.pointer("/custom/fields");
+        let pointer = || self.pointer("/custom/fields");
         let mut attributes = Attributes::new();
         let mut consent = Vec::new();
         if let Some(fields) = &fields {
             fields.map(&config.contact_fields, &locales, &pointer, &mut attributes, &mut findings);
-            consent = consents(&config.consents, ConsentPlace::Customer, fields, &pointer, &mut findings);
+            consent = consents(&config.consents, ConsentPlace::Customer, fields, &pointer(), &mut findings);
         }
         let mut addresses: Vec<Address> = customer.addresses.iter().map(address).collect();
         for (address, wire) in addresses.iter_mut().zip(&customer.addresses) {
@@ -328,7 +329,7 @@ impl<'c> Row<'c, '_> {
             product.categories = content.categories.iter().filter_map(|category| category_ref(category, &locales)).collect();
             // Longest path first; those of one length keep the merchant's order.
             product.categories.sort_by_key(|category| std::cmp::Reverse(category.path.len()));
-            let pointer = self.pointer(&[head.content, "/attributes"].concat());
+            let pointer = || self.pointer(&[head.content, "/attributes"].concat());
             let own = self.attribute_fields(content.attributes);
             if let Some(fields) = &own {
                 fields.map(&config.attributes, &locales, &pointer, &mut product.attributes, &mut findings);
@@ -380,7 +381,7 @@ impl<'c> Row<'c, '_> {
         url: Option<String>,
         fields: Option<&Fields<'_>>,
         locales: &[&str],
-        pointer: &str,
+        pointer: &dyn Fn() -> String,
         findings: &mut Vec<Finding>,
     ) -> Variant {
         let config = &self.compiled.config;
@@ -451,7 +452,7 @@ impl<'c> Row<'c, '_> {
         if let Some(fields) =
             self.custom_fields(category.custom.as_ref(), !config.category_fields.is_empty(), || self.pointer("/custom/fields"))?
         {
-            fields.map(&config.category_fields, &locales, &self.pointer("/custom/fields"), &mut attributes, &mut findings);
+            fields.map(&config.category_fields, &locales, &|| self.pointer("/custom/fields"), &mut attributes, &mut findings);
         }
         let mut path: Vec<String> = Vec::new();
         let mut ancestors = Vec::with_capacity(category.ancestors.len());

@@ -72,12 +72,12 @@ impl Row<'_, '_> {
         };
         let wanted = !config.cart_fields.is_empty() || self.compiled.cart_consents;
         let fields = self.custom_fields(cart.custom.as_ref(), wanted, || self.pointer("/custom/fields"))?;
-        let pointer = self.pointer("/custom/fields");
         let mut attributes = Attributes::new();
         let mut consent = Vec::new();
         if let Some(fields) = &fields {
+            let pointer = || self.pointer("/custom/fields");
             fields.map(&config.cart_fields, &locales, &pointer, &mut attributes, &mut findings);
-            consent = consents(&config.consents, ConsentPlace::Cart, fields, &pointer, &mut findings);
+            consent = consents(&config.consents, ConsentPlace::Cart, fields, &pointer(), &mut findings);
         }
         let url = fill(self.compiled.cart_url.as_ref(), &market, |place| match place {
             "id" => Some(id.as_str()),
@@ -188,12 +188,12 @@ impl Row<'_, '_> {
         };
         let common = self.common(order, &locales, &market, &units, Some(whole), &mut findings)?;
         let wanted = !config.order_fields.is_empty() || self.compiled.order_consents;
-        let pointer = self.pointer("/custom/fields");
         let mut attributes = Attributes::new();
         let mut consent = Vec::new();
         if let Some(fields) = self.custom_fields(order.custom.as_ref(), wanted, || self.pointer("/custom/fields"))? {
+            let pointer = || self.pointer("/custom/fields");
             fields.map(&config.order_fields, &locales, &pointer, &mut attributes, &mut findings);
-            consent = consents(&config.consents, ConsentPlace::Order, &fields, &pointer, &mut findings);
+            consent = consents(&config.consents, ConsentPlace::Order, &fields, &pointer(), &mut findings);
         }
         let shipments = deliveries(order).map(|delivery| self.shipment(delivery, id, number.as_deref(), &common.lines)).collect();
         let returns = order.return_info.iter().filter(|info| !info.items.is_empty());
@@ -316,15 +316,15 @@ impl Row<'_, '_> {
         }
         let mut shipping = Vec::with_capacity(1);
         if let Some(info) = &order.shipping_info {
-            shipping.push(charge(info, None).map_err(Fault::overflow(self.pointer("/shippingInfo/price")))?);
+            shipping.push(charge(info, None).map_err(Fault::overflow(|| self.pointer("/shippingInfo/price")))?);
         }
         for (index, one) in order.shipping.iter().enumerate() {
             if let Some(info) = &one.shipping_info {
-                let overflow = || Fault::overflow(self.pointer(&format!("/shipping/{index}/shippingInfo/price")));
-                shipping.push(charge(info, owned(one.shipping_key.as_ref())).map_err(|o| overflow()(o))?);
+                let overflow = Fault::overflow(|| self.pointer(&format!("/shipping/{index}/shippingInfo/price")));
+                shipping.push(charge(info, owned(one.shipping_key.as_ref())).map_err(overflow)?);
             }
         }
-        let discounts = total_discounts(order, locales).map_err(Fault::overflow(self.pointer("/discountOnTotalPrice")))?;
+        let discounts = total_discounts(order, locales).map_err(Fault::overflow(|| self.pointer("/discountOnTotalPrice")))?;
         let coupons = order.discount_codes.iter().filter(|one| one.state.as_deref().is_none_or(|state| state == "MatchesCart"));
         let coupons = coupons.filter_map(|one| {
             let code = one.discount_code.as_ref()?;
@@ -343,11 +343,11 @@ impl Row<'_, '_> {
                 }
                 let (gross, net) = (taxed.total_gross.0, taxed.total_net.0);
                 let tax = taxed.total_tax.map_or_else(|| less(gross, net), |tax| Ok(tax.0));
-                (gross, Some(tax.map_err(Fault::overflow(self.pointer("/taxedPrice")))?))
+                (gross, Some(tax.map_err(Fault::overflow(|| self.pointer("/taxedPrice")))?))
             }
             None => (order.total_price.0, None),
         };
-        let beyond = |pointer: &'static str| Fault::overflow(self.pointer(pointer));
+        let beyond = |pointer: &'static str| Fault::overflow(move || self.pointer(pointer));
         let totals = Totals {
             subtotal: sum(zero, lines.iter().map(|line| line.total.amount)).map_err(beyond("/lineItems"))?,
             shipping: sum(zero, shipping.iter().map(|charge| charge.amount.amount)).map_err(beyond("/shipping"))?,
@@ -367,7 +367,7 @@ impl Row<'_, '_> {
         market: &Market,
         findings: &mut Vec<Finding>,
     ) -> Result<LineItem, Fault> {
-        let overflow = || Fault::overflow(self.pointer(&format!("/lineItems/{index}")));
+        let overflow = Fault::overflow(|| self.pointer(&format!("/lineItems/{index}")));
         let quantity = line.quantity.0;
         let total = line.total_price.0;
         let zero = Money::zero(total.currency);
@@ -377,18 +377,18 @@ impl Row<'_, '_> {
         let unit = discounted.map_or(list, |discounted| discounted.value.0);
         let mut discounts = Vec::new();
         if let Some(discounted) = discounted {
-            let off = less(list, unit).and_then(|off| times(off, quantity)).map_err(|o| overflow()(o))?;
+            let off = less(list, unit).and_then(|off| times(off, quantity)).map_err(&overflow)?;
             let (id, name) = rule(discounted.discount.as_ref(), locales);
-            add_discount(&mut discounts, DiscountKind::Product, id, name, off).map_err(|o| overflow()(o))?;
+            add_discount(&mut discounts, DiscountKind::Product, id, name, off).map_err(&overflow)?;
         }
-        cart_discounts(&line.discounted_price_per_quantity, locales, &mut discounts).map_err(|o| overflow()(o))?;
-        let taxes = tax(line.taxed_price, line.tax_rate.as_ref(), &line.per_method_tax_rate, total).map_err(|o| overflow()(o))?;
+        cart_discounts(&line.discounted_price_per_quantity, locales, &mut discounts).map_err(&overflow)?;
+        let taxes = tax(line.taxed_price, line.tax_rate.as_ref(), &line.per_method_tax_rate, total).map_err(&overflow)?;
         let variant = line.variant.as_ref();
         let sku = variant.and_then(|variant| variant.sku.as_ref());
         let mut attributes = Attributes::new();
         let fields = self.attribute_fields(variant.and_then(|variant| variant.attributes));
         if let Some(fields) = &fields {
-            let pointer = self.pointer(&format!("/lineItems/{index}/variant/attributes"));
+            let pointer = || self.pointer(&format!("/lineItems/{index}/variant/attributes"));
             fields.map(&self.compiled.config.attributes, locales, &pointer, &mut attributes, findings);
         }
         self.line_fields(line.custom.as_ref(), "lineItems", index, locales, &mut attributes, findings)?;
@@ -433,15 +433,15 @@ impl Row<'_, '_> {
         locales: &[&str],
         findings: &mut Vec<Finding>,
     ) -> Result<LineItem, Fault> {
-        let overflow = || Fault::overflow(self.pointer(&format!("/customLineItems/{index}")));
+        let overflow = Fault::overflow(|| self.pointer(&format!("/customLineItems/{index}")));
         let quantity = line.quantity.map_or(1, |quantity| quantity.0);
         let total = match line.total_price {
             Some(total) => total.0,
-            None => times(line.money.0, quantity).map_err(|o| overflow()(o))?,
+            None => times(line.money.0, quantity).map_err(&overflow)?,
         };
         let mut discounts = Vec::new();
-        cart_discounts(&line.discounted_price_per_quantity, locales, &mut discounts).map_err(|o| overflow()(o))?;
-        let taxes = tax(line.taxed_price, line.tax_rate.as_ref(), &line.per_method_tax_rate, total).map_err(|o| overflow()(o))?;
+        cart_discounts(&line.discounted_price_per_quantity, locales, &mut discounts).map_err(&overflow)?;
+        let taxes = tax(line.taxed_price, line.tax_rate.as_ref(), &line.per_method_tax_rate, total).map_err(&overflow)?;
         let mut attributes = Attributes::new();
         self.line_fields(line.custom.as_ref(), "customLineItems", index, locales, &mut attributes, findings)?;
         let name = localized(line.name.as_ref(), locales).map(str::to_owned);
@@ -483,7 +483,7 @@ impl Row<'_, '_> {
         let mappings = &self.compiled.config.line_fields;
         let pointer = || self.pointer(&format!("/{list}/{index}/custom/fields"));
         if let Some(fields) = self.custom_fields(custom, !mappings.is_empty(), pointer)? {
-            fields.map(mappings, locales, &pointer(), attributes, findings);
+            fields.map(mappings, locales, &pointer, attributes, findings);
         }
         Ok(())
     }

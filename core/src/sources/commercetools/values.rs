@@ -37,19 +37,22 @@ impl<'a> Fields<'a> {
     /// The text of a field, whatever it is wrapped in.
     pub(super) fn text(&self, name: &str, locales: &[&str]) -> Option<String> {
         match value(self.get(name)?, None, locales, DEPTH)? {
-            AttributeValue::Text(text) => filled(&text).map(str::to_owned),
+            AttributeValue::Text(text) => match filled(&text)? {
+                filled if filled.len() < text.len() => Some(filled.to_owned()),
+                _ => Some(text),
+            },
             AttributeValue::Integer(number) => Some(number.to_string()),
             AttributeValue::Decimal(number) => Some(number.to_string()),
             _ => None,
         }
     }
 
-    /// Reads the configured ones into `out`.
+    /// Reads the configured ones into `out`. Where they stand is only asked when one does not fit.
     pub(super) fn map(
         &self,
         mappings: &[FieldMapping],
         locales: &[&str],
-        pointer: &str,
+        pointer: &dyn Fn() -> String,
         out: &mut Attributes,
         findings: &mut Vec<Finding>,
     ) {
@@ -60,7 +63,7 @@ impl<'a> Fields<'a> {
                     out.insert(mapping.name.as_ref().unwrap_or(&mapping.field).clone(), value);
                 }
                 None => {
-                    let pointer = format!("{pointer}/{}", pointer_token(&mapping.field));
+                    let pointer = format!("{}/{}", pointer(), pointer_token(&mapping.field));
                     findings.push(Finding::new(FindingCode::ValueUnknown, pointer, "the value is not of the configured type; left out"));
                 }
             }
