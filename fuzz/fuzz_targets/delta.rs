@@ -11,6 +11,29 @@ use cartwire::state::Known;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
+/// How many members an object has as it is written, names that stand twice counted twice.
+struct Members(usize);
+
+impl<'de> serde::Deserialize<'de> for Members {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Counter;
+        impl<'de> serde::de::Visitor<'de> for Counter {
+            type Value = Members;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut count = 0;
+                while map.next_entry::<serde::de::IgnoredAny, serde::de::IgnoredAny>()?.is_some() {
+                    count += 1;
+                }
+                Ok(Members(count))
+            }
+        }
+        deserializer.deserialize_map(Counter)
+    }
+}
+
 fuzz_target!(|data: &[u8]| {
     let [choice, body @ ..] = data else { return };
     let pointer = [None, Some(""), Some("/dataFields"), Some("/user/dataFields")][usize::from(choice % 4)];
@@ -40,19 +63,18 @@ fuzz_target!(|data: &[u8]| {
     let Ok(second) = reduce(&operation, &known, null_clears) else { panic!("the same body was refused the second time") };
     // Of a name that stands twice only the last is remembered; no destination builds such a body.
     let names: BTreeSet<_> = first.fingerprints.keys().collect();
-    let unique = match (pointer, serde_json::from_slice::<Value>(&first.body)) {
-        (None, _) => true,
-        (Some(pointer), Ok(value)) => {
-            let twice = serde_json::to_string(&value).map_or(0, |text| text.len()) < first.body.len();
-            !twice && value.pointer(pointer).and_then(Value::as_object).is_some_and(|members| members.len() == names.len())
-        }
-        (Some(_), Err(_)) => false,
+    let unique = match pointer {
+        None => true,
+        Some("") => serde_json::from_slice::<Members>(body).is_ok_and(|members| members.0 == names.len()),
+        // Members above the one that is pointed at may stand twice as well; the root is enough to hold the rule.
+        Some(_) => false,
     };
     if unique && !names.is_empty() {
         assert!(second.unchanged, "what was just sent is news again");
     }
-    // A body without any member: everything that was there is gone.
-    if let (Some(""), true) = (pointer, unique) {
+    // A body without any member: everything that was there is gone. A member without a name is remembered under the name of
+    // a whole write and so cannot be told from one; no destination has such a member.
+    if let (Some(""), true, false) = (pointer, unique, known.sent.contains_key("")) {
         let empty = Operation { body: b"{}".to_vec(), ..operation };
         let Ok(gone) = reduce(&empty, &known, true) else { panic!("an empty body was refused") };
         let cleared: Value = serde_json::from_slice(&gone.body).expect("what is left is JSON");

@@ -5,7 +5,8 @@ use cartwire::sources::split::{End, Keys, value_end};
 use cartwire_fuzz::decodes;
 use libfuzzer_sys::fuzz_target;
 
-const GOOD: &[u8] = br#"{"id":"c1","version":1,"email":"mara@example.com","isEmailVerified":true,"lastModifiedAt":"2026-01-02T03:04:05.000Z"}"#;
+const GOOD: &[u8] =
+    br#"{"id":"c1","version":1,"email":"mara@example.com","isEmailVerified":true,"lastModifiedAt":"2026-01-02T03:04:05.000Z"}"#;
 
 fuzz_target!(|data: &[u8]| {
     if let End::At(end) = value_end(data, 0) {

@@ -29,7 +29,7 @@ fn input(folder: &Path, orders: u64) -> Result<PathBuf, Failure> {
     let unfinished = file.with_extension("part");
     let mut out = BufWriter::new(std::fs::File::create(&unfinished)?);
     // As many prices per variant as make an order of about 8 kB.
-    ShopOptions { count: orders, customers: orders / 4 + 1, ballast: 10, ..ShopOptions::default() }.write(&mut out)?;
+    ShopOptions { count: orders, customers: orders / 4 + 1, ballast: 3, ..ShopOptions::default() }.write(&mut out)?;
     out.into_inner()?.sync_all()?;
     std::fs::rename(unfinished, &file)?;
     Ok(file)
