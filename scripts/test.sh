@@ -23,7 +23,10 @@ step "documentation of the code"
 RUSTDOCFLAGS="--deny warnings" cargo doc --quiet --no-deps --package cartwire --package cartwire-sandbox
 
 step "rust"
-cargo test --quiet --package cartwire --package cartwire-sandbox
+# The exchanges of the unit tests of a destination and of the sandbox's own tests go into files of their own.
+CARTWIRE_EXCHANGES="$exchanges/sandbox.ndjson" cargo test --quiet --package cartwire-sandbox
+CARTWIRE_EXCHANGES="$exchanges/iterable.ndjson" cargo test --quiet --package cartwire
+
 step "rust: killed at random moments"
 cargo test --quiet --package cartwire-crash
 
