@@ -38,6 +38,14 @@ python="$PWD/target/venv/bin/python"
 "$python" -m pyright --pythonpath "$python"
 "$python" -m mypy.stubtest cartwire._cartwire
 "$python" -m pytest --quiet tests/python
+rm -rf target/clean
+python3 -m venv target/clean
+target/clean/bin/python -m pip install --quiet --disable-pip-version-check --no-index target/wheels/cartwire-*.whl
+(cd / && "$OLDPWD/target/clean/bin/python" -c 'import cartwire
+with cartwire.Sandbox() as sandbox:
+    orders = cartwire.Sandbox.sample("order", count=2)
+    plan = cartwire.build(orders, source="commercetools", resource="order", destination={"type": "iterable", "project_type": "hybrid"})
+    assert len(plan["requests"]) == 2, plan')
 
 step "node: addon, types, tests, package into a clean folder"
 make --no-print-directory node_modules/.package-lock.json addon
