@@ -29,6 +29,8 @@ pub(super) struct Desk {
 #[derive(Default)]
 pub(super) struct Taken {
     pub rows: u64,
+    /// The position behind the last row.
+    pub next: u64,
     pub acceptance: Acceptance,
     pub accepted: u64,
     pub skipped: Vec<RecordSkip>,
@@ -106,9 +108,10 @@ impl Desk {
             ..DecodeContext::at(now)
         };
         let mut decoded = Decoded::default();
-        intake::read(self.source.as_deref(), layout, data, &context, &mut decoded);
+        let next = intake::read(self.source.as_deref(), layout, data, &context, &mut decoded);
         let mut taken = Taken {
             rows: decoded.rows,
+            next,
             rejected: decoded.rejected,
             ignored: decoded.ignored,
             fetches: decoded.fetches,

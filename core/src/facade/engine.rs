@@ -54,6 +54,8 @@ struct Inner {
     started: Instant,
     keep_keys: chrono::Duration,
     request_timeout: std::time::Duration,
+    /// How long a run may wait without any progress.
+    patience: std::time::Duration,
 }
 
 /// The machine's clock, or a fixed time for tests.
@@ -134,6 +136,7 @@ impl Engine {
                 started,
                 keep_keys: chrono::Duration::days(i64::from(options.idempotency_days)),
                 request_timeout: settings.request_timeout,
+                patience: settings.retry.max_elapsed + settings.retry.max_retry_after + settings.request_timeout,
             }),
         };
         let inner = engine.inner.clone();
@@ -207,9 +210,7 @@ impl Engine {
             };
             let chunk = rest.split_to(end);
             let layout = if lines { Layout::Lines } else { Layout::Json };
-            let rows = if lines { memchr::memchr_iter(b'\n', &chunk).count() as u64 + u64::from(chunk.last() != Some(&b'\n')) } else { 0 };
-            let taken_rows = self.take(run, options, layout, position, chunk, false).await?.rows;
-            position += rows.max(taken_rows);
+            position = self.take(run, options, layout, position, chunk, false).await?.next;
             self.inner.runs.set_positions(run, position);
             if !self.settle(run, BACKLOG).await {
                 break;
@@ -231,7 +232,7 @@ impl Engine {
         let _leave = own.then(|| Leave { runs: &self.inner.runs, run: &run });
         let position = self.inner.runs.positions(&run);
         let taken = self.take(&run, &options, options.format.into(), position, data, true).await?;
-        self.inner.runs.set_positions(&run, position + taken.rows);
+        self.inner.runs.set_positions(&run, taken.next);
         let receipt = Receipt {
             run: run.clone(),
             accepted: taken.accepted,
@@ -273,13 +274,23 @@ impl Engine {
         json(&self.finish(run).await?, 2048)
     }
 
-    /// Sends until at most `most` operations of the run are under way. False when delivery stopped before that.
+    /// Sends until at most `most` operations of the run are under way. False when delivery stopped before that, or when
+    /// nothing of the run has ended for longer than any retry takes: a worker in the background sits an outage out, but
+    /// whoever waits wants an answer.
     async fn settle(&self, run: &str, most: u64) -> bool {
+        let mut last = (u64::MAX, tokio::time::Instant::now());
         loop {
-            if self.inner.runs.under_way(run) <= most {
+            let under_way = self.inner.runs.under_way(run);
+            if under_way <= most {
                 return true;
             }
             if self.inner.runs.why_stopped().is_some() {
+                return false;
+            }
+            if under_way != last.0 {
+                last = (under_way, tokio::time::Instant::now());
+            } else if last.1.elapsed() > self.inner.patience {
+                self.inner.runs.give_up(run, "nothing could be delivered for longer than retries take; it stays in the outbox");
                 return false;
             }
             self.ensure_worker();

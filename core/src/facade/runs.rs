@@ -209,6 +209,13 @@ impl Runs {
         self.settled.notify_waiters();
     }
 
+    /// Nobody waits for the run any longer; what is under way goes on.
+    pub fn give_up(&self, run: &str, why: &str) {
+        if let Some(run) = self.lock().get_mut(run) {
+            run.report.stopped = Some(why.to_owned());
+        }
+    }
+
     /// Delivery goes on: forgets an earlier stop.
     pub fn resumed(&self) {
         *self.halted() = None;
