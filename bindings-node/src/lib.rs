@@ -16,10 +16,6 @@ use napi_derive::napi;
 use crate::engine::{Cancel, background};
 use crate::errors::{Result, guard};
 
-/// Orders are many short texts.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// The version of the addon; `lib/native.js` refuses to work with an addon of another version.
 #[napi]
 pub fn version() -> &'static str {
