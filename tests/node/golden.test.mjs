@@ -21,7 +21,7 @@ const cases = existsSync(golden)
   ? folders(golden).flatMap((source) => folders(join(golden, source)).map((name) => `${source}/${name}`)).filter((name) => existsSync(join(golden, name, "case.json")))
   : [];
 
-test("there are golden cases", { skip: existsSync(join(golden, "digests.json")) ? false : "no golden cases in this tree" }, () => {
+test("there are golden cases", () => {
   assert.ok(cases.length > 0);
 });
 
@@ -47,7 +47,7 @@ for (const name of cases) {
   });
 }
 
-test("a case reads the same as bytes, as text and as an object", { skip: cases.length === 0 }, () => {
+test("a case reads the same as bytes, as text and as an object", () => {
   const name = cases.find((name) => existsSync(join(golden, name, "source.json")));
   const { now, source, resource } = read(name, "case.json");
   const bytes = readFileSync(join(golden, name, "source.json"));

@@ -33,8 +33,7 @@ def digest(file: str) -> str:
 
 
 def test_there_are_cases() -> None:
-    if not CASES:
-        pytest.skip("no golden case is here yet")
+    assert len(CASES) >= 30, "an empty folder would let the tests below pass without a case"
 
 
 @pytest.mark.parametrize("case", CASES, ids=name)

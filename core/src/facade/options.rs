@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::destinations::{self, DestinationConfig};
+use crate::destinations::DestinationConfig;
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Instant, Mode};
 use crate::sources::{self, DecodeContext, SourceConfig};
@@ -237,10 +237,4 @@ pub fn parse<T: serde::de::DeserializeOwned>(json: &[u8]) -> Result<T> {
         let message = text.split(" at line ").next().unwrap_or(&text).to_owned();
         Error::new(ErrorCode::InvalidConfig, message).at(path)
     })
-}
-
-/// The destinations this build knows, for messages.
-#[must_use]
-pub fn destination_names() -> &'static [&'static str] {
-    destinations::NAMES
 }

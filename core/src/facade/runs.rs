@@ -159,8 +159,8 @@ impl Runs {
             run.rows.remove(&position);
         }
         if run.under_way == 0 {
-            let over = run.detached.then(|| run.report.run.clone());
-            if let Some(over) = over {
+            if run.detached {
+                let over = run.report.run.clone();
                 runs.remove(&over);
             }
             self.settled.notify_waiters();
