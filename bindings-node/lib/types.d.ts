@@ -1058,6 +1058,11 @@ export interface Event {
    */
   order_number?: string | null;
   /**
+   * Whom the person was known as before, where the event joins or renames profiles: the old e-mail of
+   * `email_changed`, the anonymous id of a sign-in or sign-up.
+   */
+  previous?: Identity | null;
+  /**
    * The product it is about.
    */
   product_id?: string | null;

@@ -87,7 +87,23 @@ struct Options {
     manual_clock_ms: Option<i64>,
     exchanges_file: Option<PathBuf>,
     exchanges_kept: usize,
+    /// Names of the vendors to start; all when absent.
+    vendors: Option<Vec<String>>,
     iterable: iterable::Options,
+}
+
+impl Options {
+    /// The vendors asked for, in the order of this list; `port` is the first one's.
+    fn vendors(&self) -> Result<Vec<Arc<dyn Vendor>>, SandboxError> {
+        let mut vendors: Vec<Arc<dyn Vendor>> = vec![Arc::new(iterable::Iterable::new(self.iterable.clone())?)];
+        if let Some(wanted) = &self.vendors {
+            if let Some(unknown) = wanted.iter().find(|name| !vendors.iter().any(|vendor| vendor.name() == **name)) {
+                return Err(SandboxError::Invalid(format!("options: no vendor is called `{unknown}`")));
+            }
+            vendors.retain(|vendor| wanted.iter().any(|name| name == vendor.name()));
+        }
+        Ok(vendors)
+    }
 }
 
 impl Default for Options {
@@ -99,6 +115,7 @@ impl Default for Options {
             manual_clock_ms: None,
             exchanges_file: None,
             exchanges_kept: 10_000,
+            vendors: None,
             iterable: iterable::Options::default(),
         }
     }
@@ -128,10 +145,11 @@ impl Sandbox {
             return Err(SandboxError::Io(format!("`host` must be a loopback address, not {}", options.host)));
         }
         let clock = Arc::new(options.manual_clock_ms.map_or_else(Clock::system, Clock::manual));
-        let vendor: Arc<dyn Vendor> = Arc::new(iterable::Iterable::new(options.iterable)?);
+        let vendors = options.vendors()?;
         let recorder = Recorder::new(options.exchanges_kept, options.exchanges_file.as_deref())?;
-        let shared = Arc::new(Shared { vendors: vec![vendor], faults: Faults::default(), recorder, clock });
-        let (server, addresses) = Server::start(&shared, options.host, &[options.port], options.threads.clamp(1, 16))?;
+        let shared = Arc::new(Shared { vendors, faults: Faults::default(), recorder, clock });
+        let ports: Vec<u16> = (0..shared.vendors.len()).map(|place| if place == 0 { options.port } else { 0 }).collect();
+        let (server, addresses) = Server::start(&shared, options.host, &ports, options.threads.clamp(1, 16))?;
         let urls = shared.vendors.iter().zip(addresses).map(|(vendor, address)| (vendor.name(), format!("http://{address}"))).collect();
         Ok(Self { shared, server: Mutex::new(Some(server)), urls })
     }

@@ -236,6 +236,7 @@ fn a_bad_row_is_noticed() {
         backfill: Backfill::Quiet,
         promise: Promise::EffectivelyOnce,
         note: "",
+        ..Endpoint::SINGLE
     };
     assert_eq!(wrong_with(&good), Vec::<&str>::new());
     for bad in [
@@ -251,7 +252,7 @@ fn a_bad_row_is_noticed() {
         Endpoint { max_bytes: 0, ..good },
         Endpoint { max_record_bytes: 1_001, ..good },
         Endpoint { concurrency: 0, ..good },
-        Endpoint { rate: Some(destinations::Rate { count: 0, per_s: 1, scope: "project" }), ..good },
+        Endpoint { rate: Some(destinations::Rate { count: 0, per_s: 1, scope: "project", budget: "" }), ..good },
         Endpoint { many_per_lane: true, ..good },
         Endpoint { retry_safe_by: RetrySafety::None, ..good },
         Endpoint { promise: Promise::AtLeastOnce(" "), ..good },

@@ -678,6 +678,10 @@ class Event(_Event, total=False):
     """The order it is about."""
     order_number: str | None
     """The order's number."""
+    previous: Identity | None
+    """Whom the person was known as before, where the event joins or renames profiles: the old e-mail of
+    `email_changed`, the anonymous id of a sign-in or sign-up.
+    """
     product_id: str | None
     """The product it is about."""
     properties: dict[str, AttributeValue]

@@ -206,6 +206,10 @@ impl<'a> Course<'a> {
             }
             Reading::Split(refusal) => self.split(entries, refusal),
             Reading::Retry(refusal, after) => self.not_now(&request, entries, &reply, &refusal, after),
+            Reading::Job(_) => {
+                let refusal = Refusal::new(ErrorCode::Internal, "", "the answer names a job, and the endpoint has none");
+                self.retry_all(entries, &refusal, None);
+            }
             Reading::Stop(error) => self.stop(entries, error),
         }
     }
@@ -235,7 +239,7 @@ impl<'a> Course<'a> {
         let inner = self.inner;
         let begun = tokio::time::Instant::now();
         self.sent_at = inner.clock.now();
-        let sending = inner.transport.send(inner.destination.base_url(), request);
+        let sending = inner.transport.send(inner.destination.base_url_of(request), request);
         let outcome = tokio::time::timeout(inner.settings.request_timeout, sending).await;
         self.took = begun.elapsed();
         let outcome = outcome.unwrap_or(Err(TransportFailure::Timeout)).and_then(whole);

@@ -249,7 +249,7 @@ mod tests {
         max_records: 1,
         max_bytes: 0,
         max_record_bytes: 0,
-        rate: Some(Rate { count: 4, per_s: 1, scope: "project" }),
+        rate: Some(Rate { count: 4, per_s: 1, scope: "project", budget: "" }),
         concurrency: 2,
         many_per_lane: false,
         retry_safe_by: RetrySafety::UpsertById,
@@ -258,6 +258,7 @@ mod tests {
         backfill: Backfill::Quiet,
         promise: Promise::EffectivelyOnce,
         note: "",
+        ..Endpoint::SINGLE
     };
 
     const fn ms(ms: u64) -> Moment {

@@ -34,6 +34,7 @@ const BASE: Endpoint = Endpoint {
     backfill: Backfill::Quiet,
     promise: Promise::EffectivelyOnce,
     note: "",
+    ..Endpoint::SINGLE
 };
 
 static TABLE: Capabilities = Capabilities {
@@ -42,7 +43,7 @@ static TABLE: Capabilities = Capabilities {
         BASE,
         Endpoint { id: "bulk", max_records: 8, max_bytes: 600, max_record_bytes: 300, ..BASE },
         Endpoint { id: "many", max_records: 5, many_per_lane: true, ..BASE },
-        Endpoint { id: "paced", rate: Some(Rate { count: 10, per_s: 1, scope: "project" }), concurrency: 1, ..BASE },
+        Endpoint { id: "paced", rate: Some(Rate { count: 10, per_s: 1, scope: "project", budget: "" }), concurrency: 1, ..BASE },
         Endpoint { id: "profile", ..BASE },
         Endpoint { id: "subscriptions", ..BASE },
     ],

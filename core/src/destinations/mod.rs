@@ -63,6 +63,23 @@ pub trait Destination: Send + Sync {
         Ok(Completed::Send(self.request(&[operation])?))
     }
 
+    /// Asks how an asynchronous job stands that [`Destination::read`] named for these operations. Only for endpoints whose
+    /// table row has a [`JobFacts`].
+    ///
+    /// # Errors
+    /// `internal` when this destination has no jobs.
+    fn poll(&self, operations: &[&Operation], job: &str) -> Result<Request, Error> {
+        let _ = (operations, job);
+        Err(Error::new(ErrorCode::Internal, "this destination has no jobs"))
+    }
+
+    /// Reads the answer to [`Destination::poll`]: verdicts when the job has ended, [`Reading::Job`] when it goes on or when
+    /// its report has another page.
+    fn read_poll(&self, operations: &[&Operation], job: &str, reply: &Reply) -> Reading {
+        let _ = job;
+        self.read(operations, reply)
+    }
+
     /// A request without side effects that tells whether the credentials work.
     fn check(&self) -> Request;
 
@@ -78,6 +95,12 @@ pub trait Destination: Send + Sync {
 
     /// The base URL requests are sent to, without a trailing slash.
     fn base_url(&self) -> &str;
+
+    /// The base URL of one request, for platforms whose endpoints live on several hosts.
+    fn base_url_of(&self, request: &Request) -> &str {
+        let _ = request;
+        self.base_url()
+    }
 
     /// What the caller must know before a backfill starts: how this destination keeps quiet, or that it cannot.
     fn backfill_notice(&self) -> &'static str;
@@ -274,8 +297,20 @@ pub enum Reading {
     Split(Refusal),
     /// Try the whole request again later.
     Retry(Refusal, Option<Duration>),
+    /// The destination took it as an asynchronous job: the operations stay in the outbox until the job tells their
+    /// verdicts.
+    Job(Job),
     /// Credentials or set-up are wrong: stop this destination, keep everything.
     Stop(Error),
+}
+
+/// An asynchronous job at the destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// Whatever [`Destination::poll`] needs to ask for it, such as the vendor's job id. Kept in the outbox; no personal data.
+    pub id: String,
+    /// When to ask.
+    pub poll_after: Duration,
 }
 
 /// What became of one operation.
@@ -415,6 +450,12 @@ pub struct Endpoint {
     pub max_record_bytes: u32,
     /// How often it may be called.
     pub rate: Option<Rate>,
+    /// Name of the host it lives on where a platform has several; empty for the usual one.
+    pub host: &'static str,
+    /// For an endpoint that answers with a job: how the job is asked for.
+    pub job: Option<JobFacts>,
+    /// Age in days above which the platform refuses or ignores what is sent; 0 for none.
+    pub retention_days: u32,
     /// Most requests under way at once.
     pub concurrency: u16,
     /// Whether one request may hold several operations of one lane.
@@ -433,6 +474,40 @@ pub struct Endpoint {
     pub note: &'static str,
 }
 
+impl Endpoint {
+    /// What most endpoints are: one row per request that writes a state under an id. A starting point for tables, to be
+    /// completed with `..Endpoint::SINGLE`.
+    pub const SINGLE: Endpoint = Endpoint {
+        id: "",
+        method: Method::Post,
+        path: "",
+        max_records: 1,
+        max_bytes: 0,
+        max_record_bytes: 0,
+        rate: None,
+        host: "",
+        job: None,
+        retention_days: 0,
+        concurrency: 1,
+        many_per_lane: false,
+        retry_safe_by: RetrySafety::UpsertById,
+        partial_failure: PartialFailure::Single,
+        null_clears: false,
+        backfill: Backfill::Quiet,
+        promise: Promise::EffectivelyOnce,
+        note: "",
+    };
+}
+
+/// How an asynchronous job is followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct JobFacts {
+    /// Id of the endpoint that tells how the job stands.
+    pub poll: &'static str,
+    /// Seconds after which a job that has not ended counts as lost; its operations are then sent again.
+    pub give_up_s: u32,
+}
+
 /// A budget of calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Rate {
@@ -442,6 +517,8 @@ pub struct Rate {
     pub per_s: u32,
     /// …counted for whom: `project`, `api key`, `organisation`.
     pub scope: &'static str,
+    /// Endpoints with the same name here share one budget; empty for a budget of its own.
+    pub budget: &'static str,
 }
 
 /// By what a second sending of the same operation is harmless.

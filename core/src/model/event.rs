@@ -7,6 +7,7 @@ use super::attribute::Attributes;
 use super::money::Money;
 use super::open_enum;
 use super::order::LineItem;
+use super::record::Identity;
 
 open_enum! {
     /// What happened. A name this version does not know is the merchant's own event and is sent under that name.
@@ -93,10 +94,37 @@ pub struct Event {
     /// The page it happened on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// Whom the person was known as before, where the event joins or renames profiles: the old e-mail of
+    /// `email_changed`, the anonymous id of a sign-in or sign-up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Box<Identity>>,
     /// The lines it is about.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<LineItem>,
     /// Everything else.
     #[serde(default, skip_serializing_if = "Attributes::is_empty")]
     pub properties: Attributes,
+}
+
+impl Event {
+    /// An event of that name with nothing else known.
+    #[must_use]
+    pub fn new(name: EventName) -> Self {
+        Event {
+            name,
+            id: None,
+            order_id: None,
+            order_number: None,
+            cart_id: None,
+            product_id: None,
+            variant_id: None,
+            sku: None,
+            category_id: None,
+            value: None,
+            url: None,
+            previous: None,
+            lines: Vec::new(),
+            properties: Attributes::new(),
+        }
+    }
 }

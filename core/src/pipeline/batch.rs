@@ -195,6 +195,7 @@ mod tests {
         backfill: Backfill::Quiet,
         promise: Promise::EffectivelyOnce,
         note: "",
+        ..Endpoint::SINGLE
     };
 
     static TABLE: Capabilities = Capabilities {

@@ -53,7 +53,7 @@ pub(super) const MAX_ITEM_BYTES: u32 = 30_000 - 1;
 const MAX_BODY: u32 = 3_800_000;
 
 const fn per_second(count: u32, scope: &'static str) -> Option<Rate> {
-    Some(Rate { count, per_s: 1, scope })
+    Some(Rate { count, per_s: 1, scope, budget: "" })
 }
 
 // One row per request, a state under an id, quiet but for profile journeys: what most endpoints are.
@@ -73,6 +73,7 @@ const STATE: Endpoint = Endpoint {
     backfill: Backfill::Quiet,
     promise: Promise::EffectivelyOnce,
     note: "",
+    ..Endpoint::SINGLE
 };
 
 const PROFILE_JOURNEYS: Backfill =

@@ -256,11 +256,13 @@ impl Row<'_, '_> {
                 let mut identity = identity_by_id(&resource.id);
                 set_email(&mut identity, Some(&email));
                 let mut properties = Attributes::new();
+                let mut previous = None;
                 if let Some((old, _)) = text(message.old_email).and_then(|old| crate::normalize::contact::email(&old)) {
-                    properties.insert("old_email".to_owned(), AttributeValue::Text(old));
+                    properties.insert("old_email".to_owned(), AttributeValue::Text(old.clone()));
+                    previous = Some(Box::new(Identity { email: Some(old), ..Identity::default() }));
                 }
                 let version = message.resource_version.unwrap_or_default().to_string();
-                let event = Event { properties, ..blank(EventName::EmailChanged) };
+                let event = Event { properties, previous, ..Event::new(EventName::EmailChanged) };
                 self.happened(message, &resource, identity, &["email_changed", &version], Body::Event(event));
             }
             Meaning::CustomerDeleted => {
@@ -291,7 +293,7 @@ impl Row<'_, '_> {
                     order_number: body.order.number,
                     cart_id: body.order.cart_id,
                     value: Some(body.order.totals.total),
-                    ..blank(EventName::Other("order_deleted".to_owned()))
+                    ..Event::new(EventName::Other("order_deleted".to_owned()))
                 };
                 self.happened(message, &resource, identity_of(&order), &["deleted"], Body::Event(event));
             }
@@ -438,13 +440,16 @@ impl Row<'_, '_> {
         let resource = ResourceRef { kind: "customer".to_owned(), id: customer.id.to_string() };
         let mut identity = identity_by_id(&resource.id);
         set_email(&mut identity, customer.email.as_deref());
-        self.happened(message, &resource, identity, &["account_created"], Body::Event(blank(EventName::AccountCreated)));
+        self.happened(message, &resource, identity, &["account_created"], Body::Event(Event::new(EventName::AccountCreated)));
     }
 
     fn order_event(&mut self, message: &wire::Message<'_>, resource: &ResourceRef, name: EventName) {
         let fact = [name.as_str()];
-        let event =
-            Event { order_id: Some(resource.id.clone()), order_number: order_number(message).map(str::to_owned), ..blank(name.clone()) };
+        let event = Event {
+            order_id: Some(resource.id.clone()),
+            order_number: order_number(message).map(str::to_owned),
+            ..Event::new(name.clone())
+        };
         self.happened(message, resource, Identity::default(), &fact, Body::Event(event));
     }
 
@@ -509,22 +514,4 @@ fn inner<'a, T: serde::Deserialize<'a>>(raw: &'a RawValue, prefix: &'static str)
 
 fn text(raw: Option<&RawValue>) -> Option<String> {
     serde_json::from_str::<Text<'_>>(raw?.get()).ok().map(|text| text.to_string())
-}
-
-fn blank(name: EventName) -> Event {
-    Event {
-        name,
-        id: None,
-        order_id: None,
-        order_number: None,
-        cart_id: None,
-        product_id: None,
-        variant_id: None,
-        sku: None,
-        category_id: None,
-        value: None,
-        url: None,
-        lines: Vec::new(),
-        properties: Attributes::new(),
-    }
 }
