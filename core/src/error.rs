@@ -70,6 +70,8 @@ catalogue! {
     Network = "network" in Transient;
     /// The destination cannot serve right now.
     Unavailable = "unavailable" in Transient;
+    /// The destination took an asynchronous job and did not tell how it ended.
+    JobLost = "job_lost" in Transient;
     /// Another process holds the state.
     StateLocked = "state_locked" in State;
     /// The state cannot be read or written.

@@ -13,6 +13,10 @@
 //! - **One bad row sinks no other.** A request refused because of some row is halved until that row stands alone.
 //! - **An outage is not the data's fault.** While no connection can be made, no attempt is counted; when the
 //!   destination keeps answering "not now", one request at a time asks whether it is back. See [`rate_limit::Gate`].
+//! - **A job is followed, not repeated.** Where the destination takes operations as an asynchronous job, they stay in the
+//!   outbox under the job's id and hold their lanes; a process that takes over asks for the job instead of sending again.
+//!   One request asks for all operations of a job. A job that does not end in the time the capability table allows, or that
+//!   the destination has forgotten, counts as a failed attempt of its operations (`job_lost`).
 //! - **A wrong key harms nothing.** When the destination refuses the credentials, delivery stops and everything stays.
 //!
 //! Retries are described in [`retry`], pace in [`rate_limit`], what may share a request in [`lanes`] and
@@ -207,6 +211,16 @@ pub enum DeliveryEvent {
         /// How long it waits at least.
         after: Duration,
     },
+    /// The destination took it as part of an asynchronous job, which is asked for until it tells a verdict.
+    InJob {
+        /// Which.
+        subject: Subject,
+    },
+    /// The job that held it is over, or is waited for no longer; a verdict or another sending follows.
+    JobEnded {
+        /// Which.
+        subject: Subject,
+    },
     /// A request has ended.
     RequestDone {
         /// Endpoint.
@@ -291,6 +305,8 @@ pub struct Drained {
     pub requests: u64,
     /// Operations still waiting: the call was stopped, or another worker holds them.
     pub left: u64,
+    /// Those of them that a job at the destination holds.
+    pub in_jobs: u64,
     /// Whether the call was stopped.
     pub stopped: bool,
 }
@@ -367,7 +383,8 @@ impl Delivery {
         self
     }
 
-    /// Sends until nothing waits for this destination any more, or `stop` is stopped. What another worker holds is waited
+    /// Sends until nothing waits for this destination any more, or `stop` is stopped. Asynchronous jobs are asked for until
+    /// they end, each for as long as the capability table says and its operations' attempts last. What another worker holds is waited
     /// for as long as a lease lasts, so that the work of one that was killed is taken over.
     ///
     /// # Errors
@@ -411,10 +428,10 @@ impl Inner {
     }
 
     /// Does something with the pace of an endpoint, if the table knows it.
-    fn with_pace<T>(&self, id: &str, act: impl FnOnce(&mut Pace, Moment) -> T) -> Option<T> {
+    fn with_pace<T>(&self, id: &str, act: impl FnOnce(&mut Pace<'_>, Moment) -> T) -> Option<T> {
         let endpoint = self.destination.capabilities().endpoint(id)?;
         let now = self.moment();
-        Some(act(self.limits().pace(endpoint, self.settings.rate_limits), now))
+        Some(act(&mut self.limits().pace(endpoint, self.settings.rate_limits), now))
     }
 
     /// Random in `0.0..1.0`.

@@ -193,6 +193,10 @@ pub struct RunReport {
     pub fetches: Vec<Fetch>,
     /// What the destination remarked without refusing anything, by text.
     pub warnings: BTreeMap<String, u64>,
+    /// Operations that the destination has taken as an asynchronous job and not told the end of; they are asked for again
+    /// and not sent again.
+    #[serde(default)]
+    pub in_jobs: u64,
     /// Why delivery stopped before its end; the outbox holds the rest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,
@@ -205,6 +209,9 @@ pub struct Progress {
     pub run: String,
     /// Rows so far.
     pub counts: RunCounts,
+    /// Operations that an asynchronous job at the destination holds.
+    #[serde(default)]
+    pub in_jobs: u64,
     /// Seconds since it began.
     pub elapsed_s: f64,
 }
@@ -214,6 +221,9 @@ pub struct Progress {
 pub struct Flushed {
     /// Operations that still wait.
     pub waiting: u64,
+    /// Those of them that an asynchronous job at the destination holds.
+    #[serde(default)]
+    pub in_jobs: u64,
     /// Why delivery stopped before its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,

@@ -56,6 +56,8 @@ struct Inner {
     request_timeout: std::time::Duration,
     /// How long a run may wait without any progress.
     patience: std::time::Duration,
+    /// The same while a job at the destination holds something of it.
+    job_patience: std::time::Duration,
 }
 
 /// The machine's clock, or a fixed time for tests.
@@ -136,13 +138,14 @@ impl Engine {
                 started,
                 keep_keys: chrono::Duration::days(i64::from(options.idempotency_days)),
                 request_timeout: settings.request_timeout,
+                job_patience: seconds(options.job_wait_s, "/job_wait_s")?,
                 patience: settings.retry.max_elapsed + settings.retry.max_retry_after + settings.request_timeout,
             }),
         };
         let inner = engine.inner.clone();
         blocking(move || inner.store.purge(inner.started - inner.keep_keys)).await?;
         // What an earlier process accepted goes out without being asked for.
-        if engine.waiting().await? > 0 {
+        if engine.flushed().await?.waiting > 0 {
             engine.work_in_background();
         }
         Ok(engine)
@@ -278,19 +281,25 @@ impl Engine {
     /// nothing of the run has ended for longer than any retry takes: a worker in the background sits an outage out, but
     /// whoever waits wants an answer.
     async fn settle(&self, run: &str, most: u64) -> bool {
-        let mut last = (u64::MAX, tokio::time::Instant::now());
+        let mut last = ((u64::MAX, 0), tokio::time::Instant::now());
         loop {
-            let under_way = self.inner.runs.under_way(run);
-            if under_way <= most {
+            let (under_way, in_jobs) = self.inner.runs.under_way(run);
+            // What a job holds takes up no room here; only the end of the run waits for it.
+            if under_way <= most || (most > 0 && under_way - in_jobs.min(under_way) <= most) {
                 return true;
             }
             if self.inner.runs.why_stopped().is_some() {
                 return false;
             }
-            if under_way != last.0 {
-                last = (under_way, tokio::time::Instant::now());
-            } else if last.1.elapsed() > self.inner.patience {
-                self.inner.runs.give_up(run, "nothing could be delivered for longer than retries take; it stays in the outbox");
+            let patience = if in_jobs > 0 { self.inner.job_patience.max(self.inner.patience) } else { self.inner.patience };
+            if (under_way, in_jobs) != last.0 {
+                last = ((under_way, in_jobs), tokio::time::Instant::now());
+            } else if last.1.elapsed() > patience {
+                let why = match in_jobs {
+                    0 => "nothing could be delivered for longer than retries take; it stays in the outbox",
+                    _ => "jobs at the destination have not ended; they are followed in the background and by the next process",
+                };
+                self.inner.runs.give_up(run, why);
                 return false;
             }
             self.ensure_worker();
@@ -323,7 +332,7 @@ impl Engine {
         json(&self.inner.runs.progress(self.inner.clock.now()), 256).unwrap_or_else(|_| b"[]".to_vec())
     }
 
-    /// Waits until nothing waits for the destination any more. `options` is [`FlushOptions`]; the answer
+    /// Waits until nothing waits for the destination any more, or only for jobs there that do not end. `options` is [`FlushOptions`]; the answer
     /// is [`Flushed`].
     ///
     /// # Errors
@@ -334,12 +343,16 @@ impl Engine {
         let limit = options.timeout_s.map(|timeout| seconds(timeout, "/timeout_s")).transpose()?;
         self.inner.runs.resumed();
         let idle = async {
+            let mut last = (Flushed::default(), tokio::time::Instant::now());
             loop {
                 self.alive()?;
-                let waiting = self.waiting().await?;
-                let stopped = self.inner.runs.why_stopped();
-                if waiting == 0 || stopped.is_some() {
-                    return Ok::<_, Error>(Flushed { waiting, stopped });
+                let flushed = self.flushed().await?;
+                if flushed != last.0 {
+                    last = (flushed.clone(), tokio::time::Instant::now());
+                }
+                let only_jobs = flushed.waiting == flushed.in_jobs && last.1.elapsed() > self.inner.job_patience;
+                if flushed.waiting == 0 || flushed.stopped.is_some() || only_jobs {
+                    return Ok::<_, Error>(flushed);
                 }
                 self.ensure_worker();
                 self.inner.runs.some_settled(LOOK_AGAIN).await;
@@ -349,15 +362,19 @@ impl Engine {
             None => idle.await?,
             Some(limit) => match tokio::time::timeout(limit, idle).await {
                 Ok(flushed) => flushed?,
-                Err(_) => Flushed { waiting: self.waiting().await?, stopped: self.inner.runs.why_stopped() },
+                Err(_) => self.flushed().await?,
             },
         };
         json(&flushed, 64)
     }
 
-    async fn waiting(&self) -> Result<u64> {
+    async fn flushed(&self) -> Result<Flushed> {
         let inner = self.inner.clone();
-        blocking(move || inner.store.waiting(inner.destination.name())).await
+        blocking(move || {
+            let name = inner.destination.name();
+            Ok(Flushed { waiting: inner.store.waiting(name)?, in_jobs: inner.store.in_jobs(name)?, stopped: inner.runs.why_stopped() })
+        })
+        .await
     }
 
     /// Dead letters: a JSON array of [`Letter`]. `options` is [`LetterFilter`].

@@ -137,6 +137,10 @@ pub struct SyncOptions {
     /// Longest wait for one answer, in seconds.
     #[serde(default = "SyncOptions::default_timeout")]
     pub timeout_s: f64,
+    /// Longest wait of `deliver` and `flush` for asynchronous jobs of the destination of which none ends, in seconds; the
+    /// jobs are followed in the background after that.
+    #[serde(default = "SyncOptions::default_job_wait")]
+    pub job_wait_s: f64,
     /// Most requests under way at once.
     #[serde(default = "SyncOptions::default_in_flight")]
     pub max_in_flight: u16,
@@ -161,6 +165,9 @@ impl SyncOptions {
     }
     const fn default_timeout() -> f64 {
         30.0
+    }
+    const fn default_job_wait() -> f64 {
+        900.0
     }
     const fn default_in_flight() -> u16 {
         16

@@ -174,6 +174,14 @@ impl Runs {
         keep(&mut run.report.skipped, std::iter::once(RecordSkip { position, reason, detail: detail.to_owned() }));
     }
 
+    /// Counts an operation that a job at the destination holds from now on, or no longer holds.
+    pub fn in_job(&self, run: &str, held: bool) {
+        if let Some(run) = self.lock().get_mut(run) {
+            let count = &mut run.report.in_jobs;
+            *count = if held { *count + 1 } else { count.saturating_sub(1) };
+        }
+    }
+
     pub fn retried(&self, run: &str, endpoint: &str) {
         if let Some(run) = self.lock().get_mut(run) {
             endpoint_counts(&mut run.report.endpoints, endpoint).retries += 1;
@@ -235,9 +243,9 @@ impl Runs {
         let _ = tokio::time::timeout(most, self.settled.notified()).await;
     }
 
-    /// Operations of the run that have no verdict yet.
-    pub fn under_way(&self, run: &str) -> u64 {
-        self.lock().get(run).map_or(0, |run| run.under_way)
+    /// Operations of the run that have no verdict yet, and those of them that a job holds.
+    pub fn under_way(&self, run: &str) -> (u64, u64) {
+        self.lock().get(run).map_or((0, 0), |run| (run.under_way, run.report.in_jobs))
     }
 
     /// The report as it stands.
@@ -275,6 +283,7 @@ impl Runs {
             .map(|run| Progress {
                 run: run.report.run.clone(),
                 counts: run.report.counts.clone(),
+                in_jobs: run.report.in_jobs,
                 elapsed_s: (now - run.report.started_at).num_milliseconds().max(0) as f64 / 1000.0,
             })
             .collect();

@@ -29,6 +29,16 @@ pub(super) fn count(runs: &Runs, event: &DeliveryEvent) {
         }
         DeliveryEvent::RequestDone { endpoint, .. } => runs.requested(endpoint),
         DeliveryEvent::Warning { text, .. } => runs.warned(text),
+        DeliveryEvent::InJob { subject } => {
+            if let Some(run) = &subject.run {
+                runs.in_job(run, true);
+            }
+        }
+        DeliveryEvent::JobEnded { subject } => {
+            if let Some(run) = &subject.run {
+                runs.in_job(run, false);
+            }
+        }
         DeliveryEvent::Stopped { .. } => {}
     }
 }

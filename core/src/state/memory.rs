@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard};
 
 use super::{
-    Acceptance, Accepted, Claim, ConsentRow, DeadLetter, Failure, Fingerprints, KeyStatus, Known, LetterFilter, RunRow, Settlement,
+    Acceptance, Accepted, Claim, ConsentRow, DeadLetter, Failure, Fingerprints, HeldBy, KeyStatus, Known, LetterFilter, RunRow, Settlement,
     StateStore, Subject, Superseded, Waiting, rules,
 };
 use crate::destinations::Operation;
@@ -154,7 +154,7 @@ impl Desk {
     }
 
     fn under_way(&self, row: &Row, now: Instant) -> bool {
-        row.owner.as_ref().is_some_and(|owner| self.leases.get(owner).is_some_and(|until| *until > now))
+        row.waiting.job.is_some() || row.owner.as_ref().is_some_and(|owner| self.leases.get(owner).is_some_and(|until| *until > now))
     }
 
     fn supersede(&mut self, entity: &str, now: Instant, superseded: &mut Vec<Superseded>) {
@@ -294,6 +294,7 @@ impl StateStore for MemoryStore {
                 run: new.run.clone(),
                 position: new.position,
                 amended: false,
+                job: None,
             };
             desk.insert(Row { waiting, fingerprints: new.fingerprints.clone(), record: new.record.clone(), owner: None }, now);
             accepted.ids.push(id);
@@ -312,7 +313,7 @@ impl StateStore for MemoryStore {
 
         let per_lane = usize::try_from(claim.per_lane).unwrap_or(usize::MAX);
         let mut lanes: HashMap<&str, usize> = HashMap::new();
-        let ids: Vec<_> = desk
+        let mut ids: Vec<_> = desk
             .free
             .iter()
             .copied()
@@ -332,6 +333,15 @@ impl StateStore for MemoryStore {
         let lease = desk.leases.get(claim.owner).copied();
         if !ids.is_empty() || (lease.is_some() && rules::renews(lease, now, until)) {
             desk.leases.insert(claim.owner.to_owned(), lease.map_or(until, |lease| lease.max(until)));
+        }
+        // A job has one owner: what else of it is free comes along.
+        let job = |id: &u64| Some(desk.outbox.get(id)?.waiting.job.as_ref()?.id.as_str());
+        let jobs: HashSet<&str> = ids.iter().filter_map(job).collect();
+        if !jobs.is_empty() {
+            let taken: HashSet<u64> = ids.iter().copied().collect();
+            let rest = desk.free.iter().filter(|id| !taken.contains(id) && job(id).is_some_and(|job| jobs.contains(job)));
+            ids.extend(rest.copied().collect::<Vec<_>>());
+            ids.sort_unstable();
         }
         ids.iter().for_each(|id| desk.take(*id, claim.owner));
         Ok(ids.iter().filter_map(|id| desk.outbox.get(id)).map(|row| row.waiting.clone()).collect())
@@ -365,12 +375,20 @@ impl StateStore for MemoryStore {
                         waiting.due_at = rules::micros(*due_at);
                         waiting.attempts = *attempts;
                         waiting.first_attempt_at = first_attempt_at.map(rules::micros);
+                        waiting.job = None;
                     }
                 }
                 Settlement::Amended { id, body } => {
                     if let Some(Row { waiting, .. }) = desk.outbox.get_mut(id) {
                         waiting.operation.body.clone_from(body);
                         waiting.amended = true;
+                        waiting.job = None;
+                    }
+                }
+                Settlement::InJob { id, job, due_at } => {
+                    if let Some(Row { waiting, .. }) = desk.outbox.get_mut(id) {
+                        waiting.due_at = rules::micros(*due_at);
+                        waiting.job = Some(HeldBy { since: rules::micros(job.since), ..job.clone() });
                     }
                 }
             }
@@ -385,6 +403,12 @@ impl StateStore for MemoryStore {
 
     fn waiting(&self, destination: &str) -> Result<u64> {
         Ok(self.lock()?.desks.get(destination).map_or(0, |desk| desk.outbox.len() as u64))
+    }
+
+    fn in_jobs(&self, destination: &str) -> Result<u64> {
+        let state = self.lock()?;
+        let rows = state.desks.get(destination).into_iter().flat_map(|desk| desk.outbox.values());
+        Ok(rows.filter(|row| row.waiting.job.is_some()).count() as u64)
     }
 
     fn dead_letters(&self, filter: &LetterFilter) -> Result<Vec<DeadLetter>> {
@@ -424,6 +448,7 @@ impl StateStore for MemoryStore {
                 run: run.map(str::to_owned).or(letter.run),
                 position: letter.position,
                 amended: false,
+                job: None,
             };
             let row = Row { waiting, fingerprints, record: letter.record, owner: None };
             state.desks.entry(letter.destination).or_default().insert(row, now);
