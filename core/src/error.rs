@@ -208,6 +208,15 @@ impl Error {
         self
     }
 
+    /// Moves a place below `from` to below `to`: what has a fault does not always know where it stands.
+    #[must_use]
+    pub(crate) fn below(mut self, from: &str, to: &str) -> Self {
+        if let Some(rest) = self.0.path.as_deref().and_then(|path| path.strip_prefix(from)) {
+            self.0.path = Some(format!("{to}{rest}"));
+        }
+        self
+    }
+
     /// Names the operation, such as `deliver`.
     #[must_use]
     pub fn during(mut self, operation: &'static str) -> Self {

@@ -394,7 +394,7 @@ impl<'a> Course<'a> {
             elapsed: self.took,
         });
         tracing::debug!(
-            destination = inner.destination.name(),
+            destination = &*inner.name,
             endpoint = %request.endpoint,
             status = self.status,
             operations = entries.len(),
@@ -425,7 +425,7 @@ impl<'a> Course<'a> {
                 let news = if unreachable { inner.limits().gate.unreachable(now, policy, self.chance) } else { self.not_well(code) };
                 let text = redact(failure.to_string().as_bytes(), &[]);
                 if news {
-                    tracing::warn!(destination = inner.destination.name(), endpoint = %request.endpoint, failure = %text, "destination is down");
+                    tracing::warn!(destination = &*inner.name, endpoint = %request.endpoint, failure = %text, "destination is down");
                     self.events.push(DeliveryEvent::Warning { endpoint: request.endpoint.clone(), text: text.clone() });
                 }
                 if unreachable { Answer::Unreachable } else { Answer::Failed(Refusal::new(code, "", text)) }
@@ -472,7 +472,7 @@ impl<'a> Course<'a> {
             self.inner.limits().gate.opened();
             self.throttle(request, asked);
         } else if self.not_well(code) {
-            tracing::warn!(destination = self.inner.destination.name(), endpoint = %request.endpoint, code = code.name(), "destination is down");
+            tracing::warn!(destination = &*self.inner.name, endpoint = %request.endpoint, code = code.name(), "destination is down");
             let text = "the destination keeps failing; from here on one request at a time asks whether it is back".to_owned();
             self.events.push(DeliveryEvent::Warning { endpoint: request.endpoint.clone(), text });
         }
@@ -545,7 +545,7 @@ impl<'a> Course<'a> {
         let (code, attempts) = (refusal.code.0, entry.history.sendings());
         refusal.message = redact(refusal.message.as_bytes(), &[]);
         tracing::warn!(
-            destination = self.inner.destination.name(),
+            destination = &*self.inner.name,
             endpoint = %entry.waiting.operation.endpoint,
             code = code.name(),
             status = self.status,
@@ -570,8 +570,8 @@ impl<'a> Course<'a> {
         let Course { inner, permits, settlements, events, finished, .. } = self;
         drop(permits);
         if !settlements.is_empty() {
-            let (name, now) = (inner.destination.name(), inner.clock.now());
-            if let Err(error) = inner.store(move |store| store.settle(name, &settlements, now)).await {
+            let (name, now) = (inner.name.clone(), inner.clock.now());
+            if let Err(error) = inner.store(move |store| store.settle(&name, &settlements, now)).await {
                 // What the destination took is not on record: going on could send the rest of a lane out of order.
                 return Finished { stop: Some(error.during("settle")), ..Finished::default() };
             }

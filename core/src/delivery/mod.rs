@@ -323,7 +323,7 @@ pub struct Delivery {
 impl fmt::Debug for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Delivery")
-            .field("destination", &self.inner.destination.name())
+            .field("destination", &self.inner.name)
             .field("owner", &self.inner.owner)
             .field("settings", &self.inner.settings)
             .finish_non_exhaustive()
@@ -331,6 +331,8 @@ impl fmt::Debug for Delivery {
 }
 
 struct Inner {
+    /// Under which the state knows the destination.
+    name: Arc<str>,
     destination: Arc<dyn Destination>,
     store: Arc<dyn StateStore>,
     transport: Arc<dyn Transport>,
@@ -346,10 +348,12 @@ struct Inner {
 }
 
 impl Delivery {
-    /// Delivery to `destination` of what waits for it in `store`. `owner` names this worker and must be unique among
+    /// Delivery to `destination` of what waits in `store` under `name`. `owner` names this worker and must be unique among
     /// all processes that share the store.
     #[must_use]
+    #[allow(clippy::too_many_arguments)] // Each is a part of its own, and there is one caller.
     pub fn new(
+        name: &str,
         destination: Arc<dyn Destination>,
         store: Arc<dyn StateStore>,
         transport: Arc<dyn Transport>,
@@ -360,6 +364,7 @@ impl Delivery {
     ) -> Self {
         Delivery {
             inner: Arc::new(Inner {
+                name: name.into(),
                 destination,
                 store,
                 transport,
@@ -408,6 +413,12 @@ impl Delivery {
     /// Tells that something was accepted.
     pub fn wake(&self) {
         self.inner.woken.send_replace(());
+    }
+
+    /// Whether the destination does not answer at present.
+    #[must_use]
+    pub fn is_down(&self) -> bool {
+        self.inner.limits().gate.down().is_some()
     }
 
     fn session_owner(&self) -> String {

@@ -60,13 +60,13 @@ pub(super) async fn run(inner: &Arc<Inner>, owner: String, stop: &Stop, until: U
     let Session { owner, mut tally, fatal, .. } = session;
     let released = inner.store(move |store| store.release(&owner)).await;
     if let Some(error) = fatal.or(outcome.err()) {
-        tracing::warn!(destination = inner.destination.name(), code = error.code().name(), "delivery stopped");
+        tracing::warn!(destination = &*inner.name, code = error.code().name(), "delivery stopped");
         inner.observer.event(&DeliveryEvent::Stopped { code: error.code() });
         return Err(error.during("deliver"));
     }
     released?;
-    let name = inner.destination.name();
-    (tally.left, tally.in_jobs) = inner.store(move |store| Ok((store.waiting(name)?, store.in_jobs(name)?))).await?;
+    let name = inner.name.clone();
+    (tally.left, tally.in_jobs) = inner.store(move |store| Ok((store.waiting(&name)?, store.in_jobs(&name)?))).await?;
     tally.stopped = stop.is_stopped();
     Ok(tally)
 }
@@ -140,7 +140,7 @@ impl Session<'_> {
             if !self.tasks.is_empty() {
                 return Ok(());
             }
-            tracing::warn!(destination = self.inner.destination.name(), "lease ended before it was renewed");
+            tracing::warn!(destination = &*self.inner.name, "lease ended before it was renewed");
             let owner = self.owner.clone();
             self.inner.store(move |store| store.release(&owner)).await?;
             self.lanes.clear();
@@ -160,12 +160,12 @@ impl Session<'_> {
     async fn claim(&mut self, room: usize) -> Result<()> {
         let inner = self.inner;
         let (now, wall) = (inner.moment(), inner.clock.now());
-        let (owner, name, lease) = (self.owner.clone(), inner.destination.name(), inner.settings.lease);
+        let (owner, name, lease) = (self.owner.clone(), inner.name.clone(), inner.settings.lease);
         let limit = u32::try_from(room).unwrap_or(u32::MAX);
         // A lane goes one by one: a few are enough to keep it going, and the less of it is held the more others fit in.
         let per_lane = (inner.settings.claim / 16).clamp(1, LANE_SHARE);
         let claimed =
-            inner.store(move |store| store.claim(name, &Claim { owner: &owner, now: wall, until: wall + lease, limit, per_lane })).await?;
+            inner.store(move |store| store.claim(&name, &Claim { owner: &owner, now: wall, until: wall + lease, limit, per_lane })).await?;
         // Stores save themselves the writing while half of a lease is left, so half is what one can count on.
         self.lease = Some(Lease { renew: now + lease / 4, end: now + lease / 2, end_wall: wall + lease / 2 });
         self.exhausted = claimed.len() < room;
@@ -361,8 +361,8 @@ impl Session<'_> {
 
     /// With nothing held and nothing to claim: whether to end, or to wait for what others hold.
     async fn is_done(&mut self) -> Result<bool> {
-        let name = self.inner.destination.name();
-        let waiting = self.inner.store(move |store| store.waiting(name)).await?;
+        let name = self.inner.name.clone();
+        let waiting = self.inner.store(move |store| store.waiting(&name)).await?;
         if waiting == 0 {
             return Ok(true);
         }

@@ -247,7 +247,8 @@ impl Bench {
         let platform = Arc::new(Platform { epoch, seen: Mutex::default(), under_way: Mutex::default(), script: Box::new(script) });
         let (store, log) = (Arc::new(MemoryStore::new()), Arc::new(Log::default()));
         let clock = Arc::new(PausedClock { epoch, jumped: Mutex::default() });
-        let delivery = Delivery::new(Arc::new(Toy), store.clone(), platform.clone(), clock.clone(), log.clone(), settings, "w".into());
+        let delivery =
+            Delivery::new("toy", Arc::new(Toy), store.clone(), platform.clone(), clock.clone(), log.clone(), settings, "w".into());
         Bench { delivery: Arc::new(delivery.seeded(7)), store, platform, log, clock, stop: Stop::new() }
     }
 
@@ -270,7 +271,7 @@ impl Bench {
     /// Another worker on the same outbox.
     fn rival(&self) -> Delivery {
         let (store, platform, clock, log) = (self.store.clone(), self.platform.clone(), self.clock.clone(), self.log.clone());
-        Delivery::new(Arc::new(Toy), store, platform, clock, log, Settings::default(), "rival".into())
+        Delivery::new("toy", Arc::new(Toy), store, platform, clock, log, Settings::default(), "rival".into())
     }
 
     fn jump(&self, by: chrono::Duration) {
@@ -926,7 +927,7 @@ async fn whoever_takes_over_asks_for_the_whole_job_and_sends_nothing_again() {
     assert_eq!(bench.store.in_jobs("toy").unwrap(), 8);
     bench.store.release("w/0").unwrap();
     let (store, platform, clock, log) = (bench.store.clone(), bench.platform.clone(), bench.clock.clone(), bench.log.clone());
-    let next = Delivery::new(Arc::new(Toy), store, platform, clock, log, settings, "next".into());
+    let next = Delivery::new("toy", Arc::new(Toy), store, platform, clock, log, settings, "next".into());
     let drained = next.drain(&Stop::new()).await.unwrap();
     assert_eq!((drained.delivered, drained.dead_lettered, drained.in_jobs), (8, 1, 0));
     let seen = bench.platform.seen();
@@ -1112,7 +1113,7 @@ impl StateStore for Full {
         fn consents(&self, people: &[&str]) -> Result<Vec<Vec<crate::state::ConsentRow>>>;
         fn consent_history(&self, person: &str) -> Result<Vec<crate::state::ConsentRow>>;
         fn erased(&self, people: &[&str]) -> Result<Vec<bool>>;
-        fn accept(&self, acceptance: &Acceptance, now: Instant) -> Result<crate::state::Accepted>;
+        fn accept_all(&self, acceptances: &[Acceptance], now: Instant) -> Result<Vec<crate::state::Accepted>>;
         fn claim(&self, destination: &str, claim: &crate::state::Claim<'_>) -> Result<Vec<crate::state::Waiting>>;
         fn release(&self, owner: &str) -> Result<()>;
         fn waiting(&self, destination: &str) -> Result<u64>;
@@ -1142,7 +1143,7 @@ async fn when_verdicts_cannot_be_committed_delivery_stops_and_tells_of_none() {
     let acceptance = Acceptance { destination: "toy".into(), operations: operations.collect(), ..Acceptance::default() };
     store.accept(&acceptance, bench.clock.now()).unwrap();
     let (platform, clock, log) = (bench.platform.clone(), bench.clock.clone(), bench.log.clone());
-    let delivery = Delivery::new(Arc::new(Toy), store.clone(), platform, clock, log, Settings::default(), "w".into());
+    let delivery = Delivery::new("toy", Arc::new(Toy), store.clone(), platform, clock, log, Settings::default(), "w".into());
     assert_eq!(delivery.drain(&Stop::new()).await.unwrap_err().code(), ErrorCode::StateCorrupt);
     assert_eq!((bench.platform.seen().len(), store.waiting("toy").unwrap()), (1, 50));
     assert_eq!(bench.events(), [DeliveryEvent::Stopped { code: ErrorCode::StateCorrupt }]);

@@ -213,6 +213,53 @@ impl State {
         }
     }
 
+    fn accept(&mut self, acceptance: &Acceptance, now: Instant) -> Accepted {
+        let mut accepted = Accepted::default();
+        acceptance.consents.iter().for_each(|row| self.hear(row));
+        self.erased.extend(acceptance.erasures.iter().cloned());
+        let mut desk = self.desks.remove(&acceptance.destination).unwrap_or_default();
+        for (entity, version) in &acceptance.versions {
+            desk.see(entity, Some(*version));
+        }
+        for key in &acceptance.withheld {
+            desk.keys.entry(key.clone()).or_insert((KeyStatus::Withheld, now));
+        }
+        for (index, new) in acceptance.operations.iter().enumerate() {
+            let operation = &new.operation;
+            let key = operation.idempotency_key.as_str();
+            let status = desk.keys.get(key).map(|(status, _)| *status);
+            if operation.once && matches!(status, Some(KeyStatus::Pending | KeyStatus::Delivered)) {
+                accepted.ids.push(desk.by_key.get(key).and_then(BTreeSet::first).copied().unwrap_or(0));
+                accepted.duplicates.push(index);
+                continue;
+            }
+            if status.is_some() {
+                self.letters.retain(|_, Letter { letter, .. }| {
+                    letter.destination != acceptance.destination || letter.operation.idempotency_key != operation.idempotency_key
+                });
+            }
+            for entity in &operation.supersedes {
+                desk.supersede(entity, now, &mut accepted.superseded);
+            }
+            let id = self.next_id();
+            let waiting = Waiting {
+                id,
+                operation: operation.clone(),
+                attempts: 0,
+                first_attempt_at: None,
+                due_at: now,
+                run: new.run.clone(),
+                position: new.position,
+                amended: false,
+                job: None,
+            };
+            desk.insert(Row { waiting, fingerprints: new.fingerprints.clone(), record: new.record.clone(), owner: None }, now);
+            accepted.ids.push(id);
+        }
+        self.desks.insert(acceptance.destination.clone(), desk);
+        accepted
+    }
+
     fn bury(&mut self, destination: &str, row: Row, failure: &Failure, now: Instant) {
         self.last_letter += 1;
         let letter = DeadLetter {
@@ -253,54 +300,9 @@ impl StateStore for MemoryStore {
         Ok(self.lock()?.people.get(person).map(|person| person.history.clone()).unwrap_or_default())
     }
 
-    fn accept(&self, acceptance: &Acceptance, now: Instant) -> Result<Accepted> {
-        let now = rules::micros(now);
-        let mut guard = self.lock()?;
-        let state = &mut *guard;
-        let mut accepted = Accepted::default();
-        acceptance.consents.iter().for_each(|row| state.hear(row));
-        state.erased.extend(acceptance.erasures.iter().cloned());
-        let mut desk = state.desks.remove(&acceptance.destination).unwrap_or_default();
-        for (entity, version) in &acceptance.versions {
-            desk.see(entity, Some(*version));
-        }
-        for key in &acceptance.withheld {
-            desk.keys.entry(key.clone()).or_insert((KeyStatus::Withheld, now));
-        }
-        for (index, new) in acceptance.operations.iter().enumerate() {
-            let operation = &new.operation;
-            let key = operation.idempotency_key.as_str();
-            let status = desk.keys.get(key).map(|(status, _)| *status);
-            if operation.once && matches!(status, Some(KeyStatus::Pending | KeyStatus::Delivered)) {
-                accepted.ids.push(desk.by_key.get(key).and_then(BTreeSet::first).copied().unwrap_or(0));
-                accepted.duplicates.push(index);
-                continue;
-            }
-            if status.is_some() {
-                state.letters.retain(|_, Letter { letter, .. }| {
-                    letter.destination != acceptance.destination || letter.operation.idempotency_key != operation.idempotency_key
-                });
-            }
-            for entity in &operation.supersedes {
-                desk.supersede(entity, now, &mut accepted.superseded);
-            }
-            let id = state.next_id();
-            let waiting = Waiting {
-                id,
-                operation: operation.clone(),
-                attempts: 0,
-                first_attempt_at: None,
-                due_at: now,
-                run: new.run.clone(),
-                position: new.position,
-                amended: false,
-                job: None,
-            };
-            desk.insert(Row { waiting, fingerprints: new.fingerprints.clone(), record: new.record.clone(), owner: None }, now);
-            accepted.ids.push(id);
-        }
-        state.desks.insert(acceptance.destination.clone(), desk);
-        Ok(accepted)
+    fn accept_all(&self, acceptances: &[Acceptance], now: Instant) -> Result<Vec<Accepted>> {
+        let mut state = self.lock()?;
+        Ok(acceptances.iter().map(|acceptance| state.accept(acceptance, rules::micros(now))).collect())
     }
 
     fn claim(&self, destination: &str, claim: &Claim<'_>) -> Result<Vec<Waiting>> {

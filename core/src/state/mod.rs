@@ -104,8 +104,8 @@ pub trait StateStore: Send + Sync {
     /// `state_*`.
     fn consent_history(&self, person: &str) -> Result<Vec<ConsentRow>>;
 
-    /// Commits accepted work to the outbox, with everything that must be known from then on. When it returns, a crash
-    /// loses nothing of it. Returns the outbox ids in the order of `acceptance.operations`, what was superseded and
+    /// Commits accepted work for one or more destinations to the outbox, with everything that must be known from then on: all
+    /// of it or, when it fails, none. When it returns, a crash loses nothing of it. Returns, for each, the outbox ids in the order of `acceptance.operations`, what was superseded and
     /// what had been accepted already.
     ///
     /// Operations are taken in order. Waiting operations of the entities that one supersedes are removed, unless they
@@ -117,7 +117,15 @@ pub trait StateStore: Send + Sync {
     ///
     /// # Errors
     /// `state_*`.
-    fn accept(&self, acceptance: &Acceptance, now: Instant) -> Result<Accepted>;
+    fn accept_all(&self, acceptances: &[Acceptance], now: Instant) -> Result<Vec<Accepted>>;
+
+    /// [`StateStore::accept_all`] for one destination.
+    ///
+    /// # Errors
+    /// `state_*`.
+    fn accept(&self, acceptance: &Acceptance, now: Instant) -> Result<Accepted> {
+        Ok(self.accept_all(std::slice::from_ref(acceptance), now)?.pop().unwrap_or_default())
+    }
 
     /// Takes waiting operations for this owner, oldest first, whole lanes only: no operation of a lane that another
     /// owner holds, and none whose predecessor in the lane is left out. Operations that are due later are included
@@ -270,7 +278,7 @@ pub struct ConsentRow {
 /// Work to be committed together.
 #[derive(Clone, Debug, Default)]
 pub struct Acceptance {
-    /// The destination.
+    /// The destination, by the name the state knows it under.
     pub destination: String,
     /// What to send, in order.
     pub operations: Vec<NewOperation>,

@@ -558,8 +558,8 @@ impl StateStore for SqliteStore {
         self.transaction(|tx| rows(tx, "SELECT * FROM consent_history WHERE person = ?1 ORDER BY id", [person], consent))
     }
 
-    fn accept(&self, acceptance: &Acceptance, now: Instant) -> Result<Accepted> {
-        self.transaction(|tx| accept(tx, acceptance, to_micros(now)))
+    fn accept_all(&self, acceptances: &[Acceptance], now: Instant) -> Result<Vec<Accepted>> {
+        self.transaction(|tx| acceptances.iter().map(|acceptance| accept(tx, acceptance, to_micros(now))).collect())
     }
 
     fn claim(&self, destination: &str, request: &Claim<'_>) -> Result<Vec<Waiting>> {
