@@ -223,7 +223,11 @@ fn merge(like: &Operation, source: &Named, destination: &Named, leave: Option<Ve
 }
 
 fn on(operations: Vec<Operation>) -> Verdict {
-    Verdict::First(Detour { operations, why: Refusal::new(ErrorCode::Conflict, "two_profiles", "two profiles are being merged"), after: None })
+    Verdict::First(Detour {
+        operations,
+        why: Refusal::new(ErrorCode::Conflict, "two_profiles", "two profiles are being merged"),
+        after: None,
+    })
 }
 
 fn look(like: &Operation, step: Step) -> Result<Operation, Error> {

@@ -65,7 +65,8 @@ impl Iterable {
 
     /// The read before a subscription is written, or profiles are merged.
     fn profile_request(&self, operation: &Operation) -> Result<Request, Error> {
-        let named = if operation.endpoint == endpoints::MERGE { join::source_of(operation)? } else { reply::subscription(operation)?.named()? };
+        let named =
+            if operation.endpoint == endpoints::MERGE { join::source_of(operation)? } else { reply::subscription(operation)?.named()? };
         self.read_of(&named)
     }
 
@@ -162,7 +163,9 @@ impl Destination for Iterable {
     fn read(&self, operations: &[&Operation], reply: &Reply) -> Reading {
         match operations {
             [look] if matches!(look.endpoint.as_ref(), endpoints::GET_BY_EMAIL | endpoints::GET_BY_USER_ID) => join::read_look(look, reply),
-            [first, ..] if reply.status == 404 && matches!(first.endpoint.as_ref(), endpoints::CATALOG_PATCH | endpoints::CATALOG_REPLACE) => {
+            [first, ..]
+                if reply.status == 404 && matches!(first.endpoint.as_ref(), endpoints::CATALOG_PATCH | endpoints::CATALOG_REPLACE) =>
+            {
                 self.make_catalog(first).map_or_else(|| reply::read(operations, reply, self.clash()), Reading::First)
             }
             _ => reply::read(operations, reply, self.clash()),

@@ -345,9 +345,7 @@ fn refused(operations: &[&Operation], reply: &Reply, clash: Clash) -> Reading {
             "UniqueFieldsLimitExceeded" => {
                 reject(ErrorCode::Rejected, "the project has no room for more fields; set `create_new_fields` to false")
             }
-            "EmailAlreadyExists" | "UserIdAlreadyExists" => {
-                conflict("another profile has this e-mail or userId; merge them at Iterable")
-            }
+            "EmailAlreadyExists" | "UserIdAlreadyExists" => conflict("another profile has this e-mail or userId; merge them at Iterable"),
             "BadJsonBody" => reject(ErrorCode::Rejected, &bad_json(&answer)),
             _ => reject(ErrorCode::Rejected, "Iterable refused the request"),
         },
@@ -664,7 +662,10 @@ pub(super) fn look_up(reply: &Reply) -> Result<Lookup, Error> {
                 Ok(found) => found,
                 Err(_) => return later(ErrorCode::Unavailable, "unreadable_reply", "the profile cannot be read", None),
             };
-            Ok(found.user.and_then(|user| user.data_fields.map(|fields| Profile { user_id: user.user_id.or(fields.user_id), ..fields })).map_or(Lookup::Nobody, Lookup::Found))
+            Ok(found
+                .user
+                .and_then(|user| user.data_fields.map(|fields| Profile { user_id: user.user_id.or(fields.user_id), ..fields }))
+                .map_or(Lookup::Nobody, Lookup::Found))
         }
         400 | 404 | 500 if says(NO_SUCH_USER) || text_missing => Ok(Lookup::Nobody),
         401 => Err(credentials("http_401", reply)),
@@ -688,7 +689,9 @@ pub(super) fn complete(operation: &Operation, reply: &Reply) -> Result<Change, E
         Lookup::Later(refusal, after) => return Ok(Change::Later(refusal, after)),
         Lookup::Forgotten(detail) => return Ok(Change::None(Skip::new(SkipReason::Erased, detail))),
         // Refused before, never written, or written moments ago and not visible yet: a list must not be replaced unseen.
-        Lookup::Nobody => return Ok(Change::Missing(Refusal::new(ErrorCode::NotFound, "no_profile", note(reply, "the profile does not exist yet")))),
+        Lookup::Nobody => {
+            return Ok(Change::Missing(Refusal::new(ErrorCode::NotFound, "no_profile", note(reply, "the profile does not exist yet"))));
+        }
     };
     let joined = profile.subscribed_message_type_ids.unwrap_or_default();
     let left = profile.unsubscribed_message_type_ids.unwrap_or_default();

@@ -9,8 +9,8 @@ use super::super::capabilities as endpoints;
 use super::super::config::{CatalogLayout, CatalogWrite, Catalogs, FieldType};
 use super::super::ids;
 use super::super::payload::{
-    Attrs, CATEGORY_FIELDS, CATEGORY_TYPES, CategoryDocument, PRODUCT_FIELDS, PRODUCT_TYPES, Place, ProductDocument, Stamp, VariantDocument, VariantEntry, VariantFields,
-    bytes,
+    Attrs, CATEGORY_FIELDS, CATEGORY_TYPES, CategoryDocument, PRODUCT_FIELDS, PRODUCT_TYPES, Place, ProductDocument, Stamp,
+    VariantDocument, VariantEntry, VariantFields, bytes,
 };
 use super::{Builder, category_paths, some};
 

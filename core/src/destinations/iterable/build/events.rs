@@ -132,11 +132,7 @@ impl<'a> Builder<'a> {
             return Ok(());
         }
         // The key is made of what happened, so the same event heard twice has one id.
-        let id = ids::event_id(
-            self.envelope,
-            &ids::encode(&event.name.as_str().replace('_', "-")),
-            self.envelope.idempotency_key.as_str(),
-        );
+        let id = ids::event_id(self.envelope, &ids::encode(&event.name.as_str().replace('_', "-")), self.envelope.idempotency_key.as_str());
         if self.quiet(self.iterable.config.backfill_events) {
             self.skip(SkipReason::BackfillQuiet, "Iterable does not say that old events start no journeys; see `backfill_events`");
             self.built.withheld.push(self.key(&id));
