@@ -218,6 +218,24 @@ impl<'a> Builder<'a> {
     ) -> Result<(), Error> {
         let config = &self.iterable.config;
         let lane = profile(&who.name());
+        if let Some(event_name) = event_name {
+            let row = Track {
+                event_name,
+                id,
+                email: who.email(),
+                user_id: who.user_id(),
+                created_at: at.timestamp(),
+                create_new_fields: config.create_new_fields,
+                data_fields: &data_fields,
+            };
+            let body = bytes(&row, 768)?;
+            let endpoint = if config.write == Write::Bulk { endpoints::TRACK_BULK } else { endpoints::TRACK };
+            let mut operation = self.operation(endpoint, entity, lane.clone(), body);
+            operation.once = true;
+            operation.occurred_at = at;
+            operation.idempotency_key = self.key(id);
+            self.built.operations.push(operation);
+        }
         if let Some(journey) = config.journeys.get(canonical).copied() {
             let key = self.key(&journey_key(journey, id));
             if self.envelope.mode == Mode::Backfill {
@@ -225,30 +243,13 @@ impl<'a> Builder<'a> {
                 self.built.withheld.push(key);
             } else {
                 let row = Trigger { workflow_id: journey, email: who.email(), user_id: who.user_id(), data_fields: &data_fields };
-                let mut operation = self.operation(endpoints::TRIGGER, format!("journey:{journey}:{id}"), lane.clone(), bytes(&row, 768)?);
+                let mut operation = self.operation(endpoints::TRIGGER, format!("journey:{journey}:{id}"), lane, bytes(&row, 768)?);
                 operation.once = true;
                 operation.occurred_at = at;
                 operation.idempotency_key = key;
                 self.built.operations.push(operation);
             }
         }
-        let Some(event_name) = event_name else { return Ok(()) };
-        let row = Track {
-            event_name,
-            id,
-            email: who.email(),
-            user_id: who.user_id(),
-            created_at: at.timestamp(),
-            create_new_fields: config.create_new_fields,
-            data_fields,
-        };
-        let body = bytes(&row, 768)?;
-        let endpoint = if config.write == Write::Bulk { endpoints::TRACK_BULK } else { endpoints::TRACK };
-        let mut operation = self.operation(endpoint, entity, lane, body);
-        operation.once = true;
-        operation.occurred_at = at;
-        operation.idempotency_key = self.key(id);
-        self.built.operations.push(operation);
         Ok(())
     }
 }
