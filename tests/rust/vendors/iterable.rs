@@ -152,8 +152,13 @@ impl Vendor for Iterable {
             Answer::FalseSuccess => None,
             Answer::Throttled => reply(429, json!({"code": "RateLimitExceeded", "msg": "Exceeded rate limit", "params": null})),
             Answer::Unauthorized => reply(401, json!({"code": "BadApiKey", "msg": format!("Api-Key: {KEY}"), "params": null})),
+            Answer::JobTaken | Answer::JobRunning | Answer::JobFailed => None,
             Answer::Broken => reply(503, json!({"code": "GenericError", "msg": "", "params": null})),
         }
+    }
+
+    fn found(&self, _request: &Request) -> Reply {
+        Reply { status: 200, headers: Vec::new(), body: br#"{"user":{"userId":"c-00001","dataFields":{}}}"#.to_vec() }
     }
 
     fn reached_otherwise(&self) -> &'static [(&'static str, &'static str)] {

@@ -79,6 +79,12 @@ pub enum Answer {
     Unauthorized,
     /// The vendor's servers are in trouble.
     Broken,
+    /// The request was taken as a job, which is called `job-1` where the answer can say so.
+    JobTaken,
+    /// Asked for the job: it goes on.
+    JobRunning,
+    /// Asked for the job: it ended, and none of its rows arrived.
+    JobFailed,
 }
 
 /// One set-up of one destination.
@@ -124,6 +130,9 @@ pub trait Vendor: Send + Sync {
 
     /// An answer in the vendor's words to a request of these operations; `None` where the endpoint cannot give it.
     fn answer(&self, operations: &[&Operation], answer: Answer) -> Option<Reply>;
+
+    /// The answer to a read that comes before a write: somebody is there, and nothing is known of them.
+    fn found(&self, request: &Request) -> Reply;
 
     /// Endpoints that no record leads to, each with who does.
     fn reached_otherwise(&self) -> &'static [(&'static str, &'static str)];
