@@ -1,7 +1,8 @@
 //! One request's life: send, read, judge, settle. Runs as its own task and always ends with every operation either
 //! settled or given back.
 
-use std::collections::VecDeque;
+mod detour;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::rate_limit::{Pace, Turn, rest_asked_by};
 use super::redact::redact;
 use super::retry::{Next, Setback, retry_after};
 use super::{DeliveryEvent, Drained, Inner, Subject, TransportFailure};
-use crate::destinations::{Completed, Detour, Operation, Reading, Refusal, Reply, Request, Verdict};
+use crate::destinations::{Completed, Operation, Reading, Refusal, Reply, Request, Verdict};
 use crate::error::{Error, ErrorCode, ErrorGroup};
 use crate::model::{Instant, SkipReason};
 use crate::state::{Failure, Settlement};
@@ -53,9 +54,6 @@ impl Drop for Permit {
 
 /// How long a half-done operation waits for its second endpoint.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// Most calls that one detour may take, those it leads to included.
-const LONGEST_DETOUR: usize = 16;
 
 /// How often to look again for a permit that another request holds.
 pub(super) const PERMIT_POLL: Duration = Duration::from_millis(50);
@@ -110,18 +108,6 @@ enum Answer {
     Stop(Error),
     /// Something in this request is wrong.
     Malformed(Refusal),
-}
-
-/// How a detour ended.
-enum Passage {
-    Through,
-    /// Nothing came of its next call, which was not made yet.
-    Wait(Moment),
-    Later(Request, Reply, Refusal, Option<Duration>),
-    NoReply(Answer),
-    Refused(Refusal),
-    Discarded(SkipReason, String),
-    Stop(Error),
 }
 
 impl<'a> Course<'a> {
@@ -250,64 +236,6 @@ impl<'a> Course<'a> {
             Answer::Stop(error) => self.stop(entries, error),
             Answer::Unreachable | Answer::Reply(_) => self.finished.back.extend(entries),
         }
-    }
-
-    /// Makes the calls that must come first, then lets what waited for them try again.
-    async fn detour(&mut self, entries: Vec<Entry>, detour: Detour) {
-        match self.pass(detour.operations).await {
-            Passage::Through => self.retry_all(entries, &detour.why, detour.after),
-            Passage::Wait(due) => self.finished.back.extend(entries.into_iter().map(|entry| Entry { due, ..entry })),
-            Passage::Later(request, reply, refusal, after) => self.not_now(&request, entries, &reply, &refusal, after),
-            Passage::NoReply(answer) => self.without_reply(entries, answer),
-            Passage::Refused(refusal) => entries.into_iter().for_each(|entry| self.die(entry, refusal.clone())),
-            Passage::Discarded(reason, detail) => entries.into_iter().for_each(|entry| self.skip(entry, reason, detail.clone())),
-            Passage::Stop(error) => self.stop(entries, error),
-        }
-    }
-
-    async fn pass(&mut self, operations: Vec<Operation>) -> Passage {
-        let mut ahead: VecDeque<Operation> = operations.into();
-        for _ in 0..LONGEST_DETOUR {
-            let Some(operation) = ahead.pop_front() else { return Passage::Through };
-            let request = match self.inner.destination.request(&[&operation]) {
-                Ok(request) => request,
-                Err(error) => return Passage::Refused(Refusal::new(error.code(), "", error.message())),
-            };
-            if let Err(due) = self.turn(&request).await {
-                return Passage::Wait(due);
-            }
-            let reply = match self.ask(&request, &[]).await {
-                Answer::Reply(reply) => reply,
-                other => return Passage::NoReply(other),
-            };
-            let reading = self.inner.destination.read(&[&operation], &reply);
-            if !matches!(reading, Reading::Retry(..)) {
-                self.inner.limits().gate.opened();
-            }
-            let verdict = match reading {
-                Reading::Each(verdicts, warnings) => {
-                    let endpoint = &request.endpoint;
-                    self.events.extend(warnings.into_iter().map(|text| DeliveryEvent::Warning { endpoint: endpoint.clone(), text }));
-                    verdicts.into_iter().next()
-                }
-                Reading::Split(refusal) => Some(Verdict::Rejected(refusal)),
-                Reading::Retry(refusal, after) => Some(Verdict::Retry(refusal, after)),
-                Reading::First(detour) => Some(Verdict::First(detour)),
-                Reading::Stop(error) => return Passage::Stop(error),
-                Reading::Job(_) => None,
-            };
-            match verdict {
-                Some(Verdict::Accepted) => {}
-                Some(Verdict::First(detour)) => detour.operations.into_iter().rev().for_each(|operation| ahead.push_front(operation)),
-                Some(Verdict::Retry(refusal, after)) => return Passage::Later(request, reply, refusal, after),
-                Some(Verdict::Rejected(refusal)) => return Passage::Refused(refusal),
-                Some(Verdict::Discarded(reason, detail)) => return Passage::Discarded(reason, detail),
-                Some(Verdict::Amended(..)) | None => {
-                    return Passage::Refused(Refusal::new(ErrorCode::Internal, "", "a call made on the way was not answered yes or no"));
-                }
-            }
-        }
-        Passage::Refused(Refusal::new(ErrorCode::Internal, "", "one call led to ever more calls"))
     }
 
     /// Refused because of some row: the halves go on, or the only one dies.
