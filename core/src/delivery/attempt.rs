@@ -11,7 +11,7 @@ use super::rate_limit::{Pace, Turn, rest_asked_by};
 use super::redact::redact;
 use super::retry::{Next, Setback, retry_after};
 use super::{DeliveryEvent, Drained, Inner, Subject, TransportFailure};
-use crate::destinations::{Completed, Operation, Reading, Refusal, Reply, Request, Verdict};
+use crate::destinations::{Completed, Detour, Operation, Reading, Refusal, Reply, Request, Verdict};
 use crate::error::{Error, ErrorCode, ErrorGroup};
 use crate::model::{Instant, SkipReason};
 use crate::state::{Failure, Settlement};
@@ -80,6 +80,7 @@ pub(super) async fn run(inner: Arc<Inner>, attempt: Attempt) -> Finished {
         Step::Send(request) => course.send(entries, request).await,
         Step::Prefetch(request) => course.prefetch(entries, request).await,
     }
+    course.follow_detours().await;
     course.settle().await
 }
 
@@ -97,6 +98,9 @@ struct Course<'a> {
     probe: bool,
     settlements: Vec<Settlement>,
     events: Vec<DeliveryEvent>,
+    /// Calls to be made before the attempt ends, and who waits for them. Last of all, because a dead letter of the others
+    /// keeps the answer they got.
+    detours: Vec<(Vec<Entry>, Detour)>,
     finished: Finished,
 }
 
@@ -123,6 +127,7 @@ impl<'a> Course<'a> {
             probe: false,
             settlements: Vec::new(),
             events: Vec::new(),
+            detours: Vec::new(),
             finished: Finished::default(),
         }
     }
@@ -149,7 +154,7 @@ impl<'a> Course<'a> {
                 }
                 Ok(Completed::First(detour)) => {
                     self.inner.limits().gate.opened();
-                    self.detour(vec![entry], detour).await;
+                    self.detours.push((vec![entry], detour));
                 }
                 Ok(Completed::Retry(refusal, after)) => self.not_now(&request, vec![entry], &reply, &refusal, after),
                 Err(error) if error.code().group() == ErrorGroup::Transient => {
@@ -206,19 +211,11 @@ impl<'a> Course<'a> {
                     let refusal = Refusal::new(ErrorCode::Internal, "", "the answer was not read operation by operation");
                     return self.retry_all(entries, &refusal, None);
                 }
-                let mut detours = Vec::new();
                 for (entry, verdict) in entries.into_iter().zip(verdicts) {
-                    match verdict {
-                        // Last, because a dead letter of the others keeps the answer they got.
-                        Verdict::First(detour) => detours.push((entry, detour)),
-                        verdict => self.judge(entry, verdict, &request, &reply),
-                    }
-                }
-                for (entry, detour) in detours {
-                    self.detour(vec![entry], detour).await;
+                    self.judge(entry, verdict, &request, &reply);
                 }
             }
-            Reading::First(detour) => self.detour(entries, detour).await,
+            Reading::First(detour) => self.detours.push((entries, detour)),
             Reading::Split(refusal) => self.split(entries, refusal),
             Reading::Retry(refusal, after) => self.not_now(&request, entries, &reply, &refusal, after),
             Reading::Job(_) => {
@@ -323,8 +320,7 @@ impl<'a> Course<'a> {
                 self.retry_all(vec![entry], &refusal, asked);
             }
             Verdict::Discarded(reason, detail) => self.skip(entry, reason, detail),
-            // Followed by the caller, who may wait.
-            Verdict::First(detour) => self.retry_all(vec![entry], &detour.why, detour.after),
+            Verdict::First(detour) => self.detours.push((vec![entry], detour)),
             Verdict::Amended(_, text) if entry.waiting.amended => {
                 self.die(entry, Refusal::new(ErrorCode::Rejected, "amended_twice", text));
             }

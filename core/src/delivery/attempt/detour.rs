@@ -27,7 +27,18 @@ enum Passage {
 
 impl Course<'_> {
     /// Makes the calls that must come first, then lets what waited for them try again.
-    pub(super) async fn detour(&mut self, entries: Vec<Entry>, detour: Detour) {
+    /// Follows what the answers asked for.
+    pub(super) async fn follow_detours(&mut self) {
+        for (entries, detour) in std::mem::take(&mut self.detours) {
+            if self.finished.stop.is_some() {
+                self.finished.back.extend(entries);
+            } else {
+                self.detour(entries, detour).await;
+            }
+        }
+    }
+
+    async fn detour(&mut self, entries: Vec<Entry>, detour: Detour) {
         match self.pass(detour.operations).await {
             Passage::Through => self.retry_all(entries, &detour.why, detour.after),
             Passage::Wait(due) => self.finished.back.extend(entries.into_iter().map(|entry| Entry { due, ..entry })),

@@ -315,6 +315,10 @@ fn refused(operations: &[&Operation], reply: &Reply, clash: Clash) -> Reading {
     }
     match reply.status {
         401 => Reading::Stop(credentials(&code, reply)),
+        // Everything else can go on without merges.
+        403 if endpoint == endpoints::MERGE => {
+            reject(ErrorCode::Forbidden, "the key may not merge profiles; a server-side key is needed, or `guests` set to `keep`")
+        }
         403 => Reading::Stop(
             Error::new(ErrorCode::Forbidden, "the key may not make this call; a server-side key is needed")
                 .with("vendor_code", code)
