@@ -301,6 +301,8 @@ pub enum Reading {
     Split(Refusal),
     /// Try the whole request again later.
     Retry(Refusal, Option<Duration>),
+    /// Other calls must be made before the whole request can be tried again.
+    First(Detour),
     /// The destination took it as an asynchronous job: the operations stay in the outbox until the job tells their
     /// verdicts.
     Job(Job),
@@ -330,6 +332,21 @@ pub enum Verdict {
     Discarded(SkipReason, String),
     /// Send this body instead, once; the text says what was changed.
     Amended(Vec<u8>, String),
+    /// Other calls must be made before it can be tried again, such as a merge of two profiles.
+    First(Detour),
+}
+
+/// Calls to make before something can be tried again. They are part of the attempt that asked for them: made at once, in
+/// order, one request each, and kept nowhere. So they must be harmless when they are made again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Detour {
+    /// The calls. An answer that is read as a detour itself is followed before the rest; whoever is refused or discarded
+    /// takes what waits for it along.
+    pub operations: Vec<Operation>,
+    /// Why it was not taken as it was. Counted as a failed attempt, so that a detour that leads nowhere ends.
+    pub why: Refusal,
+    /// How long to wait after the calls; `None` for the usual time.
+    pub after: Option<Duration>,
 }
 
 /// Why the destination refused something.
@@ -379,6 +396,8 @@ pub enum Completed {
     Send(Request),
     /// It is already so, or must not be.
     Skip(Skip),
+    /// Other calls must be made before the prefetch can be tried again.
+    First(Detour),
     /// Try the prefetch again later.
     Retry(Refusal, Option<Duration>),
 }
