@@ -17,6 +17,7 @@ pub mod destinations;
 pub mod error;
 pub mod facade;
 pub mod fingerprint;
+pub mod http;
 pub mod model;
 pub mod normalize;
 pub mod pipeline;

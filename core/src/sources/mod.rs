@@ -2,13 +2,16 @@
 
 #[cfg(feature = "source-commercetools")]
 pub mod commercetools;
+pub mod pull;
 pub mod split;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Error;
+use crate::error::{Error, ErrorCode};
 use crate::model::{Finding, FindingCode, Instant, Mode, Record, Rejection, ResourceRef};
+
+pub use pull::Pull;
 
 /// A commerce platform whose bytes can be read.
 pub trait Source: Send + Sync {
@@ -18,6 +21,14 @@ pub trait Source: Send + Sync {
     /// Reads one document: a resource, a page of them, or a message in any of its envelopes. Never fails as a whole:
     /// what cannot be read is in [`Decoded::rejected`], and its neighbours are read on.
     fn decode(&self, raw: &[u8], context: &DecodeContext<'_>, out: &mut Decoded);
+
+    /// How its shop is asked.
+    ///
+    /// # Errors
+    /// `invalid_config` naming the setting that is missing for it, `unsupported` for a source that only decodes.
+    fn pull(&self) -> Result<&dyn Pull, Error> {
+        Err(Error::new(ErrorCode::Unsupported, "this source cannot be pulled"))
+    }
 }
 
 /// What decoding needs to know besides the bytes.
