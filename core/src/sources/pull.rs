@@ -41,6 +41,11 @@ pub trait Pull: Send + Sync {
         Err(PullFailure::Stop(Error::new(ErrorCode::Internal, "this shop hands out no tokens")))
     }
 
+    /// Whether a stream is pulled when none are named.
+    fn is_default(&self, stream: &StreamFacts) -> bool {
+        stream.by_default
+    }
+
     /// The end of the window that a pass begun now reads, exclusive. `None`, the default, for all that changed by the time its
     /// page is read.
     fn until(&self, stream: &StreamFacts, now: Instant) -> Option<Instant> {
@@ -138,6 +143,8 @@ pub struct StreamFacts {
     /// Seconds before the start of the last pass from which the next one reads again, because a platform's clocks and indexes
     /// are not of one mind. Rows read twice are told by their version.
     pub overlap_s: u32,
+    /// How many days a first pass goes back when nobody says since when; to the beginning without it.
+    pub history_days: Option<u32>,
     /// Whether it is pulled when no streams are named.
     pub by_default: bool,
     /// What else one must know, with the vendor document it comes from.
@@ -182,8 +189,10 @@ impl Cursor {
     /// `since` it begins there, whatever was read before; the same `since` asked for again goes on with its pass.
     pub fn open(&mut self, stream: &StreamFacts, since: Option<Instant>, until: Option<Instant>, now: Instant) -> &mut Pass {
         let fits = |pass: &Pass| since.is_none() || pass.asked == since;
+        let seconds = |seconds: u32| chrono::Duration::seconds(seconds.into());
+        let history = stream.history_days.map(|days| now - chrono::Duration::days(days.into()));
         let pass = self.pass.take().filter(fits).unwrap_or_else(|| Pass {
-            from: since.or_else(|| self.read_until.map(|mark| mark - overlap(stream))),
+            from: since.or_else(|| self.read_until.map(|mark| mark - seconds(stream.overlap_s))).or(history),
             until,
             started_at: now,
             asked: since,
@@ -208,10 +217,6 @@ impl Cursor {
             }
         }
     }
-}
-
-fn overlap(stream: &StreamFacts) -> chrono::Duration {
-    chrono::Duration::seconds(stream.overlap_s.into())
 }
 
 /// A page, read.
