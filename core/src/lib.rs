@@ -21,6 +21,8 @@ pub mod http;
 pub mod model;
 pub mod normalize;
 pub mod pipeline;
+#[cfg(feature = "delivery")]
+pub mod pull;
 pub mod sources;
 pub mod state;
 pub mod validate;

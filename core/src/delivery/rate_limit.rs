@@ -64,7 +64,13 @@ impl Pace {
             .rate
             .filter(|rate| limited && rate.count > 0)
             .map_or(Duration::ZERO, |rate| Duration::from_secs(rate.per_s.into()) / rate.count);
-        Pace { interval, permits: endpoint.concurrency.max(1), under_way: 0, next: Moment::ZERO, rests_until: Moment::ZERO, slowed: None }
+        Pace::every(interval, endpoint.concurrency)
+    }
+
+    /// A pace of one call every `interval`, and so many at once.
+    #[must_use]
+    pub fn every(interval: Duration, permits: u16) -> Self {
+        Pace { interval, permits: permits.max(1), under_way: 0, next: Moment::ZERO, rests_until: Moment::ZERO, slowed: None }
     }
 
     /// The share of the full pace that is used now.
