@@ -16,13 +16,14 @@ use crate::destinations::Destination;
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Instant, Mode, Record, SkipReason, Status};
 use crate::pipeline::Layout;
+use crate::pull::PullSettings;
 use crate::state::{DeadLetter, LetterFilter, RunRow, StateStore};
 
 /// Bytes of NDJSON accepted in one transaction. Bounds memory, and what a crash makes the caller send again.
 const CHUNK_BYTES: usize = 2 << 20;
 
 /// Operations of one run that may wait before `deliver` reads on.
-const BACKLOG: u64 = 2_000;
+pub(super) const BACKLOG: u64 = 2_000;
 
 /// How often a waiting call looks whether delivery still goes on.
 const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(20);
@@ -30,19 +31,20 @@ const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_millis(20);
 /// A source, a destination and a state, working together. Cheap to clone; all clones are one engine.
 #[derive(Clone)]
 pub struct Engine {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-struct Inner {
-    desk: Desk,
-    store: Arc<dyn StateStore>,
-    destination: Arc<dyn Destination>,
-    transport: Arc<dyn Transport>,
+pub(super) struct Inner {
+    pub(super) desk: Desk,
+    pub(super) store: Arc<dyn StateStore>,
+    pub(super) destination: Arc<dyn Destination>,
+    pub(super) transport: Arc<dyn Transport>,
+    pub(super) shop: super::pull::Shop,
     delivery: Arc<Delivery>,
-    clock: Arc<dyn Clock>,
-    runs: Arc<Runs>,
-    mode: Mode,
-    stop: Stop,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) runs: Arc<Runs>,
+    pub(super) mode: Mode,
+    pub(super) stop: Stop,
     /// The task that sends, while there is one.
     worker: Mutex<Option<tokio::task::JoinHandle<()>>>,
     /// Whether something was accepted for the background: then the worker goes on when nothing waits.
@@ -109,7 +111,7 @@ impl Engine {
             owner,
         ));
         let desk = Desk {
-            source,
+            source: source.map(Arc::from),
             destination: destination.clone(),
             store: store.clone(),
             validate: options.validate,
@@ -123,6 +125,11 @@ impl Engine {
                 store,
                 destination,
                 transport,
+                shop: super::pull::Shop::new(PullSettings {
+                    retry: settings.retry,
+                    request_timeout: settings.request_timeout.max(PullSettings::default().request_timeout),
+                    rate_limits: settings.rate_limits,
+                }),
                 delivery,
                 clock,
                 runs,
@@ -277,7 +284,7 @@ impl Engine {
     /// Sends until at most `most` operations of the run are under way. False when delivery stopped before that, or when
     /// nothing of the run has ended for longer than any retry takes: a worker in the background sits an outage out, but
     /// whoever waits wants an answer.
-    async fn settle(&self, run: &str, most: u64) -> bool {
+    pub(super) async fn settle(&self, run: &str, most: u64) -> bool {
         let mut last = (u64::MAX, tokio::time::Instant::now());
         loop {
             let under_way = self.inner.runs.under_way(run);
@@ -298,7 +305,7 @@ impl Engine {
         }
     }
 
-    async fn finish(&self, run: &str) -> Result<RunReport> {
+    pub(super) async fn finish(&self, run: &str) -> Result<RunReport> {
         let mut report = self.inner.runs.report(run, self.inner.clock.now())?;
         let store = self.inner.store.clone();
         let report = blocking(move || {
@@ -473,7 +480,7 @@ impl Engine {
         Ok(())
     }
 
-    fn alive(&self) -> Result<()> {
+    pub(super) fn alive(&self) -> Result<()> {
         match self.inner.closed.load(Ordering::SeqCst) {
             true => Err(Error::new(ErrorCode::Closed, "this handle is closed; open a new one")),
             false => Ok(()),
@@ -481,7 +488,7 @@ impl Engine {
     }
 
     /// The run a call belongs to, made if it names none.
-    fn run_of(&self, options: &mut CallOptions) -> Result<String> {
+    pub(super) fn run_of(&self, options: &mut CallOptions) -> Result<String> {
         let now = self.inner.clock.now();
         match &options.run {
             Some(run) if self.inner.runs.has(run) => Ok(run.clone()),
@@ -498,7 +505,15 @@ impl Engine {
 
     /// Accepts one chunk: decided and committed when it returns, with delivery under way. What is accepted is seen to even
     /// if the caller gives up while it is being committed.
-    async fn take(&self, run: &str, options: &CallOptions, layout: Layout, position: u64, data: Bytes, background: bool) -> Result<Taken> {
+    pub(super) async fn take(
+        &self,
+        run: &str,
+        options: &CallOptions,
+        layout: Layout,
+        position: u64,
+        data: Bytes,
+        background: bool,
+    ) -> Result<Taken> {
         let turn = self.inner.order.clone().lock_owned().await;
         let engine = self.clone();
         let (run, options) = (run.to_owned(), options.clone());
@@ -577,9 +592,9 @@ impl Engine {
 }
 
 /// Lets go of the run of one call when the call ends, also when its future is dropped half-way.
-struct Leave<'a> {
-    runs: &'a Runs,
-    run: &'a str,
+pub(super) struct Leave<'a> {
+    pub(super) runs: &'a Runs,
+    pub(super) run: &'a str,
 }
 
 impl Drop for Leave<'_> {
@@ -660,7 +675,7 @@ fn seconds(value: f64, path: &'static str) -> Result<std::time::Duration> {
 }
 
 /// Runs blocking work off the event loop.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),

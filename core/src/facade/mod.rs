@@ -10,6 +10,8 @@ mod catalog;
 #[cfg(feature = "delivery")]
 mod engine;
 pub mod options;
+#[cfg(feature = "delivery")]
+mod pull;
 pub mod pure;
 #[cfg(feature = "delivery")]
 mod runs;

@@ -193,6 +193,29 @@ pub struct CallOptions {
     pub correlation_id: Option<String>,
 }
 
+/// Options of `pull`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PullOptions {
+    /// What to read, such as `orders`; what the source reads unless told when not given. The source's page lists them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub streams: Option<Vec<String>>,
+    /// Read what changed since then, whatever was read before. Without it a stream goes on where the last pull ended, and the
+    /// first pull reads all there is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Instant>,
+    /// Whether journeys may start. Unless given, the first pull of a stream is a `backfill` and every later one, or one with
+    /// `since`, is what the `Sync` says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// Rows per stream after which to end, at the end of a page; the next pull goes on there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// The run this belongs to, from `start_run`; a call without one is a run of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+}
+
 /// Options of `replay`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]

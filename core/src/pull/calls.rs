@@ -191,7 +191,6 @@ impl Caller {
         T: Send + 'static,
         R: Fn(&dyn Pull, &Reply) -> Result<T, PullFailure> + Send + Sync + 'static,
     {
-        let inner = &*self.0;
         let read = Arc::new(read);
         let mut history = History::default();
         let mut renewed = false;

@@ -342,8 +342,7 @@ impl Query {
         let invalid = |message: String| refuse(400, "InvalidInput", message);
         let variables: HashMap<String, String> =
             parameters.iter().filter_map(|(name, value)| Some((name.strip_prefix("var.")?.to_owned(), value.clone()))).collect();
-        let mut query =
-            Self { limit: 20, offset: 0, with_total: true, after: None, from_ms: None, until_ms: None, rest: Vec::new() };
+        let mut query = Self { limit: 20, offset: 0, with_total: true, after: None, from_ms: None, until_ms: None, rest: Vec::new() };
         let mut sorted_by_id = false;
         for (name, value) in parameters {
             let number = |most: usize| {
@@ -373,7 +372,8 @@ impl Query {
                     query.after = Some(id);
                 }
                 Predicate::Compare(field, operator, Value::String(time)) if field == "lastModifiedAt" => {
-                    let time = chrono::DateTime::parse_from_rfc3339(&time).map_err(|_| invalid("Malformed parameter: where: a time".into()))?;
+                    let time =
+                        chrono::DateTime::parse_from_rfc3339(&time).map_err(|_| invalid("Malformed parameter: where: a time".into()))?;
                     let ms = time.timestamp_millis();
                     match operator {
                         Operator::GreaterOrEqual => query.from_ms = Some(ms),

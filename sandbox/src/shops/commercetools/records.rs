@@ -42,9 +42,7 @@ pub(super) struct Records {
 
 /// A time as the platform writes it.
 pub(super) fn stamp(ms: i64) -> String {
-    chrono::DateTime::from_timestamp_millis(ms)
-        .map(|time| time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true))
-        .unwrap_or_default()
+    chrono::DateTime::from_timestamp_millis(ms).map(|time| time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)).unwrap_or_default()
 }
 
 fn millis(text: &str) -> i64 {
@@ -115,9 +113,7 @@ impl Records {
         let order = ShopOptions { resource: "order".to_owned(), ballast: 0, ..self.shop.clone() }.record(self.order_of_payment(number));
         let amount = order["taxedPrice"]["totalGross"].clone();
         let time = instant(self.shop.seed, PAYMENTS.number, number, 3);
-        let transaction = |salt: u64, kind: &str, amount: &Value| {
-            json!({"id": uuid(self.shop.seed, 40 + salt, number), "timestamp": time, "type": kind, "amount": amount, "state": "Success"})
-        };
+        let transaction = |salt: u64, kind: &str, amount: &Value| json!({"id": uuid(self.shop.seed, 40 + salt, number), "timestamp": time, "type": kind, "amount": amount, "state": "Success"});
         let mut transactions = vec![transaction(1, "Charge", &amount)];
         if number.is_multiple_of(4) {
             let mut part = amount.clone();
