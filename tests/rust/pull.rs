@@ -208,3 +208,37 @@ async fn only_the_store_is_read_where_one_is_set() {
     assert_eq!(purchases(&sandbox) as u64, rows);
     engine.close().await.unwrap();
 }
+
+/// With `CARTWIRE_EXCHANGES_DIR` set, everything asked and answered is written there and held against the vendor's document.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_stream_is_asked_and_answered_in_the_platforms_own_terms() {
+    let sandbox = sandbox(json!({"orders": 30, "payments": 20, "customers": 20, "products": 20, "carts": 20, "inventory": 25}));
+    let streams = [
+        "categories",
+        "products",
+        "customers",
+        "orders",
+        "payments",
+        "carts",
+        "abandoned_carts",
+        "inventory",
+        "standalone_prices",
+        "discount_codes",
+        "shopping_lists",
+    ];
+    let mut options = options(&sandbox, "memory:");
+    options["source"]["pull"]["scopes"] = json!(["view_orders:demo", "view_customers:demo"]);
+    for store in [Value::Null, json!("store-eu")] {
+        options["source"]["pull"]["store"] = store;
+        let engine = open(&options).await;
+        let report = pull(&engine, json!({"streams": streams, "since": "2025-01-01T00:00:00Z"})).await;
+        for stream in streams {
+            assert_eq!(report["streams"][stream]["complete"], true, "{stream}: {report:#}");
+            assert!(report["streams"][stream]["rows"].as_u64().unwrap() > 0, "{stream}: {report:#}");
+        }
+        engine.close().await.unwrap();
+    }
+    if let Some(folder) = std::env::var_os("CARTWIRE_EXCHANGES_DIR") {
+        std::fs::write(std::path::Path::new(&folder).join("pull.ndjson"), sandbox.exchanges()).unwrap();
+    }
+}

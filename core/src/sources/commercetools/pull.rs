@@ -103,8 +103,9 @@ pub const FACTS: PullFacts = PullFacts {
            https://docs.commercetools.com/api/limits",
 };
 
-/// Paths that exist below `/in-store/key={storeKey}`, <https://docs.commercetools.com/api/in-store-overview>.
-const IN_STORE: [&str; 6] = ["/product-projections", "/customers", "/orders", "/carts", "/discount-codes", "/shopping-lists"];
+/// Lists that exist below `/in-store/key={storeKey}`, <https://docs.commercetools.com/api/in-store-overview>. Products are read
+/// from the project with the store as a projection.
+const IN_STORE: [&str; 5] = ["/customers", "/orders", "/carts", "/discount-codes", "/shopping-lists"];
 
 /// SKUs or payments that one question names: the address stays far below what servers take.
 const NAMED_AT_ONCE: usize = 20;
@@ -159,6 +160,8 @@ impl Shop {
             text::encode(id, &mut address);
         }
         let mut separator = '?';
+        let of_products = path == "/product-projections";
+        let projection = self.store.as_deref().filter(|_| of_products).map(|store| ("storeProjection", store));
         let prices = [
             ("priceCurrency", &self.currency),
             ("priceCountry", &self.country),
@@ -166,9 +169,10 @@ impl Shop {
             ("priceCustomerGroup", &self.group),
         ];
         // The other price parameters are refused without a currency.
-        let prices = prices.iter().filter(|_| path == "/product-projections" && self.currency.is_some());
+        let prices = prices.iter().filter(|_| of_products && self.currency.is_some());
         let prices = prices.filter_map(|(name, value)| Some((*name, value.as_deref()?)));
-        for (name, value) in parameters.iter().copied().chain(expansions(path).iter().map(|path| ("expand", *path))).chain(prices) {
+        let expansions = expansions(path).iter().map(|path| ("expand", *path));
+        for (name, value) in parameters.iter().copied().chain(expansions).chain(prices).chain(projection) {
             address.push(separator);
             separator = '&';
             address.push_str(name);

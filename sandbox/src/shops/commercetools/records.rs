@@ -21,7 +21,7 @@ const fn kind(path: &'static str, number: u64, in_store: bool) -> Kind {
 }
 
 pub(super) const CUSTOMERS: Kind = kind("customers", CUSTOMER, true);
-pub(super) const PRODUCTS: Kind = kind("product-projections", PRODUCT, true);
+pub(super) const PRODUCTS: Kind = kind("product-projections", PRODUCT, false);
 pub(super) const CATEGORIES: Kind = kind("categories", CATEGORY, false);
 pub(super) const CARTS: Kind = kind("carts", CART, true);
 pub(super) const ORDERS: Kind = kind("orders", ORDER, true);
