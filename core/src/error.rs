@@ -70,6 +70,8 @@ catalogue! {
     Network = "network" in Transient;
     /// The destination cannot serve right now.
     Unavailable = "unavailable" in Transient;
+    /// The destination took an asynchronous job and did not tell how it ended.
+    JobLost = "job_lost" in Transient;
     /// Another process holds the state.
     StateLocked = "state_locked" in State;
     /// The state cannot be read or written.
@@ -203,6 +205,15 @@ impl Error {
     #[must_use]
     pub fn at(mut self, path: impl Into<String>) -> Self {
         self.0.path = Some(path.into());
+        self
+    }
+
+    /// Moves a place below `from` to below `to`: what has a fault does not always know where it stands.
+    #[must_use]
+    pub(crate) fn below(mut self, from: &str, to: &str) -> Self {
+        if let Some(rest) = self.0.path.as_deref().and_then(|path| path.strip_prefix(from)) {
+            self.0.path = Some(format!("{to}{rest}"));
+        }
         self
     }
 

@@ -96,22 +96,23 @@ impl Engine {
         run: &str,
         options: &PullOptions,
     ) -> Result<(StreamReport, Ended)> {
-        let facts = puller.shop()?.facts();
-        let key = format!("pull/{}/{}/{}/{}", self.inner.destination.name(), facts.source, puller.shop()?.scope(), stream.name);
-        let (store, name) = (self.inner.store.clone(), key.clone());
-        let kept = blocking(move || store.cursor(&name)).await?;
-        let cursor: Cursor = match kept {
-            None => Cursor::default(),
-            Some(text) => serde_json::from_str(&text)
-                .map_err(|error| Error::new(ErrorCode::StateCorrupt, "a cursor in the state cannot be read").because(error))?,
-        };
+        let keys = self.cursor_keys(puller, stream)?;
+        let (store, names) = (self.inner.store.clone(), keys.clone());
+        let kept: Vec<String> =
+            blocking(move || Ok(names.iter().map(|name| store.cursor(name)).collect::<Result<Vec<_>>>()?.into_iter().flatten().collect()))
+                .await?;
+        let unreadable = |error| Error::new(ErrorCode::StateCorrupt, "a cursor in the state cannot be read").because(error);
+        let kept = kept.iter().map(|text| serde_json::from_str::<Cursor>(text).map_err(unreadable)).collect::<Result<Vec<_>>>()?;
+        // Where the destination stands that is farthest behind; the others tell what they have. One that is new joins there: its
+        // history has to be asked for, or everybody's would be told again.
+        let cursor = kept.into_iter().min_by_key(|cursor| cursor.read_until).unwrap_or_default();
         // What a shop has from before anyone asked is history: no journey may start because of it.
         let first = cursor.read_until.is_none() && options.since.is_none();
         let mode = options.mode.unwrap_or(if first { Mode::Backfill } else { self.inner.mode });
         let mut intake = Intake {
             engine: self,
             run,
-            key,
+            keys,
             mode,
             left: options.limit,
             report: StreamReport { mode, read_until: cursor.read_until, ..StreamReport::default() },
@@ -139,6 +140,14 @@ impl Engine {
             ended = Ended::Pull("closed".to_owned());
         }
         Ok((report, ended))
+    }
+}
+
+impl Engine {
+    /// Where the state keeps a stream's cursor for each destination.
+    fn cursor_keys(&self, puller: &Puller, stream: &StreamFacts) -> Result<Vec<String>> {
+        let (source, scope) = (puller.shop()?.facts().source, puller.shop()?.scope());
+        Ok(self.inner.outlets.iter().map(|outlet| format!("pull/{}/{source}/{scope}/{}", outlet.name, stream.name)).collect())
     }
 }
 
@@ -171,7 +180,7 @@ fn chosen(puller: &Puller, names: Option<&[String]>) -> Result<Vec<&'static Stre
 struct Intake<'a> {
     engine: &'a Engine,
     run: &'a str,
-    key: String,
+    keys: Vec<String>,
     mode: Mode,
     /// Rows that may still be read.
     left: Option<u64>,
@@ -184,15 +193,15 @@ impl Sink for Intake<'_> {
         let inner = &self.engine.inner;
         self.engine.take_documents(self.run, self.mode, batch.correlation_id, batch.documents).await?;
         let text = String::from_utf8(json(&batch.cursor, 256)?).unwrap_or_default();
-        let (store, key, now) = (inner.store.clone(), self.key.clone(), inner.clock.now());
+        let (store, keys, now) = (inner.store.clone(), self.keys.clone(), inner.clock.now());
         // Only now: what was read is safe.
-        blocking(move || store.set_cursor(&key, &text, now)).await?;
+        blocking(move || keys.iter().try_for_each(|key| store.set_cursor(key, &text, now))).await?;
         self.report.pages += 1;
         self.report.rows += batch.rows;
         self.report.read_until = batch.cursor.read_until;
         self.left = self.left.map(|left| left.saturating_sub(batch.rows));
         if !self.engine.settle(self.run, BACKLOG).await {
-            self.halted = Some(inner.runs.why_stopped().unwrap_or_else(|| "delivery does not go on".to_owned()));
+            self.halted = Some("no destination takes anything; the run's report says why".to_owned());
             return Ok(false);
         }
         self.engine.alive()?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant as Tick;
 
-use crate::delivery::rate_limit::{Pace, Turn, rest_asked_by};
+use crate::delivery::rate_limit::{OwnPace, Turn, rest_asked_by};
 use crate::delivery::retry::{History, Next, Setback, retry_after};
 use crate::delivery::{Clock, RetryPolicy, Transport};
 use crate::error::{Error, ErrorCode, Result};
@@ -51,7 +51,7 @@ struct Inner {
     transport: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
     settings: PullSettings,
-    pace: Mutex<Pace>,
+    pace: Mutex<OwnPace>,
     ended: Notify,
     token: tokio::sync::Mutex<Option<Token>>,
     requests: AtomicU64,
@@ -106,13 +106,13 @@ struct Permit<'a>(&'a Inner);
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        self.0.pace().end();
+        self.0.pace().pace().end();
         self.0.ended.notify_waiters();
     }
 }
 
 impl Inner {
-    fn pace(&self) -> MutexGuard<'_, Pace> {
+    fn pace(&self) -> MutexGuard<'_, OwnPace> {
         self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -125,7 +125,8 @@ impl Inner {
             let now = self.epoch.elapsed();
             let ended = self.ended.notified();
             let turn = {
-                let mut pace = self.pace();
+                let mut own = self.pace();
+                let mut pace = own.pace();
                 let turn = pace.turn(now);
                 if turn == Turn::Now {
                     pace.begin(now);
@@ -157,7 +158,7 @@ impl Caller {
             transport,
             clock,
             settings,
-            pace: Mutex::new(Pace::every(interval, facts.concurrency)),
+            pace: Mutex::new(OwnPace::new(interval, facts.concurrency)),
             ended: Notify::new(),
             token: tokio::sync::Mutex::new(None),
             requests: AtomicU64::new(0),
@@ -264,7 +265,7 @@ impl Caller {
         let rest = shop.rest_after(&reply).or_else(|| rest_asked_by(&reply, self.now(), inner.settings.retry.max_retry_after));
         if let Some(rest) = rest {
             let now = inner.epoch.elapsed();
-            inner.pace().rest(now, rest.min(inner.settings.retry.max_retry_after));
+            inner.pace().pace().rest(now, rest.min(inner.settings.retry.max_retry_after));
         }
         let correlation_id = name.map(|name| reply.header(name).map_or(ours, str::to_owned));
         Ok(Answer { reply, correlation_id })
@@ -280,7 +281,7 @@ impl Caller {
         let Next::After(after) = inner.settings.retry.next(history, setback, inner.chance()) else { return Err(bad.error.into()) };
         if bad.throttled {
             let now = inner.epoch.elapsed();
-            inner.pace().throttle(now, bad.retry_after.unwrap_or_default().min(inner.settings.retry.max_retry_after));
+            inner.pace().pace().throttle(now, bad.retry_after.unwrap_or_default().min(inner.settings.retry.max_retry_after));
         }
         inner.retries.fetch_add(1, Ordering::Relaxed);
         tracing::debug!(code = bad.error.code().name(), wait_ms = after.as_millis() as u64, "asking the shop again: {}", bad.error);

@@ -258,6 +258,7 @@ fn a_state_of_the_first_version_is_read() {
     assert_eq!(ids(&claimed), [41]);
     assert_eq!((claimed[0].attempts, claimed[0].first_attempt_at, claimed[0].due_at), (2, Some(t(5)), t(9)));
     assert_eq!((claimed[0].run.as_deref(), claimed[0].position, claimed[0].amended), (Some("run-1"), 3, true));
+    assert_eq!((&claimed[0].job, store.in_jobs(D).unwrap()), (&None, 0));
     let mut expected = state_of("contact:1", "contact:1", "k-pending").operation;
     expected.version = Some(12);
     assert!(claimed[0].operation == expected);
@@ -270,4 +271,8 @@ fn a_state_of_the_first_version_is_read() {
     assert_eq!(store.cursor("orders").unwrap().as_deref(), Some("2026-09-01T00:00:00Z"));
     assert_eq!(store.runs(9).unwrap()[0].id, "run-1");
     assert_eq!(accept(&store, vec![event("k9", "l9")]).ids, [42]);
+    held(&store, "job-1", &[41]);
+    drop(store);
+    let store = open_in(folder.path());
+    assert_eq!(claim_at(&store, "c", 1, 1, 60)[0].job, Some(HeldBy { id: "job-1".to_owned(), since: t(5) }));
 }
