@@ -242,3 +242,27 @@ async fn every_stream_is_asked_and_answered_in_the_platforms_own_terms() {
         std::fs::write(std::path::Path::new(&folder).join("pull.ndjson"), sandbox.exchanges()).unwrap();
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn carts_left_alone_are_told_once_for_what_is_in_them() {
+    let sandbox = sandbox(json!({"carts": 30, "customers": 20}));
+    let mut options = options(&sandbox, "memory:");
+    options["source"]["pull"]["abandoned_after_minutes"] = 30.into();
+    let engine = open(&options).await;
+    let first = pull(&engine, json!({"streams": ["abandoned_carts"], "since": "2025-01-01T00:00:00Z"})).await;
+    assert_eq!(first["streams"]["abandoned_carts"]["rows"], 30, "{first:#}");
+    let abandoned = |sandbox: &Sandbox| {
+        let events = inspect(sandbox, json!({"vendor": "iterable", "what": "events"}));
+        events
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|event| event["name"].as_str().unwrap_or_default().to_lowercase().contains("abandon"))
+            .count()
+    };
+    assert_eq!(abandoned(&sandbox), 30);
+    let again = pull(&engine, json!({"streams": ["abandoned_carts"], "since": "2025-02-01T00:00:00Z"})).await;
+    assert_eq!(again["streams"]["abandoned_carts"]["rows"], 30, "{again:#}");
+    assert_eq!(abandoned(&sandbox), 30);
+    engine.close().await.unwrap();
+}

@@ -341,6 +341,28 @@ pub struct DestinationCheck {
     pub backfill_notice: String,
 }
 
+/// Answer of `receive`: what is safe with us from now on.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Received {
+    /// The run.
+    pub run: String,
+    /// Operations committed to the outbox.
+    pub accepted: u64,
+    /// What will not be sent.
+    pub skipped: Vec<RecordSkip>,
+    /// Warnings.
+    pub findings: Vec<RecordFinding>,
+    /// Rows that could not become a record, or that validation refused.
+    pub rejected: Vec<Rejection>,
+    /// Rows ignored by name.
+    pub ignored: Vec<Ignored>,
+    /// Rows that only name a resource.
+    pub fetches: Vec<Fetch>,
+    /// How many of them are read from the shop now, and not forgotten until they were; 0 where the source's settings do not
+    /// say how to read.
+    pub fetching: u64,
+}
+
 /// Answer of `pull`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PullReport {

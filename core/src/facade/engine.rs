@@ -164,6 +164,7 @@ impl Engine {
                 engine.work(at, true);
             }
         }
+        engine.resume_fetches().await?;
         Ok(engine)
     }
 
@@ -344,6 +345,7 @@ impl Engine {
         }
         self.inner.stop.stop();
         (0..self.inner.outlets.len()).for_each(|at| self.inner.runs.stopped(at, "closed"));
+        self.inner.shop.fetcher.end().await;
         for outlet in &self.inner.outlets {
             outlet.end().await;
         }

@@ -18,6 +18,8 @@ mod outlets;
 mod pull;
 pub mod pure;
 #[cfg(feature = "delivery")]
+mod receive;
+#[cfg(feature = "delivery")]
 mod runs;
 #[cfg(feature = "delivery")]
 mod witness;

@@ -288,6 +288,24 @@ pub struct CallOptions {
     pub correlation_id: Option<String>,
 }
 
+/// Options of `receive`.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReceiveOptions {
+    /// Whether journeys may start; the `Sync`'s setting unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// Whether the call must prove that it comes from the shop, where the source's calls carry a proof. Switch it off only
+    /// where something in front of this has done it.
+    pub verify: bool,
+}
+
+impl Default for ReceiveOptions {
+    fn default() -> Self {
+        ReceiveOptions { mode: None, verify: true }
+    }
+}
+
 /// Options of `pull`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]

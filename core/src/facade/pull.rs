@@ -8,6 +8,7 @@ use super::answers::{PullReport, StreamReport};
 use super::engine::{BACKLOG, Engine, Leave, blocking};
 use super::options::{CallOptions, PullOptions, parse};
 use super::pure::json;
+use super::receive::Fetcher;
 use crate::error::{Error, ErrorCode, ErrorGroup, Result};
 use crate::model::Mode;
 use crate::pipeline::Layout;
@@ -23,11 +24,12 @@ pub(super) struct Shop {
     settings: PullSettings,
     /// One pull at a time: two would move the same cursors.
     turn: tokio::sync::Mutex<()>,
+    pub fetcher: Fetcher,
 }
 
 impl Shop {
     pub fn new(settings: PullSettings) -> Self {
-        Shop { puller: OnceLock::new(), settings, turn: tokio::sync::Mutex::new(()) }
+        Shop { puller: OnceLock::new(), settings, turn: tokio::sync::Mutex::new(()), fetcher: Fetcher::default() }
     }
 }
 
@@ -191,7 +193,7 @@ struct Intake<'a> {
 impl Sink for Intake<'_> {
     async fn accept(&mut self, batch: Batch) -> Result<bool> {
         let inner = &self.engine.inner;
-        self.engine.take_documents(self.run, self.mode, batch.correlation_id, batch.documents).await?;
+        self.engine.take_documents(self.run, self.mode, batch.correlation_id, batch.documents, false).await?;
         let text = String::from_utf8(json(&batch.cursor, 256)?).unwrap_or_default();
         let (store, keys, now) = (inner.store.clone(), self.keys.clone(), inner.clock.now());
         // Only now: what was read is safe.
@@ -210,20 +212,22 @@ impl Sink for Intake<'_> {
 }
 
 impl Engine {
-    /// Accepts documents in their order, in as few transactions as their sizes allow.
+    /// Accepts documents in their order, in as few transactions as their sizes allow, and remembers what they only name.
     pub(super) async fn take_documents(
         &self,
         run: &str,
         mode: Mode,
         correlation_id: Option<String>,
         documents: Vec<Document>,
+        background: bool,
     ) -> Result<()> {
         let mut call = CallOptions { mode: Some(mode), correlation_id, ..CallOptions::default() };
         for (resource, layout, bytes) in together(documents) {
             call.resource = Some(resource.to_owned());
             let position = self.inner.runs.positions(run);
-            let taken = self.take(run, &call, layout, position, bytes.into(), false).await?;
+            let taken = self.take(run, &call, layout, position, bytes.into(), background).await?;
             self.inner.runs.set_positions(run, taken.next);
+            self.note_fetches(&taken.fetches, mode, call.correlation_id.as_deref()).await?;
         }
         Ok(())
     }

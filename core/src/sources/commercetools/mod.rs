@@ -1,5 +1,6 @@
 #![doc = include_str!("README.md")]
 
+mod abandoned;
 mod auth;
 mod config;
 mod consent;
@@ -83,6 +84,9 @@ impl Source for Commercetools {
         out.rows += rows;
     }
 }
+
+/// What rows of the stream of carts left alone are called.
+const ABANDONED: &str = "abandoned_cart";
 
 /// How many transports may be wrapped around each other, such as CloudEvents in Pub/Sub in SNS.
 const TRANSPORTS: usize = 4;
@@ -323,7 +327,14 @@ impl<'r> Reader<'r> {
                 let (order, length) = parse::<wire::Order<'_>>(text)?;
                 match is_order(&order, hint) {
                     Some(true) => self.about(project).order(&order, Origin::default())?,
-                    Some(false) => self.about(project).cart(&order, &text[..length])?,
+                    Some(false) => {
+                        let before = self.out.records.len();
+                        self.about(project).cart(&order, &text[..length])?;
+                        if hint == Some(ABANDONED) {
+                            let event = self.out.records[before..].iter().find_map(abandoned::event);
+                            self.out.records.extend(event);
+                        }
+                    }
                     None => return Err(unsupported("neither `orderState` nor `cartState`: is it a cart or an order?")),
                 }
                 Ok(length)

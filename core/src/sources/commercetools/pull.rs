@@ -13,7 +13,7 @@ use super::super::pull::{
 use super::super::split::{End, Keys, skip_space, value_end};
 use super::auth::{Access, PullConfig, TOKEN};
 use super::map::is_refund;
-use super::{Config, wire};
+use super::{ABANDONED, Config, wire};
 use crate::error::{Error, ErrorCode};
 use crate::http::{Method, Reply, Request};
 use crate::model::{Instant, ResourceRef};
@@ -67,7 +67,7 @@ pub const FACTS: PullFacts = PullFacts {
         StreamFacts {
             name: "abandoned_carts",
             path: "/carts",
-            resource: "abandoned_cart",
+            resource: ABANDONED,
             history_days: Some(30),
             by_default: false,
             note: "active carts with lines and a person, unchanged for `pull.abandoned_after_minutes`",
@@ -241,17 +241,17 @@ impl Pull for Shop {
     }
 
     fn is_default(&self, stream: &StreamFacts) -> bool {
-        stream.by_default || (stream.resource == "abandoned_cart" && self.idle.is_some())
+        stream.by_default || (stream.resource == ABANDONED && self.idle.is_some())
     }
 
     fn until(&self, stream: &StreamFacts, now: Instant) -> Option<Instant> {
         let idle = chrono::Duration::minutes(self.idle.unwrap_or(IDLE_MINUTES).into());
-        (stream.resource == "abandoned_cart").then(|| now - idle)
+        (stream.resource == ABANDONED).then(|| now - idle)
     }
 
     fn page(&self, stream: &StreamFacts, pass: &Pass) -> Result<Request, Error> {
         let mut predicates: Vec<&str> = Vec::new();
-        if stream.resource == "abandoned_cart" {
+        if stream.resource == ABANDONED {
             predicates.push(
                 "cartState = \"Active\" and origin = \"Customer\" and lineItems is not empty \
                  and (customerEmail is defined or customerId is defined)",
@@ -340,21 +340,27 @@ impl Pull for Shop {
             "category" => one("/categories", "category"),
             "product" => one("/product-projections", "product"),
             "payment" => self.payment(resource, replies),
+            "sku" => self.products_of(std::slice::from_ref(&resource.id), replies),
             PAYMENTS => self.orders_of(wanted.seed.as_deref().unwrap_or_default(), replies.first()),
-            SKUS => Ok(match replies.first() {
-                None => {
-                    let skus: Vec<String> = serde_json::from_slice(wanted.seed.as_deref().unwrap_or_default()).unwrap_or_default();
-                    let named = |list: &str| format!("masterVariant(sku in ({list})) or variants(sku in ({list}))");
-                    Step::Ask(vec![self.some_of("/product-projections", named, &skus)])
-                }
-                Some(reply) => Step::Done(vec![Document { resource: "product", bytes: reply.body.clone() }]),
-            }),
+            SKUS => {
+                let skus: Vec<String> = serde_json::from_slice(wanted.seed.as_deref().unwrap_or_default()).unwrap_or_default();
+                self.products_of(&skus, replies)
+            }
             _ => Ok(Step::Nothing("this source does not read such resources")),
         }
     }
 }
 
 impl Shop {
+    /// The products of some SKUs.
+    fn products_of(&self, skus: &[String], replies: &[Reply]) -> Result<Step, PullFailure> {
+        let named = |list: &str| format!("masterVariant(sku in ({list})) or variants(sku in ({list}))");
+        Ok(match replies.first() {
+            None => Step::Ask(vec![self.some_of("/product-projections", named, skus)]),
+            Some(reply) => Step::Done(vec![Document { resource: "product", bytes: reply.body.clone() }]),
+        })
+    }
+
     /// A payment that a message named: itself, then the order it belongs to.
     fn payment(&self, resource: &ResourceRef, replies: &[Reply]) -> Result<Step, PullFailure> {
         match replies {
