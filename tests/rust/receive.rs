@@ -58,8 +58,8 @@ fn changed(kind: &str, id: &str) -> Bytes {
 }
 
 async fn receive(engine: &Engine, body: Bytes) -> Value {
-    let headers = vec![("X-Correlation-ID".to_owned(), "demo/4711".to_owned())];
-    serde_json::from_slice(&engine.receive(Bytes::new(), body, headers).await.unwrap()).unwrap()
+    let options = json!({"headers": {"X-Correlation-ID": "demo/4711", "accept": ["a", "b"]}}).to_string();
+    serde_json::from_slice(&engine.receive(options.into(), body).await.unwrap()).unwrap()
 }
 
 /// Closes and lets go, as the end of a process does.

@@ -295,14 +295,52 @@ pub struct ReceiveOptions {
     /// Whether journeys may start; the `Sync`'s setting unless given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
+    /// Headers of the call, names in any case.
+    pub headers: Headers,
     /// Whether the call must prove that it comes from the shop, where the source's calls carry a proof. Switch it off only
     /// where something in front of this has done it.
     pub verify: bool,
 }
 
+/// Headers by name; a header that came several times has a list of values. Debug shows names only: some are secrets.
+#[derive(Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Headers(pub std::collections::BTreeMap<String, HeaderValue>);
+
+/// The value of a header, or its values.
+#[derive(Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum HeaderValue {
+    /// It came once.
+    One(String),
+    /// It came several times.
+    Many(Vec<String>),
+}
+
+impl Headers {
+    /// Each with its name.
+    #[must_use]
+    pub fn pairs(&self) -> Vec<(&str, &str)> {
+        let mut pairs = Vec::with_capacity(self.0.len());
+        for (name, value) in &self.0 {
+            match value {
+                HeaderValue::One(value) => pairs.push((name.as_str(), value.as_str())),
+                HeaderValue::Many(values) => pairs.extend(values.iter().map(|value| (name.as_str(), value.as_str()))),
+            }
+        }
+        pairs
+    }
+}
+
+impl std::fmt::Debug for Headers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.keys()).finish()
+    }
+}
+
 impl Default for ReceiveOptions {
     fn default() -> Self {
-        ReceiveOptions { mode: None, verify: true }
+        ReceiveOptions { mode: None, headers: Headers::default(), verify: true }
     }
 }
 

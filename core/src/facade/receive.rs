@@ -61,21 +61,21 @@ impl Engine {
     /// # Errors
     /// `signature_mismatch`, `signature_expired` for a call that is not the shop's or an old one, `invalid_config`, `state_*`,
     /// `closed`.
-    pub async fn receive(&self, options: Bytes, body: Bytes, headers: Vec<(String, String)>) -> Result<Vec<u8>> {
+    pub async fn receive(&self, options: Bytes, body: Bytes) -> Result<Vec<u8>> {
         self.alive()?;
         let options: ReceiveOptions = parse(&options)?;
         let missing = || Error::new(ErrorCode::InvalidConfig, "receiving from a shop needs a source").at("/source");
         let source = self.inner.desk.source.clone().ok_or_else(missing)?;
+        let headers = options.headers.pairs();
         if options.verify {
-            let pairs: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-            match source.verify(&body, &pairs, self.inner.clock.now()) {
+            match source.verify(&body, &headers, self.inner.clock.now()) {
                 // Nothing to verify by: such calls come over channels that the caller vouches for, such as a queue.
                 Err(error) if error.code() == ErrorCode::Unsupported => {}
                 verified => verified?,
             }
         }
         let header = source.pull().ok().and_then(|shop| shop.facts().correlation_header);
-        let told = |wanted: &str| headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.clone());
+        let told = |wanted: &str| headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| (*value).to_owned());
         let mut call = CallOptions { mode: options.mode, correlation_id: header.and_then(told), ..CallOptions::default() };
         let run = self.run_of(&mut call)?;
         let _leave = Leave { runs: &self.inner.runs, run: &run };
