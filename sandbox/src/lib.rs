@@ -23,6 +23,7 @@ mod iterable;
 mod limits;
 mod server;
 pub mod shop;
+mod shops;
 mod vendor;
 
 use std::fmt;
@@ -90,12 +91,16 @@ struct Options {
     /// Names of the vendors to start; all when absent.
     vendors: Option<Vec<String>>,
     iterable: iterable::Options,
+    commercetools: shops::commercetools::Options,
 }
 
 impl Options {
     /// The vendors asked for, in the order of this list; `port` is the first one's.
     fn vendors(&self) -> Result<Vec<Arc<dyn Vendor>>, SandboxError> {
-        let mut vendors: Vec<Arc<dyn Vendor>> = vec![Arc::new(iterable::Iterable::new(self.iterable.clone())?)];
+        let mut vendors: Vec<Arc<dyn Vendor>> = vec![
+            Arc::new(iterable::Iterable::new(self.iterable.clone())?),
+            Arc::new(shops::commercetools::Commercetools::new(self.commercetools.clone())),
+        ];
         if let Some(wanted) = &self.vendors {
             if let Some(unknown) = wanted.iter().find(|name| !vendors.iter().any(|vendor| vendor.name() == **name)) {
                 return Err(SandboxError::Invalid(format!("options: no vendor is called `{unknown}`")));
@@ -117,6 +122,7 @@ impl Default for Options {
             exchanges_kept: 10_000,
             vendors: None,
             iterable: iterable::Options::default(),
+            commercetools: shops::commercetools::Options::default(),
         }
     }
 }
