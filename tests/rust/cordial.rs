@@ -161,8 +161,9 @@ async fn an_answer_that_was_lost_makes_no_second_order_and_no_second_start() {
     let engine = open(&options(&sandbox, json!({"order_max_age_h": 1_000_000}))).await;
     sandbox.fault(br#"{"match": {"path": "/v2/orders", "method": "POST"}, "fault": {"kind": "reset_after"}, "times": 3}"#).unwrap();
     let report = deliver(&engine, live("order"), shop("order", 5, 1)).await;
-    assert_eq!(report["counts"]["dead_lettered"], 0, "{report:#}");
+    // Number 11 mistyped the address: Cordial does not take the contact, and so not the order.
+    assert_eq!((report["counts"]["delivered"].as_u64(), report["counts"]["dead_lettered"].as_u64()), (Some(4), Some(1)), "{report:#}");
     let seen = counts(&sandbox);
-    assert_eq!((seen["orders"]["distinct"].as_u64(), seen["triggers"]["order"].as_u64()), (Some(5), Some(5)), "{seen:#}");
+    assert_eq!((seen["orders"]["distinct"].as_u64(), seen["triggers"]["order"].as_u64()), (Some(4), Some(4)), "{seen:#}");
     engine.close().await.unwrap();
 }

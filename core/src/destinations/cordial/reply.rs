@@ -19,8 +19,6 @@ use super::{ContactRow, capabilities as endpoints, files, internal};
 use crate::error::{Error, ErrorCode, Retry};
 use crate::model::{Instant, SkipReason};
 
-/// How long a write may take to be seen by the calls that depend on it.
-const SETTLING: Duration = Duration::from_secs(30);
 /// How often a job is asked after.
 const POLL: Duration = Duration::from_secs(15);
 
@@ -166,7 +164,7 @@ fn refused(endpoint: &str, unknown: UnknownAttributes, operations: &[&Operation]
         }
         (_, 404 | 422 | 400) if complaint.nobody() => {
             let why = refusal(ErrorCode::NotFound, "the contact does not exist yet");
-            return each(operations, || Verdict::Retry(why.clone(), Some(SETTLING)));
+            return each(operations, || Verdict::Retry(why.clone(), None));
         }
         (_, 404) => return reject(ErrorCode::NotFound, not_there(endpoint)),
         (_, 413) => return reject(ErrorCode::TooLarge, "the request is larger than Cordial takes"),
@@ -462,7 +460,7 @@ pub(super) fn permission(operation: &Operation, reply: &Reply) -> Result<Change,
         if reply.status == 404 || Complaint::of(reply).nobody() {
             // Written moments ago and not visible yet; nobody is subscribed unseen.
             let why = Refusal::new(ErrorCode::NotFound, "no_contact", "the contact does not exist yet");
-            return Ok(Change::Later(why, Some(SETTLING)));
+            return Ok(Change::Later(why, None));
         }
         return match later(endpoints::READBACK, reply)? {
             Known::Later(refusal, after) => Ok(Change::Later(refusal, after)),
