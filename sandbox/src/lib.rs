@@ -16,6 +16,7 @@
 #![deny(missing_docs)]
 
 mod clock;
+mod cordial;
 mod exchange;
 mod faults;
 mod inspect;
@@ -92,6 +93,7 @@ struct Options {
     vendors: Option<Vec<String>>,
     iterable: iterable::Options,
     commercetools: shops::commercetools::Options,
+    cordial: cordial::Options,
 }
 
 impl Options {
@@ -99,6 +101,7 @@ impl Options {
     fn vendors(&self) -> Result<Vec<Arc<dyn Vendor>>, SandboxError> {
         let mut vendors: Vec<Arc<dyn Vendor>> = vec![
             Arc::new(iterable::Iterable::new(self.iterable.clone())?),
+            Arc::new(cordial::Cordial::new(self.cordial.clone())?),
             Arc::new(shops::commercetools::Commercetools::new(self.commercetools.clone())),
         ];
         if let Some(wanted) = &self.vendors {
@@ -123,6 +126,7 @@ impl Default for Options {
             vendors: None,
             iterable: iterable::Options::default(),
             commercetools: shops::commercetools::Options::default(),
+            cordial: cordial::Options::default(),
         }
     }
 }

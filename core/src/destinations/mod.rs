@@ -5,6 +5,8 @@
 //! the outbox; when they are due, one or many of one endpoint become a [`Request`], and its [`Reply`] is read back into
 //! one [`Verdict`] per operation.
 
+#[cfg(feature = "destination-cordial")]
+pub mod cordial;
 #[cfg(feature = "destination-iterable")]
 pub mod iterable;
 
@@ -475,6 +477,9 @@ pub enum Promise {
 #[serde(tag = "type", rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum DestinationConfig {
+    /// Cordial.
+    #[cfg(feature = "destination-cordial")]
+    Cordial(cordial::Config),
     /// Iterable.
     #[cfg(feature = "destination-iterable")]
     Iterable(iterable::Config),
@@ -487,6 +492,8 @@ impl DestinationConfig {
     /// `invalid_config` naming the setting at fault.
     pub fn open(self) -> Result<Box<dyn Destination>, Error> {
         match self {
+            #[cfg(feature = "destination-cordial")]
+            DestinationConfig::Cordial(config) => Ok(Box::new(cordial::Cordial::new(config)?)),
             #[cfg(feature = "destination-iterable")]
             DestinationConfig::Iterable(config) => Ok(Box::new(iterable::Iterable::new(config)?)),
         }
@@ -495,6 +502,8 @@ impl DestinationConfig {
 
 /// The names of all destinations in this build.
 pub const NAMES: &[&str] = &[
+    #[cfg(feature = "destination-cordial")]
+    "cordial",
     #[cfg(feature = "destination-iterable")]
     "iterable",
 ];
@@ -503,6 +512,8 @@ pub const NAMES: &[&str] = &[
 #[must_use]
 pub fn tables() -> Vec<&'static Capabilities> {
     vec![
+        #[cfg(feature = "destination-cordial")]
+        &cordial::CAPABILITIES,
         #[cfg(feature = "destination-iterable")]
         &iterable::CAPABILITIES,
     ]
