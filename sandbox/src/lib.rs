@@ -18,6 +18,7 @@
 mod clock;
 mod exchange;
 mod faults;
+mod insider;
 mod inspect;
 mod iterable;
 mod limits;
@@ -90,12 +91,14 @@ struct Options {
     /// Names of the vendors to start; all when absent.
     vendors: Option<Vec<String>>,
     iterable: iterable::Options,
+    insider: insider::Options,
 }
 
 impl Options {
     /// The vendors asked for, in the order of this list; `port` is the first one's.
     fn vendors(&self) -> Result<Vec<Arc<dyn Vendor>>, SandboxError> {
         let mut vendors: Vec<Arc<dyn Vendor>> = vec![Arc::new(iterable::Iterable::new(self.iterable.clone())?)];
+        vendors.push(Arc::new(insider::Insider::new(self.insider.clone())?));
         if let Some(wanted) = &self.vendors {
             if let Some(unknown) = wanted.iter().find(|name| !vendors.iter().any(|vendor| vendor.name() == **name)) {
                 return Err(SandboxError::Invalid(format!("options: no vendor is called `{unknown}`")));
@@ -117,6 +120,7 @@ impl Default for Options {
             exchanges_kept: 10_000,
             vendors: None,
             iterable: iterable::Options::default(),
+            insider: insider::Options::default(),
         }
     }
 }
