@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::{Completed, Operation, Reading, Refusal, Reply, Request, Skip, Verdict};
+use super::build::QUIET;
 use super::config::{IdentityConflict, Resubscribe};
 use super::request::{self, ConsentRow, Members, SuppressionRow, parse};
 use super::{Insider, capabilities as endpoints, reply};
@@ -97,6 +98,8 @@ impl Insider {
             };
         }
         let attributes = if nobody { None } else { Some(read(answer)?) };
+        // History lifts nothing: whoever left since then would be subscribed again.
+        let live = operation.group != QUIET;
         match (operation.endpoint.as_ref(), attributes) {
             (endpoints::UPSERT, None) => skip(SkipReason::Unchanged, "there is no such profile, and nothing to clear"),
             (endpoints::UPSERT, Some(_)) => {
@@ -108,7 +111,8 @@ impl Insider {
             (endpoints::CONSENT, Some(found)) => {
                 let row: ConsentRow<'_> = parse(&operation.body)?;
                 let stored = self.stored(&row.flag, &found);
-                if !stored.left() || (stored.yields_to(&row) && (!stored.unsubscribed || self.config.resubscribe == Resubscribe::NewerOptIn)) {
+                let may_lift = !stored.unsubscribed || self.config.resubscribe == Resubscribe::NewerOptIn;
+                if !stored.left() || (live && may_lift && stored.yields_to(&row)) {
                     send()
                 } else {
                     skip(SkipReason::DeniedAtDestination, "the person left at Insider, and that this yes is newer is not proven")

@@ -87,8 +87,8 @@ pub(super) fn read(operations: &[&Operation], reply: &Reply) -> Reading {
     if !(200..300).contains(&reply.status) {
         return refused(operations, reply);
     }
-    if reply.body.trim_ascii_start().starts_with(b"<") {
-        return unreadable("the answer is a web page");
+    if !reply.body.trim_ascii_start().starts_with(b"{") {
+        return unreadable("the answer is no JSON object");
     }
     let endpoint = operations.first().map_or("", |operation| operation.endpoint.as_ref());
     match endpoints::CAPABILITIES.endpoint(endpoint) {
