@@ -121,7 +121,11 @@ impl Insider {
         {
             return self.fault_reply(429);
         }
-        let json = request.headers.get("content-type").and_then(|kind| kind.to_str().ok()).is_some_and(|kind| kind.starts_with("application/json"));
+        let json = request
+            .headers
+            .get("content-type")
+            .and_then(|kind| kind.to_str().ok())
+            .is_some_and(|kind| kind.starts_with("application/json"));
         if !json {
             return error(400, "content type must be application/json");
         }

@@ -131,7 +131,9 @@ fn check_event(event: &Value) -> Broken {
 /// The types of attributes that every account has; `None` for others.
 fn default_type(name: &str) -> Option<Kind> {
     Some(match name {
-        "name" | "surname" | "gender" | "language" | "country" | "city" | "lo" | "locale" | "email" | "phone_number" | "uuid" => Kind::String,
+        "name" | "surname" | "gender" | "language" | "country" | "city" | "lo" | "locale" | "email" | "phone_number" | "uuid" => {
+            Kind::String
+        }
         "birthday" => Kind::Datetime,
         "age" => Kind::Number,
         "email_optin" | "sms_optin" | "whatsapp_optin" | "gdpr_optin" | "email_double_optin" => Kind::Boolean,
@@ -258,8 +260,23 @@ fn happened(call: &mut Call<'_>, index: usize, event: &Value, quiet: bool) {
         return;
     }
     let known = [
-        "product_id", "name", "taxonomy", "currency", "quantity", "unit_price", "unit_sale_price", "event_group_id", "url",
-        "product_image_url", "color", "size", "shipping_cost", "promotion_name", "promotion_discount", "locale", "custom",
+        "product_id",
+        "name",
+        "taxonomy",
+        "currency",
+        "quantity",
+        "unit_price",
+        "unit_sale_price",
+        "event_group_id",
+        "url",
+        "product_image_url",
+        "color",
+        "size",
+        "shipping_cost",
+        "promotion_name",
+        "promotion_discount",
+        "locale",
+        "custom",
     ];
     let mut params = event.get("event_params").cloned().unwrap_or_else(|| json!({}));
     if let Some(map) = params.as_object_mut() {
@@ -303,7 +320,8 @@ pub(super) fn delete_attributes(call: &mut Call<'_>) -> Reply {
         let Some(profile) = call.account.profile_mut(index) else { return };
         plain.iter().for_each(|name| drop(profile.attributes.remove(name)));
         own.iter().for_each(|name| drop(profile.custom.remove(name)));
-        let parts = [(user.get("partial"), &mut profile.attributes), (custom.and_then(|custom| custom.get("partial")), &mut profile.custom)];
+        let parts =
+            [(user.get("partial"), &mut profile.attributes), (custom.and_then(|custom| custom.get("partial")), &mut profile.custom)];
         for (partial, fields) in parts {
             for (name, gone) in partial.and_then(Value::as_object).into_iter().flatten() {
                 if let (Some(Value::Array(values)), Value::Array(gone)) = (fields.get_mut(name), gone) {

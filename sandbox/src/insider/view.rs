@@ -57,11 +57,16 @@ fn catalog(account: &Account) -> Value {
 }
 
 fn unsubscribed(account: &Account) -> Value {
-    Channel::ALL.into_iter().map(|channel| (channel.name().to_owned(), json!(account.unsubscribed.get(&channel)))).collect::<Map<_, _>>().into()
+    Channel::ALL
+        .into_iter()
+        .map(|channel| (channel.name().to_owned(), json!(account.unsubscribed.get(&channel))))
+        .collect::<Map<_, _>>()
+        .into()
 }
 
 fn journeys(options: &Options, account: &Account) -> Value {
-    let mut totals: Map<String, Value> = account.catalog_journeys.iter().map(|(name, fired)| ((*name).to_owned(), json!({"fired": fired}))).collect();
+    let mut totals: Map<String, Value> =
+        account.catalog_journeys.iter().map(|(name, fired)| ((*name).to_owned(), json!({"fired": fired}))).collect();
     for journey in &options.journeys {
         let of = account.profiles.iter().flatten().filter_map(|profile| profile.journeys.get(&journey.name));
         let (fired, sent) = of.fold((0, 0), |(fired, sent), one| (fired + one.fired, sent + one.sent));
@@ -113,7 +118,8 @@ fn state_digest(account: &Account) -> String {
         .map(|profile| {
             let mut events: Vec<String> = profile.events.iter().map(|event| hex(&event.hash)).collect();
             events.sort_unstable();
-            let whole = json!({"identifiers": profile.identifiers, "attributes": profile.attributes, "custom": profile.custom, "events": events});
+            let whole =
+                json!({"identifiers": profile.identifiers, "attributes": profile.attributes, "custom": profile.custom, "events": events});
             hex(&digest(&whole))
         })
         .collect();

@@ -353,7 +353,9 @@ pub(super) struct Urls {
 impl Config {
     /// Checks what serde cannot, and returns the base URLs.
     pub(super) fn checked(&self) -> Result<Urls, Error> {
-        if self.partner.is_empty() || !self.partner.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.')) {
+        if self.partner.is_empty()
+            || !self.partner.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.'))
+        {
             return Err(invalid("`partner` is required: the partner name in lower case, without spaces", "/partner"));
         }
         let tokens = [
@@ -386,7 +388,10 @@ impl Config {
         }
         for name in self.event_names.values() {
             if !ids::is_event_name(name) {
-                return Err(invalid("an event name is lower case letters, digits, `.`, `_` and `-`, not starting with a sign", "/event_names"));
+                return Err(invalid(
+                    "an event name is lower case letters, digits, `.`, `_` and `-`, not starting with a sign",
+                    "/event_names",
+                ));
             }
         }
         if self.event_names.get("order_placed").is_some_and(|name| name == "purchase" || name == "confirmation_page_view") {

@@ -240,7 +240,12 @@ pub(super) fn is_catalog_locale(text: &str) -> bool {
 }
 
 /// What an item is called in the catalog and in events: the two must be equal, or recommendations show nothing.
-pub(super) fn item_id<'a>(config: &Config, product: Option<&'a str>, variant: Option<&'a str>, sku: Option<&'a str>) -> Option<Cow<'a, str>> {
+pub(super) fn item_id<'a>(
+    config: &Config,
+    product: Option<&'a str>,
+    variant: Option<&'a str>,
+    sku: Option<&'a str>,
+) -> Option<Cow<'a, str>> {
     let sku = sku.filter(|sku| !sku.is_empty());
     match (config.item_id, product, variant) {
         (ItemId::Sku, ..) if sku.is_some() => sku.map(Cow::Borrowed),
@@ -258,7 +263,9 @@ pub(super) fn line_item_id<'a>(config: &Config, line: &'a LineItem) -> Option<Co
 /// Categories as the account keeps them. Root first; empty when no name is known.
 pub(super) fn categories<'a>(config: &Config, categories: &'a [CategoryRef]) -> Vec<&'a str> {
     match config.categories {
-        Categories::Path => categories.iter().find(|category| !category.path.is_empty()).map(|c| c.path.iter().map(String::as_str).collect()),
+        Categories::Path => {
+            categories.iter().find(|category| !category.path.is_empty()).map(|c| c.path.iter().map(String::as_str).collect())
+        }
         Categories::Labels => {
             let mut labels: Vec<&str> = Vec::new();
             for label in categories.iter().filter_map(|category| category.path.last()) {

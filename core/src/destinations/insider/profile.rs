@@ -94,7 +94,9 @@ impl Insider {
             // Nobody has nothing to clear.
             return match reply::failures(answer).filter(|_| !nobody) {
                 None => send(),
-                Some(why) => Err(Error::new(ErrorCode::Rejected, "Insider did not clear attributes that have no value any more").with("rule", why)),
+                Some(why) => {
+                    Err(Error::new(ErrorCode::Rejected, "Insider did not clear attributes that have no value any more").with("rule", why))
+                }
             };
         }
         let attributes = if nobody { None } else { Some(read(answer)?) };
@@ -137,14 +139,19 @@ impl Insider {
     /// Somebody has the new identifier already.
     fn taken(&self, operation: &Operation, found: &BTreeMap<String, Value>) -> Result<Completed, Error> {
         let row: Members<'_> = parse(&operation.body)?;
-        let own = row.get("identifiers").and_then(|raw| serde_json::from_str::<BTreeMap<String, Value>>(raw.get()).ok()).unwrap_or_default();
+        let own =
+            row.get("identifiers").and_then(|raw| serde_json::from_str::<BTreeMap<String, Value>>(raw.get()).ok()).unwrap_or_default();
         let skip = |reason, detail: &str| Ok(Completed::Skip(Skip::new(reason, detail)));
         match (own.get("uuid"), found.get("uuid"), self.config.identity_conflict) {
             (Some(own), Some(found), _) if own == found => skip(SkipReason::Unchanged, "the profile has the new identifier already"),
-            (_, _, IdentityConflict::Merge) => {
-                skip(SkipReason::Superseded, "another profile has the new identifier; the next write of the contact names both, and Insider merges them")
-            }
-            _ => Err(Error::new(ErrorCode::Conflict, "another profile has the new identifier; merge them, or set `identity_conflict` to `merge`")),
+            (_, _, IdentityConflict::Merge) => skip(
+                SkipReason::Superseded,
+                "another profile has the new identifier; the next write of the contact names both, and Insider merges them",
+            ),
+            _ => Err(Error::new(
+                ErrorCode::Conflict,
+                "another profile has the new identifier; merge them, or set `identity_conflict` to `merge`",
+            )),
         }
     }
 
@@ -193,7 +200,10 @@ fn read_name(name: &str) -> String {
 }
 
 fn endpoint_of(operation: &Operation) -> Result<&'static str, Error> {
-    endpoints::CAPABILITIES.endpoint(&operation.endpoint).map(|facts| facts.id).ok_or_else(|| request::internal("the endpoint is not Insider's"))
+    endpoints::CAPABILITIES
+        .endpoint(&operation.endpoint)
+        .map(|facts| facts.id)
+        .ok_or_else(|| request::internal("the endpoint is not Insider's"))
 }
 
 fn read(answer: &Reply) -> Result<BTreeMap<String, Value>, Error> {

@@ -91,9 +91,15 @@ pub(super) fn read(operations: &[&Operation], reply: &Reply) -> Reading {
         return unreadable("the answer is no JSON object");
     }
     let endpoint = operations.first().map_or("", |operation| operation.endpoint.as_ref());
-    match endpoints::CAPABILITIES.endpoint(endpoint) {
-        Some(facts) if facts.path == "/api/user/v1/upsert" => upserted(operations, reply),
-        Some(facts) if facts.host == endpoints::CATALOG => ingested(operations, reply),
+    match endpoint {
+        endpoints::UPSERT
+        | endpoints::CONSENT
+        | endpoints::PURCHASE
+        | endpoints::CART
+        | endpoints::BROWSE
+        | endpoints::SIGN_UP
+        | endpoints::CUSTOM => upserted(operations, reply),
+        endpoints::INGEST | endpoints::UPDATE => ingested(operations, reply),
         // `{}`, or `{"statusMessage": "OK"}`: no word about single records.
         _ => accepted(operations, Vec::new()),
     }
@@ -164,7 +170,8 @@ fn broken(rule: &str) -> Refusal {
 pub(super) fn failures(reply: &Reply) -> Option<String> {
     let answer = serde_json::from_slice::<Upserted>(&reply.body).ok()?;
     let failed = answer.data.fail;
-    (failed.count > 0).then(|| failed.errors.keys().next().and_then(|key| index(key)).map_or_else(|| "fail".to_owned(), |(_, rule)| safe_name(rule)))
+    (failed.count > 0)
+        .then(|| failed.errors.keys().next().and_then(|key| index(key)).map_or_else(|| "fail".to_owned(), |(_, rule)| safe_name(rule)))
 }
 
 fn ingested(operations: &[&Operation], reply: &Reply) -> Reading {
@@ -211,7 +218,10 @@ fn ingested(operations: &[&Operation], reply: &Reply) -> Reading {
         })
         .collect();
     if operations.len() == 1 && matched.is_empty() {
-        let detail = invalid.details.first().map_or_else(|| Refusal::new(ErrorCode::Rejected, "invalid", "the catalog does not take the record"), unfit);
+        let detail = invalid
+            .details
+            .first()
+            .map_or_else(|| Refusal::new(ErrorCode::Rejected, "invalid", "the catalog does not take the record"), unfit);
         return Reading::Each(vec![if gone { Verdict::Accepted } else { Verdict::Rejected(detail) }], noted);
     }
     if (matched.len() as u64) < invalid.count {
@@ -242,7 +252,11 @@ fn said(reply: &Reply) -> String {
     let problem = serde_json::from_slice::<Problem>(&reply.body).unwrap_or_default();
     let words = [problem.error, problem.message, problem.status_message];
     let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
-    if words.is_empty() { String::from_utf8_lossy(reply.body.get(..400).unwrap_or(&reply.body)).to_lowercase() } else { words.join(" ").to_lowercase() }
+    if words.is_empty() {
+        String::from_utf8_lossy(reply.body.get(..400).unwrap_or(&reply.body)).to_lowercase()
+    } else {
+        words.join(" ").to_lowercase()
+    }
 }
 
 /// Whether the answer says that there is no such partner.
@@ -274,7 +288,9 @@ fn refused(operations: &[&Operation], reply: &Reply) -> Reading {
         401 => stop(ErrorCode::Unauthorized, "Insider does not know the key; each host wants a key of its own type"),
         403 => stop(ErrorCode::Forbidden, "Insider forbids the call; check partner name, key, the key's list of addresses and the package"),
         300..=399 => stop(ErrorCode::NotFound, "the server sends elsewhere; check `base_url` and `hosts`"),
-        400 if said.contains("partner is invalid") => stop(ErrorCode::Unauthorized, "Insider does not know the partner name; it is in lower case"),
+        400 if said.contains("partner is invalid") => {
+            stop(ErrorCode::Unauthorized, "Insider does not know the partner name; it is in lower case")
+        }
         404 if matches!(endpoint, endpoints::DELETE | endpoints::ANONYMIZE) => accepted(operations, Vec::new()),
         413 => reject(ErrorCode::TooLarge, "the request is larger than Insider takes"),
         400 if said.contains("bigger than maximum") || said.contains("maximum allowed") => {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use memchr::memmem;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -12,6 +13,9 @@ use super::build::QUIET;
 use super::capabilities as endpoints;
 use super::payload::{Object, array, event};
 use crate::error::{Error, ErrorCode};
+
+/// What a delta writes for a member that is gone; rows without it need no second look.
+const NULL: &[u8] = b":null";
 
 /// Members of an object, values as they stand.
 pub(super) type Members<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
@@ -34,7 +38,6 @@ impl Named<'_> {
         }
     }
 }
-
 
 /// A row of `users.consent`.
 #[derive(Deserialize)]
@@ -242,6 +245,9 @@ fn profile_user(body: &[u8]) -> Result<Vec<u8>, Error> {
 
 /// Names of the attributes a profile row clears.
 pub(super) fn cleared(body: &[u8]) -> BTreeSet<String> {
+    if memmem::find(body, NULL).is_none() {
+        return BTreeSet::new();
+    }
     let read = || -> Result<BTreeSet<String>, Error> {
         let row: Members<'_> = parse(body)?;
         let Some(attributes) = row.get("attributes") else { return Ok(BTreeSet::new()) };
@@ -252,6 +258,9 @@ pub(super) fn cleared(body: &[u8]) -> BTreeSet<String> {
 
 /// Whether anything is left of a profile row besides what it clears.
 pub(super) fn gives(body: &[u8]) -> bool {
+    if memmem::find(body, NULL).is_none() {
+        return true;
+    }
     let read = || -> Result<bool, Error> {
         let row: Members<'_> = parse(body)?;
         let Some(attributes) = row.get("attributes") else { return Ok(false) };

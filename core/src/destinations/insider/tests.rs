@@ -17,7 +17,8 @@ use super::{CAPABILITIES, Config, Insider};
 use crate::model::Record;
 
 fn config(settings: Value) -> Config {
-    let mut all = json!({ "partner": "sandbox", "token": "ucd-key", "catalog_token": "catalog-key", "unsubscribe_token": "unsubscribe-key" });
+    let mut all =
+        json!({ "partner": "sandbox", "token": "ucd-key", "catalog_token": "catalog-key", "unsubscribe_token": "unsubscribe-key" });
     merge(&mut all, settings);
     serde_json::from_value(all).unwrap()
 }
@@ -85,7 +86,8 @@ fn order(change: Value) -> Value {
 }
 
 fn cart(lines: Value, change: Value) -> Value {
-    let amounts = lines.as_array().unwrap().iter().map(|line| line["total"]["amount"].as_str().unwrap().parse::<rust_decimal::Decimal>().unwrap());
+    let amounts =
+        lines.as_array().unwrap().iter().map(|line| line["total"]["amount"].as_str().unwrap().parse::<rust_decimal::Decimal>().unwrap());
     let total = money(&amounts.sum::<rust_decimal::Decimal>().to_string());
     let mut all = json!({
         "type": "cart", "id": "crt-5512", "state": "active", "lines": lines, "updated_at": "2025-05-20T09:41:12Z",

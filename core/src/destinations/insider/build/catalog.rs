@@ -81,9 +81,11 @@ impl<'a> Builder<'a> {
         fields.text("groupcode", Some(product.id.as_str()))?;
         let settings = &config.catalog;
         let named = |name: &Option<String>, usual: &'static str| name.clone().unwrap_or_else(|| usual.to_owned());
-        for (key, attribute) in
-            [("color", named(&settings.color, "color")), ("size", named(&settings.size, "size")), ("gender", named(&settings.gender, "gender"))]
-        {
+        for (key, attribute) in [
+            ("color", named(&settings.color, "color")),
+            ("size", named(&settings.size, "size")),
+            ("gender", named(&settings.gender, "gender")),
+        ] {
             let value = variant.attributes.get(&attribute).or_else(|| product.attributes.get(&attribute));
             if let Some(AttributeValue::Text(text)) = value {
                 fields.text(key, Some(shortened(text, longest::TEXT)))?;
@@ -98,13 +100,16 @@ impl<'a> Builder<'a> {
         }
         // What is sold by nobody must show nowhere.
         fields.put("is_status_passive", &u8::from(!product.published))?;
-        if let Some(rating) = product.rating_average.filter(|rating| (Decimal::ZERO..=Decimal::from(endpoints::MAX_RATING)).contains(rating)) {
+        if let Some(rating) =
+            product.rating_average.filter(|rating| (Decimal::ZERO..=Decimal::from(endpoints::MAX_RATING)).contains(rating))
+        {
             fields.put("rating", &JsonNumber(rating))?;
         }
         fields.nested("prices", self.prices(variant)?)?;
         let mut stock = Object::new(48);
         // Stock that nobody tracks can be bought.
-        let in_stock = variant.stock.as_ref().is_none_or(|stock| stock.in_stock.unwrap_or_else(|| stock.quantity.is_none_or(|left| left > 0)));
+        let in_stock =
+            variant.stock.as_ref().is_none_or(|stock| stock.in_stock.unwrap_or_else(|| stock.quantity.is_none_or(|left| left > 0)));
         stock.put("in_stock", &u8::from(in_stock))?;
         stock.maybe("stock_count", variant.stock.as_ref().and_then(|stock| stock.quantity).map(|left| left.max(0)))?;
         fields.nested("stock", stock)?;

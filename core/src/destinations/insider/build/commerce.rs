@@ -13,9 +13,7 @@ use super::{Builder, profile};
 
 use crate::error::Error;
 use crate::model::money::{JsonNumber, allocate};
-use crate::model::{
-    AttributeValue, Cart, CartState, DiscountKind, Instant, LineItem, LineKind, Order, OrderStatus, SkipReason,
-};
+use crate::model::{AttributeValue, Cart, CartState, DiscountKind, Instant, LineItem, LineKind, Order, OrderStatus, SkipReason};
 
 /// Digits that a price per unit keeps beyond the currency's own, so that quantity times price rounds to what was paid.
 const SPARE_DIGITS: u32 = 6;
@@ -181,7 +179,10 @@ impl<'a> Builder<'a> {
         }
         let days = self.insider.config.retention(endpoint);
         if days > 0 && heard - at >= TimeDelta::days(days) {
-            self.skip(SkipReason::NotSupported, format!("it is older than the {days} days Insider keeps such events; see `retention_days`"));
+            self.skip(
+                SkipReason::NotSupported,
+                format!("it is older than the {days} days Insider keeps such events; see `retention_days`"),
+            );
             return false;
         }
         true

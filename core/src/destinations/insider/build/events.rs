@@ -15,8 +15,20 @@ use crate::model::{Currency, Event, EventName, Identity, Instant, LineItem, Mone
 
 /// Names that events use themselves in `custom`.
 const EVENT_FIELDS: &[&str] = &[
-    "order_number", "category_id", "sku", "variant_id", "value", "item_count", "product_ids", "skus", "line_id", "status", "carrier",
-    "tracking_number", "tracking_url", "shipment_id",
+    "order_number",
+    "category_id",
+    "sku",
+    "variant_id",
+    "value",
+    "item_count",
+    "product_ids",
+    "skus",
+    "line_id",
+    "status",
+    "carrier",
+    "tracking_number",
+    "tracking_url",
+    "shipment_id",
 ];
 
 /// A line that something happened to.
@@ -193,7 +205,9 @@ impl<'a> Builder<'a> {
             if !told {
                 let detail = match event.name {
                     EventName::OrderPlaced => "an order placed is sent as purchases; name it in `event_names` to send it as an event too",
-                    EventName::EmailChanged => "the address is no identifier here or did not change; name the event in `event_names` to send it",
+                    EventName::EmailChanged => {
+                        "the address is no identifier here or did not change; name the event in `event_names` to send it"
+                    }
                     _ => "permissions are sent with the contact; name the event in `event_names` to send it",
                 };
                 self.skip(SkipReason::NotConfigured, detail);

@@ -5,7 +5,9 @@ use crate::error::ErrorCode;
 
 fn people(insider: &Insider, count: usize) -> Vec<Operation> {
     (0..count)
-        .flat_map(|index| ops(insider, &contact(json!({ "first_name": "M" }), json!({ "identity": { "customer_id": format!("c-{index}") } }))))
+        .flat_map(|index| {
+            ops(insider, &contact(json!({ "first_name": "M" }), json!({ "identity": { "customer_id": format!("c-{index}") } })))
+        })
         .collect()
 }
 
@@ -47,7 +49,12 @@ fn what_does_not_add_up_is_split() {
         let read = insider.read(&all, &reply(200, answer.clone()));
         assert!(matches!(read, Reading::Split(_)), "{answer}: {read:?}");
     }
-    let one = verdicts(&insider, &all[..1], 200, json!({ "data": { "successful": {}, "fail": { "count": 1, "errors": error("users.0.identifiers.required") } } }));
+    let one = verdicts(
+        &insider,
+        &all[..1],
+        200,
+        json!({ "data": { "successful": {}, "fail": { "count": 1, "errors": error("users.0.identifiers.required") } } }),
+    );
     assert_eq!(words(&one), ["rejected identifiers.required"]);
     for body in ["<html>", "", "[]", "{\"data\":1}"] {
         assert!(matches!(insider.read(&all, &reply(200, json!(body))), Reading::Retry(..)), "{body}");

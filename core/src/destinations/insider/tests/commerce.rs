@@ -38,7 +38,8 @@ fn an_order_is_one_purchase_per_line_under_one_group() {
 fn one_order_is_one_purchase_whatever_its_version_and_mode() {
     let insider = open(json!({}));
     let live = ops(&insider, &record(order(json!({})), json!({ "version": 3, "idempotency_key": "a" })));
-    let later = ops(&insider, &record(order(json!({ "status": "complete" })), json!({ "version": 8, "idempotency_key": "b", "mode": "backfill" })));
+    let later =
+        ops(&insider, &record(order(json!({ "status": "complete" })), json!({ "version": 8, "idempotency_key": "b", "mode": "backfill" })));
     assert_eq!(live[0].idempotency_key, later[0].idempotency_key);
     assert_eq!((live[0].group.as_str(), later[0].group.as_str()), ("", "quiet"));
 }
@@ -56,12 +57,14 @@ fn lines_of_one_item_are_one_event() {
 #[test]
 fn a_discount_on_the_whole_lowers_what_was_paid_for_each() {
     let lines = json!([line("l1", "A", 1, "30.00", "30.00"), line("l2", "B", 1, "10.00", "10.00")]);
-    let discounts = json!([{ "kind": "coupon", "code": "SPRING", "amount": money("4.00") }, { "kind": "shipping", "amount": money("4.90") }]);
+    let discounts =
+        json!([{ "kind": "coupon", "code": "SPRING", "amount": money("4.00") }, { "kind": "shipping", "amount": money("4.90") }]);
     let paid = record(order(json!({ "lines": lines, "discounts": discounts })), json!({}));
     let prices = |settings: Value| -> Vec<(Value, Value, Value)> {
         let body = only(&open(settings), &paid);
         let params = |event: &Value| event["event_params"].clone();
-        let of = |params: Value| (params["unit_sale_price"].clone(), params["promotion_discount"].clone(), params["promotion_name"].clone());
+        let of =
+            |params: Value| (params["unit_sale_price"].clone(), params["promotion_discount"].clone(), params["promotion_name"].clone());
         body["users"][0]["events"].as_array().unwrap().iter().map(params).map(of).collect()
     };
     assert_eq!(prices(json!({})), [(json!(27.0), json!(3.0), json!("SPRING")), (json!(9.0), json!(1.0), json!("SPRING"))]);
@@ -219,7 +222,14 @@ fn names_the_server_refuses_are_refused_here() {
     let built = open(json!({})).build(&record(json!({ "type": "event", "name": "quizFinished" }), json!({})));
     assert_eq!(built.findings[0].code, FindingCode::ValueUnsupported);
     assert!(Insider::new(config(json!({ "event_names": { "quizFinished": "quizFinished" } }))).is_err());
-    assert_eq!(ops(&open(json!({ "event_names": { "quizFinished": "quiz_finished" } })), &record(json!({ "type": "event", "name": "quizFinished" }), json!({}))).len(), 1);
+    assert_eq!(
+        ops(
+            &open(json!({ "event_names": { "quizFinished": "quiz_finished" } })),
+            &record(json!({ "type": "event", "name": "quizFinished" }), json!({}))
+        )
+        .len(),
+        1
+    );
 }
 
 #[test]
@@ -230,7 +240,10 @@ fn parameters_of_ones_own_stand_in_custom() {
     );
     let insider = open(json!({}));
     assert_eq!(insider.build(&event).findings[0].pointer, "/body/properties/value");
-    assert_eq!(only(&insider, &event)["users"][0]["events"][0]["event_params"], json!({ "custom": { "value": 3.0, "quiz_name": "shoes" }, "currency": "EUR" }));
+    assert_eq!(
+        only(&insider, &event)["users"][0]["events"][0]["event_params"],
+        json!({ "custom": { "value": 3.0, "quiz_name": "shoes" }, "currency": "EUR" })
+    );
 }
 
 #[test]
@@ -242,7 +255,10 @@ fn a_snapshot_of_a_cart_is_a_page_view_per_line() {
     assert_eq!((&event["event_params"]["event_group_id"], &event["event_params"]["quantity"]), (&json!("crt-5512"), &json!(2)));
     let body = only(&insider, &record(cart(json!([]), json!({ "state": "deleted" })), json!({})));
     assert_eq!(body["users"][0]["events"][0]["event_name"], "cart_cleared");
-    assert_eq!(open(json!({ "carts": "skip" })).build(&record(cart(json!([]), json!({})), json!({}))).skipped[0].reason, SkipReason::NotConfigured);
+    assert_eq!(
+        open(json!({ "carts": "skip" })).build(&record(cart(json!([]), json!({})), json!({}))).skipped[0].reason,
+        SkipReason::NotConfigured
+    );
     for state in ["ordered", "merged"] {
         assert_eq!(insider.build(&record(cart(json!([]), json!({ "state": state })), json!({}))).skipped[0].reason, SkipReason::Superseded);
     }

@@ -41,7 +41,8 @@ fn live_and_backfill_never_share_a_request() {
 #[test]
 fn what_is_no_identifier_of_the_account_is_an_attribute() {
     let insider = open(json!({ "identifiers": { "email": false, "phone": false } }));
-    let record = contact(json!({}), json!({ "identity": { "customer_id": "c-42", "email": "mara@example.com", "phone": "+4915112345678" } }));
+    let record =
+        contact(json!({}), json!({ "identity": { "customer_id": "c-42", "email": "mara@example.com", "phone": "+4915112345678" } }));
     let body = only(&insider, &record);
     assert_eq!(body["users"][0]["identifiers"], json!({ "uuid": "c-42" }));
     assert_eq!(body["users"][0]["attributes"]["email"], "mara@example.com");
@@ -59,7 +60,8 @@ fn ids_that_a_missing_one_turns_into_are_refused() {
 
 #[test]
 fn a_session_needs_a_custom_identifier() {
-    let record = record(json!({ "type": "event", "name": "product_viewed", "sku": "TEE-M" }), json!({ "identity": { "anonymous_id": "v-77" } }));
+    let record =
+        record(json!({ "type": "event", "name": "product_viewed", "sku": "TEE-M" }), json!({ "identity": { "anonymous_id": "v-77" } }));
     let built = open(json!({})).build(&record);
     assert_eq!(built.skipped[0].reason, SkipReason::NotConfigured);
     let body = only(&open(json!({ "identifiers": { "anonymous": "visitor_id" } })), &record);
@@ -118,8 +120,11 @@ fn consented(channel: &str, status: &str, at: Option<&str>, mode: &str) -> Recor
     if let Some(at) = at {
         consent["at"] = json!(at);
     }
-    contact(json!({ "consents": [consent] }), json!({ "mode": mode, "market": {},
-        "identity": { "customer_id": "c-42", "email": "mara@example.com", "phone": "+4915112345678" } }))
+    contact(
+        json!({ "consents": [consent] }),
+        json!({ "mode": mode, "market": {},
+        "identity": { "customer_id": "c-42", "email": "mara@example.com", "phone": "+4915112345678" } }),
+    )
 }
 
 #[test]
@@ -134,7 +139,10 @@ fn a_no_is_written_on_the_profile_and_entered_in_the_list() {
         assert!(operations.iter().all(|operation| insider.prefetch(operation).is_none()), "a no waits for nothing");
         let requests: Vec<Request> = operations.iter().map(|operation| insider.request(&[operation]).unwrap()).collect();
         assert_eq!(call(&requests[0]), "POST /api/user/v1/upsert");
-        assert_eq!(parsed(&requests[0]), json!({ "users": [{ "identifiers": { "uuid": "c-42" }, "attributes": { flag: false }, "not_append": true }] }));
+        assert_eq!(
+            parsed(&requests[0]),
+            json!({ "users": [{ "identifiers": { "uuid": "c-42" }, "attributes": { flag: false }, "not_append": true }] })
+        );
         assert_eq!(call(&requests[1]), format!("POST {path}"));
         assert_eq!(parsed(&requests[1]), json!({ key: [address] }));
         assert_eq!(insider.base_url_of(&requests[1]), "https://contact.useinsider.com");
