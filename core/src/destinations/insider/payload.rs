@@ -106,6 +106,9 @@ pub(super) fn event(name: &str, at: DateTime<Utc>, params: Object) -> Result<Vec
 
 /// Adds the members of one object to another.
 pub(super) fn splice(object: &mut Object, other: &[u8]) -> Result<(), Error> {
+    if other == b"{}" {
+        return Ok(());
+    }
     let members: BTreeMap<String, &RawValue> =
         serde_json::from_slice(other).map_err(|error| Error::new(ErrorCode::Internal, "an object could not be read").because(error))?;
     members.iter().try_for_each(|(name, value)| object.raw(name, value.get().as_bytes()))

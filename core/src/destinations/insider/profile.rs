@@ -55,7 +55,7 @@ impl Insider {
             }
             endpoints::JOIN_EMAIL | endpoints::JOIN_SMS | endpoints::JOIN_WHATSAPP => {
                 let row: SuppressionRow<'_> = parse(&operation.body)?;
-                let of = row.of.get().as_bytes();
+                let of = row.permission()?;
                 request::reading(of, &self.wanted(&parse::<ConsentRow<'_>>(of)?.flag))?
             }
             endpoints::IDENTITY => {
@@ -123,7 +123,7 @@ impl Insider {
             (_, None) => skip(SkipReason::Unchanged, "nobody is unsubscribed"),
             (_, Some(found)) => {
                 let row: SuppressionRow<'_> = parse(&operation.body)?;
-                let row: ConsentRow<'_> = parse(row.of.get().as_bytes())?;
+                let row: ConsentRow<'_> = parse(row.permission()?)?;
                 let stored = self.stored(&row.flag, &found);
                 if !stored.left() {
                     skip(SkipReason::Unchanged, "the person is not unsubscribed")

@@ -56,8 +56,16 @@ pub(super) struct SuppressionRow<'a> {
     address: &'a RawValue,
     #[serde(borrow, default)]
     uuid: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub of: &'a RawValue,
+    /// The permission it comes from; for a yes only.
+    #[serde(borrow, default)]
+    of: Option<&'a RawValue>,
+}
+
+impl<'a> SuppressionRow<'a> {
+    /// The row of the permission.
+    pub(super) fn permission(&self) -> Result<&'a [u8], Error> {
+        self.of.map(|of| of.get().as_bytes()).ok_or_else(|| internal("a subscription rests on no permission"))
+    }
 }
 
 /// A row of `events.cart` that tells changes.

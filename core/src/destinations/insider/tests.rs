@@ -5,7 +5,9 @@
 mod answers;
 mod catalog;
 mod commerce;
+#[cfg(feature = "delivery")]
 mod engine;
+mod limits;
 mod people;
 
 use std::io::Write as _;

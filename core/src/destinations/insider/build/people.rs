@@ -58,7 +58,7 @@ impl<'a> Builder<'a> {
                 None => self.dropped("/envelope/market/locale", "Insider's locales have a region, such as `de_DE`"),
             }
         }
-        fields.text("country", market.country.as_deref().or_else(|| address.and_then(|address| address.country.as_deref())))?;
+        fields.text("country", address.and_then(|address| address.country.as_deref()).or(market.country.as_deref()))?;
         fields.text("city", address.and_then(|address| address.city.as_deref()))?;
         // An identifier is written by naming it; only what is none may stand here.
         if !config.identifiers.email {
@@ -123,10 +123,9 @@ impl<'a> Builder<'a> {
         who.strongest().write(&mut row)?;
         row.put("flag", flag)?;
         row.put("granted", &granted)?;
-        let at = consent.at.unwrap_or(self.envelope.occurred_at);
-        // A yes without a time proves nothing.
-        if consent.at.is_some() || !granted {
-            row.put("at", &Stamp(at))?;
+        // A yes without a time proves nothing. A no without one was said by then; only the evidence wants to know.
+        if consent.at.is_some() || (!granted && config.consent_evidence) {
+            row.put("at", &Stamp(consent.at.unwrap_or(self.envelope.occurred_at)))?;
         }
         let row = row.finish();
         let list = self.suppression(consent, who, name, granted, &row)?;
@@ -136,6 +135,7 @@ impl<'a> Builder<'a> {
         if aside {
             operation.version = None;
         }
+        self.said_once(&mut operation, consent, name);
         // A yes lifts the unsubscription first: it rests on what the flag's evidence says, and the flag rewrites that.
         let (first, second) = if granted { (list, Some(operation)) } else { (Some(operation), list) };
         self.built.operations.extend(first.into_iter().chain(second));
@@ -176,14 +176,29 @@ impl<'a> Builder<'a> {
         if config.unsubscribe_by == UnsubscribeBy::Users && consent.channel == Channel::Email {
             object.maybe("uuid", who.uuid())?;
         }
-        object.raw("of", row)?;
+        if granted {
+            object.raw("of", row)?;
+        }
         let entity = format!("suppression:{name}:{channel}");
         let mut operation = self.operation(if granted { join } else { leave }, entity.clone(), profile(name), object.finish());
         operation.group.clear();
         operation.idempotency_key = IdempotencyKey::new(format!("{}:suppression:{channel}", self.envelope.idempotency_key));
         operation.supersedes = vec![entity];
         operation.version = None;
+        self.said_once(&mut operation, consent, name);
         Ok(Some(operation))
+    }
+
+    /// A yes with a time is an act: it is weighed against the profile once, and not again with every export that repeats it.
+    /// In a backfill it is history and uses nothing up.
+    fn said_once(&self, operation: &mut Operation, consent: &Consent, name: &str) {
+        if let (ConsentStatus::Granted, Some(at), false) = (consent.status, consent.at, self.backfill()) {
+            operation.once = true;
+            let what = format!("{name}:{}:{}", consent.channel.as_str(), at.to_rfc3339());
+            operation.idempotency_key = self.key(&operation.endpoint, &what);
+            // What an act supersedes is over for good, and a permission never is.
+            operation.supersedes.clear();
+        }
     }
 
     pub(super) fn contact_deleted(&mut self, deleted: &ContactDeleted) -> Result<(), Error> {

@@ -301,3 +301,28 @@ fn nothing_personal_and_no_key_shows_in_debug() {
     let guest = ops(&insider, &contact(json!({ "first_name": "M" }), json!({ "identity": { "email": "mara@example.com" } })));
     assert!(!guest[0].lane.contains('@') && !guest[0].entity.contains('@'));
 }
+
+#[test]
+fn a_yes_is_an_act_of_its_time_and_closes_nothing() {
+    let insider = open(json!({}));
+    let one = |at: Option<&str>, mode: &str| ops(&insider, &consented("email", "granted", at, mode)).remove(0);
+    let (first, again) = (one(Some("2025-05-01T08:00:00Z"), "live"), one(Some("2025-05-02T08:00:00Z"), "live"));
+    assert!(first.once && again.once);
+    assert_ne!(first.idempotency_key, again.idempotency_key);
+    assert!(first.supersedes.is_empty(), "an act closes what it supersedes for good");
+    assert!(!one(None, "live").once && !one(Some("2025-05-01T08:00:00Z"), "backfill").once);
+    let no = ops(&insider, &consented("email", "denied", Some("2025-05-03T08:00:00Z"), "live")).remove(0);
+    assert_eq!((no.once, no.supersedes.as_slice()), (false, &[no.entity.clone()][..]));
+}
+
+#[test]
+fn a_no_that_is_repeated_is_the_same_bytes_whatever_the_version() {
+    let insider = open(json!({}));
+    let bodies = |version: u64| {
+        let mut record = consented("email", "denied", None, "live");
+        record.envelope.version = Some(version);
+        record.envelope.occurred_at += chrono::TimeDelta::days(version as i64);
+        ops(&insider, &record).into_iter().map(|operation| operation.body).collect::<Vec<_>>()
+    };
+    assert_eq!(bodies(1), bodies(2));
+}
