@@ -19,6 +19,7 @@ mod clock;
 mod cordial;
 mod exchange;
 mod faults;
+mod insider;
 mod inspect;
 mod iterable;
 mod limits;
@@ -94,6 +95,7 @@ struct Options {
     iterable: iterable::Options,
     commercetools: shops::commercetools::Options,
     cordial: cordial::Options,
+    insider: insider::Options,
 }
 
 impl Options {
@@ -102,6 +104,7 @@ impl Options {
         let mut vendors: Vec<Arc<dyn Vendor>> = vec![
             Arc::new(iterable::Iterable::new(self.iterable.clone())?),
             Arc::new(cordial::Cordial::new(self.cordial.clone())?),
+            Arc::new(insider::Insider::new(self.insider.clone())?),
             Arc::new(shops::commercetools::Commercetools::new(self.commercetools.clone())),
         ];
         if let Some(wanted) = &self.vendors {
@@ -127,6 +130,7 @@ impl Default for Options {
             iterable: iterable::Options::default(),
             commercetools: shops::commercetools::Options::default(),
             cordial: cordial::Options::default(),
+            insider: insider::Options::default(),
         }
     }
 }

@@ -7,6 +7,8 @@
 
 #[cfg(feature = "destination-cordial")]
 pub mod cordial;
+#[cfg(feature = "destination-insider")]
+pub mod insider;
 #[cfg(feature = "destination-iterable")]
 pub mod iterable;
 
@@ -480,6 +482,9 @@ pub enum DestinationConfig {
     /// Cordial.
     #[cfg(feature = "destination-cordial")]
     Cordial(cordial::Config),
+    /// Insider.
+    #[cfg(feature = "destination-insider")]
+    Insider(insider::Config),
     /// Iterable.
     #[cfg(feature = "destination-iterable")]
     Iterable(iterable::Config),
@@ -494,6 +499,8 @@ impl DestinationConfig {
         match self {
             #[cfg(feature = "destination-cordial")]
             DestinationConfig::Cordial(config) => Ok(Box::new(cordial::Cordial::new(config)?)),
+            #[cfg(feature = "destination-insider")]
+            DestinationConfig::Insider(config) => Ok(Box::new(insider::Insider::new(config)?)),
             #[cfg(feature = "destination-iterable")]
             DestinationConfig::Iterable(config) => Ok(Box::new(iterable::Iterable::new(config)?)),
         }
@@ -504,6 +511,8 @@ impl DestinationConfig {
 pub const NAMES: &[&str] = &[
     #[cfg(feature = "destination-cordial")]
     "cordial",
+    #[cfg(feature = "destination-insider")]
+    "insider",
     #[cfg(feature = "destination-iterable")]
     "iterable",
 ];
@@ -514,6 +523,8 @@ pub fn tables() -> Vec<&'static Capabilities> {
     vec![
         #[cfg(feature = "destination-cordial")]
         &cordial::CAPABILITIES,
+        #[cfg(feature = "destination-insider")]
+        &insider::CAPABILITIES,
         #[cfg(feature = "destination-iterable")]
         &iterable::CAPABILITIES,
     ]
