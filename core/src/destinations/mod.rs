@@ -5,6 +5,8 @@
 //! the outbox; when they are due, one or many of one endpoint become a [`Request`], and its [`Reply`] is read back into
 //! one [`Verdict`] per operation.
 
+#[cfg(feature = "destination-dotdigital")]
+pub mod dotdigital;
 #[cfg(feature = "destination-iterable")]
 pub mod iterable;
 
@@ -576,6 +578,9 @@ pub enum Promise {
 #[serde(tag = "type", rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum DestinationConfig {
+    /// Dotdigital.
+    #[cfg(feature = "destination-dotdigital")]
+    Dotdigital(Box<dotdigital::Config>),
     /// Iterable.
     #[cfg(feature = "destination-iterable")]
     Iterable(iterable::Config),
@@ -588,6 +593,8 @@ impl DestinationConfig {
     /// `invalid_config` naming the setting at fault.
     pub fn open(self) -> Result<Box<dyn Destination>, Error> {
         match self {
+            #[cfg(feature = "destination-dotdigital")]
+            DestinationConfig::Dotdigital(config) => Ok(Box::new(dotdigital::Dotdigital::new(*config)?)),
             #[cfg(feature = "destination-iterable")]
             DestinationConfig::Iterable(config) => Ok(Box::new(iterable::Iterable::new(config)?)),
         }
@@ -596,6 +603,8 @@ impl DestinationConfig {
 
 /// The names of all destinations in this build.
 pub const NAMES: &[&str] = &[
+    #[cfg(feature = "destination-dotdigital")]
+    "dotdigital",
     #[cfg(feature = "destination-iterable")]
     "iterable",
 ];
@@ -604,6 +613,8 @@ pub const NAMES: &[&str] = &[
 #[must_use]
 pub fn tables() -> Vec<&'static Capabilities> {
     vec![
+        #[cfg(feature = "destination-dotdigital")]
+        &dotdigital::CAPABILITIES,
         #[cfg(feature = "destination-iterable")]
         &iterable::CAPABILITIES,
     ]
