@@ -16,6 +16,7 @@
 #![deny(missing_docs)]
 
 mod clock;
+mod dotdigital;
 mod exchange;
 mod faults;
 mod inspect;
@@ -90,12 +91,16 @@ struct Options {
     /// Names of the vendors to start; all when absent.
     vendors: Option<Vec<String>>,
     iterable: iterable::Options,
+    dotdigital: dotdigital::Options,
 }
 
 impl Options {
     /// The vendors asked for, in the order of this list; `port` is the first one's.
     fn vendors(&self) -> Result<Vec<Arc<dyn Vendor>>, SandboxError> {
-        let mut vendors: Vec<Arc<dyn Vendor>> = vec![Arc::new(iterable::Iterable::new(self.iterable.clone())?)];
+        let mut vendors: Vec<Arc<dyn Vendor>> = vec![
+            Arc::new(iterable::Iterable::new(self.iterable.clone())?),
+            Arc::new(dotdigital::Dotdigital::new(self.dotdigital.clone())?),
+        ];
         if let Some(wanted) = &self.vendors {
             if let Some(unknown) = wanted.iter().find(|name| !vendors.iter().any(|vendor| vendor.name() == **name)) {
                 return Err(SandboxError::Invalid(format!("options: no vendor is called `{unknown}`")));
@@ -117,6 +122,7 @@ impl Default for Options {
             exchanges_kept: 10_000,
             vendors: None,
             iterable: iterable::Options::default(),
+            dotdigital: dotdigital::Options::default(),
         }
     }
 }
