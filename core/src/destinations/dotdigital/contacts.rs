@@ -82,9 +82,6 @@ pub(super) fn complete(d: &Dotdigital, operation: &Operation, reply: &Reply) -> 
         404 => None,
         _ => return refused(reply),
     };
-    if operation.endpoint == endpoints::INSIGHT_IMPORT {
-        return Ok(Completed::Send(d.put_record(operation)?));
-    }
     let row = Row::of(operation)?;
     let Some(found) = found else { return absent(d, &row) };
     if found.is_binned() {

@@ -18,7 +18,7 @@ use crate::model::SkipReason;
 /// The request that asks how a job stands, or takes its next step.
 pub(super) fn poll(d: &Dotdigital, operations: &[&Operation], job: &str) -> Result<Request, Error> {
     let first = operations.first().ok_or_else(|| internal("a job needs an operation"))?;
-    if let Some(step) = job.strip_prefix(PREPARE) {
+    if let Some(step) = own_step(job) {
         return prepare(d, first, step);
     }
     match first.endpoint.as_ref() {
@@ -27,6 +27,11 @@ pub(super) fn poll(d: &Dotdigital, operations: &[&Operation], job: &str) -> Resu
         endpoints::INSIGHT_IMPORT => d.call(endpoints::INSIGHT_STATUS, named(&[("importId", job)]), None),
         _ => Err(internal("the endpoint has no jobs")),
     }
+}
+
+/// The step of a job that is ours.
+fn own_step(job: &str) -> Option<&str> {
+    job.strip_prefix(PREPARE)?.split_once(':').map(|(_, step)| step)
 }
 
 fn prepare(d: &Dotdigital, operation: &Operation, step: &str) -> Result<Request, Error> {
@@ -65,18 +70,15 @@ fn make_field(d: &Dotdigital, name: &str, kind: &str) -> Result<Request, Error> 
 
 /// Reads how a job stands.
 pub(super) fn read(d: &Dotdigital, operations: &[&Operation], job: &str, reply: &Reply) -> Reading {
-    if let Some(step) = job.strip_prefix(PREPARE) {
+    if let Some(step) = own_step(job) {
         return prepared(d, operations, step, reply);
     }
     let again = || Reading::Job(Job { id: job.to_owned(), poll_after: POLL });
     if !(200..300).contains(&reply.status) {
         return match reply::trouble(reply) {
             Trouble::Stop(error) => Reading::Stop(error),
-            // The job goes on whether we can ask for it or not.
-            Trouble::Later(refusal, after) => {
-                Reading::Job(Job { id: job.to_owned(), poll_after: after.unwrap_or(if refusal.code.0 == ErrorCode::RateLimited { SETTLING } else { POLL }) })
-            }
-            // Every row is a state under an id, so it may be sent again.
+            // The job goes on whether we can ask for it or not; a 404 says that it is not known any more.
+            Trouble::Later(refusal, after) => Reading::Retry(refusal, after),
             Trouble::Refused(refusal) => Reading::Retry(refusal, None),
         };
     }
@@ -84,7 +86,11 @@ pub(super) fn read(d: &Dotdigital, operations: &[&Operation], job: &str, reply: 
     let status = answer["status"].as_str().unwrap_or_default().to_ascii_lowercase();
     match status.as_str() {
         "finished" | "complete" => {}
-        "failed" => return Reading::Retry(Refusal::new(ErrorCode::Unavailable, "Failed", "the job failed at Dotdigital"), Some(SETTLING)),
+        "failed" => {
+            // Every row is a state under an id, so it may be sent again.
+            let verdict = || Verdict::Retry(Refusal::new(ErrorCode::Unavailable, "Failed", "the job failed at Dotdigital"), Some(SETTLING));
+            return Reading::Each(operations.iter().map(|_| verdict()).collect(), Vec::new());
+        }
         "rejectedbywatchdog" => {
             return all(operations, "RejectedByWatchdog", "Dotdigital's data watchdog refused the import; somebody must look at it there");
         }
@@ -224,13 +230,11 @@ fn prepared(d: &Dotdigital, operations: &[&Operation], step: &str, reply: &Reply
         _ if step == "contact" && reply.status == 409 => None,
         _ => match reply::trouble(reply) {
             Trouble::Stop(error) => return Reading::Stop(error),
-            Trouble::Later(_, after) => {
-                return Reading::Job(Job { id: format!("{PREPARE}{step}"), poll_after: after.unwrap_or(SETTLING) });
-            }
+            Trouble::Later(refusal, after) => return Reading::Retry(refusal, after),
             Trouble::Refused(refusal) => Some(refusal),
         },
     };
-    let next = |step: &str| Reading::Job(Job { id: format!("{PREPARE}{step}"), poll_after: Duration::ZERO });
+    let next = |step: &str| reply::step(operation, step, Duration::ZERO);
     match (step, refusal) {
         ("fields", None) => fields(d, operation, reply),
         ("marker", _) => next("contact"),
@@ -269,7 +273,7 @@ fn fields(d: &Dotdigital, operation: &Operation, reply: &Reply) -> Reading {
     if missing.is_empty() {
         return written_again(operation, &locked);
     }
-    Reading::Job(Job { id: format!("{PREPARE}make:{}", missing.join(",")), poll_after: Duration::ZERO })
+    reply::step(operation, &format!("make:{}", missing.join(",")), Duration::ZERO)
 }
 
 /// The type a data field must have; `None` for identifiers and for what is cleared.

@@ -137,6 +137,9 @@ impl Destination for Dotdigital {
         if self.is_computed(first) {
             return Err(internal("what to write is known only after the contact was read"));
         }
+        if operations.iter().any(|operation| goes_alone(operation)) {
+            return if rest.is_empty() { self.put_record(first) } else { Err(internal("a record whose contact was missing goes alone")) };
+        }
         let params = |name: &str| first.params.get(name).map(String::as_str);
         let param = |name: &str| params(name).ok_or_else(|| internal("the operation lacks a value"));
         let body = match facts.id {
@@ -175,16 +178,11 @@ impl Destination for Dotdigital {
             let row = rows::Row::of(operation).ok()?;
             return self.read_contact(&row.by, &row.id).ok();
         }
-        if goes_alone(operation) {
-            let record = rows::Record::of(operation).ok()?;
-            let owner = record.contact_identity?;
-            return self.read_contact(&owner.identifier, &owner.value).ok();
-        }
         None
     }
 
     fn is_computed(&self, operation: &Operation) -> bool {
-        reads_first(operation) || goes_alone(operation)
+        reads_first(operation)
     }
 
     fn complete(&self, operation: &Operation, reply: &Reply) -> Result<Completed, Error> {

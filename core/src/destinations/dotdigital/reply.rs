@@ -14,6 +14,7 @@ use super::config::{Define, Unknown};
 use super::rows::{Record, Row, Task};
 use super::{Dotdigital, EVERY_REGION, ids};
 use crate::error::{Error, ErrorCode, Retry};
+use crate::fingerprint;
 use crate::model::SkipReason;
 
 /// How long a write takes to be seen by the calls that depend on it.
@@ -24,6 +25,12 @@ pub(super) const POLL: Duration = Duration::from_secs(10);
 
 /// Steps that make what a refused write needs; the vendor has no such job, the steps are ours.
 pub(super) const PREPARE: &str = "prepare:";
+
+/// A step for one operation. The operation's own name stands in it, because all operations of one job are asked for together.
+pub(super) fn step(operation: &Operation, step: &str, after: Duration) -> Reading {
+    let own = fingerprint::opaque(&[&operation.endpoint, operation.idempotency_key.as_str(), &operation.entity]);
+    Reading::Job(Job { id: format!("{PREPARE}{own}:{step}"), poll_after: after })
+}
 
 /// The flat limit counts over a rolling hour.
 const FLAT_LIMIT: Duration = Duration::from_secs(300);
@@ -158,7 +165,7 @@ fn dropped(d: &Dotdigital, operations: &[&Operation], reply: &Reply) -> Reading 
         return done(Vec::new());
     }
     if d.config.define_fields == Define::Create && !row.again {
-        return Reading::Job(Job { id: format!("{PREPARE}fields"), poll_after: Duration::ZERO });
+        return step(operation, "fields", Duration::ZERO);
     }
     done(vec![format!("the account has no data field {}; it was dropped", lost.join(", "))])
 }
@@ -168,7 +175,7 @@ fn unknown_field(d: &Dotdigital, operation: &Operation, refusal: Refusal) -> Rea
     let fields = |row: &Row| row.task == Task::Profile || d.config.unasked_field().is_some();
     let again = Row::of(operation).is_ok_and(|row| fields(&row) && !row.again);
     if d.config.define_fields == Define::Create && again && refusal.vendor_code != "contacts:invalidId" {
-        return Reading::Job(Job { id: format!("{PREPARE}fields"), poll_after: Duration::ZERO });
+        return step(operation, "fields", Duration::ZERO);
     }
     Reading::Each(vec![Verdict::Rejected(refusal)], Vec::new())
 }
@@ -191,7 +198,7 @@ fn missing(d: &Dotdigital, operation: &Operation, refusal: Refusal) -> Reading {
         "insightData:collectionNotFound" => "collection",
         _ => return one(Verdict::Rejected(refusal)),
     };
-    Reading::Job(Job { id: format!("{PREPARE}{first}"), poll_after: Duration::ZERO })
+    step(operation, first, Duration::ZERO)
 }
 
 /// Another contact has one of the identifiers. The address counts most: without the number, and found by the address, the

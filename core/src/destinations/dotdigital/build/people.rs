@@ -308,7 +308,10 @@ impl<'a> Builder<'a> {
         }
         let (by, id) = who.lookup();
         let mut row = Object::new(1);
-        row.put(by, id);
+        match id.parse::<i64>() {
+            Ok(number) if by == ids::CONTACT_ID => row.put(by, number),
+            _ => row.put(by, id),
+        }
         let bulk = config.delete_write == DeleteWrite::Bulk;
         let endpoint = if bulk { endpoints::BULK_DELETE } else { endpoints::DELETE };
         let mut operation = self.operation(endpoint, entity.clone(), person(&name), bytes(&row, 64)?);
