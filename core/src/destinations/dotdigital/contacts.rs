@@ -90,8 +90,16 @@ pub(super) fn complete(d: &Dotdigital, operation: &Operation, reply: &Reply) -> 
     let Some(id) = found.id() else {
         return later(ErrorCode::Unavailable, "unreadable_reply", "the contact has no id", None);
     };
+    // Created by this very row before the account knew the mark.
+    let mark = d.config.unasked_field().filter(|name| row.made && found.field(name).is_none());
     match row.task {
-        Task::Profile => profile(d, &row, &found, id),
+        Task::Profile => profile(d, &row, &found, id, mark),
+        Task::Consent if mark.is_some() => {
+            let (mut body, mut fields) = (Object::new(1), Object::new(1));
+            fields.put(mark.unwrap_or_default(), true);
+            body.put("dataFields", fields);
+            Ok(Completed::Send(patch(d, id, &body)?))
+        }
         Task::Consent => consent(d, &row, &found, id),
         Task::Rename => {
             let mut body = Object::new(1);
@@ -181,7 +189,7 @@ pub(super) fn create_owner(d: &Dotdigital, identifier: &str, value: &str) -> Opt
     create(d, &row).ok()
 }
 
-fn profile(d: &Dotdigital, row: &Row, found: &Found<'_>, id: i64) -> Result<Completed, Error> {
+fn profile(d: &Dotdigital, row: &Row, found: &Found<'_>, id: i64, mark: Option<&str>) -> Result<Completed, Error> {
     let mut body = Object::new(3);
     let changed = |name: &str| row.fields.get(&format!("@{name}")).is_some_and(|value| value.get() != "null");
     let mut own = Object::new(3);
@@ -192,7 +200,11 @@ fn profile(d: &Dotdigital, row: &Row, found: &Found<'_>, id: i64) -> Result<Comp
     }
     let new_number = own.has(ids::MOBILE);
     body.put("identifiers", own);
-    body.put("dataFields", data_fields(row, true));
+    let mut fields = data_fields(row, true);
+    if let Some(mark) = mark {
+        fields.put(mark, true);
+    }
+    body.put("dataFields", fields);
     if new_number {
         // A number that is new to a contact would get the account's default permission.
         let mut channels = Object::new(2);

@@ -35,12 +35,14 @@ fn own_step(job: &str) -> Option<&str> {
 }
 
 fn prepare(d: &Dotdigital, operation: &Operation, step: &str) -> Result<Request, Error> {
+    // `+` remembers that the contact was made without its mark.
+    let step = step.strip_suffix('+').unwrap_or(step);
     if let Some(rest) = step.strip_prefix("make:") {
         let (name, kind) = rest.split(',').next().and_then(|field| field.split_once('=')).ok_or_else(|| internal("a step is malformed"))?;
         return make_field(d, name, kind);
     }
     match step {
-        "fields" => d.call(endpoints::FIELDS, |_| None, None),
+        "fields" | "check" => d.call(endpoints::FIELDS, |_| None, None),
         "marker" => make_field(d, d.config.unasked_field().ok_or_else(|| internal("there is no mark to make"))?, "Boolean"),
         "contact" => {
             let owner = Record::of(operation)?.contact_identity.ok_or_else(|| internal("the record is nobody's"))?;
@@ -234,9 +236,11 @@ fn prepared(d: &Dotdigital, operations: &[&Operation], step: &str, reply: &Reply
             Trouble::Refused(refusal) => Some(refusal),
         },
     };
+    let plus = if step.ends_with('+') { "+" } else { "" };
+    let step = step.strip_suffix('+').unwrap_or(step);
     let next = |step: &str| reply::step(operation, step, Duration::ZERO);
     match (step, refusal) {
-        ("fields", None) => fields(d, operation, reply),
+        ("fields" | "check", None) => fields(d, operation, reply, step == "fields", plus),
         ("marker", _) => next("contact"),
         ("contact", None) => next("collection"),
         (making, refused) if making.starts_with("make:") => {
@@ -244,8 +248,8 @@ fn prepared(d: &Dotdigital, operations: &[&Operation], step: &str, reply: &Reply
                 return Reading::Each(vec![Verdict::Rejected(refusal)], Vec::new());
             }
             match making.split_once(',') {
-                Some((_, rest)) => next(&format!("make:{rest}")),
-                None => written_again(operation, &[]),
+                Some((_, rest)) => next(&format!("make:{rest}{plus}")),
+                None => next(&format!("check{plus}")),
             }
         }
         (_, None) => {
@@ -257,7 +261,7 @@ fn prepared(d: &Dotdigital, operations: &[&Operation], step: &str, reply: &Reply
 }
 
 /// The account's data fields, compared with those a contact needs.
-fn fields(d: &Dotdigital, operation: &Operation, reply: &Reply) -> Reading {
+fn fields(d: &Dotdigital, operation: &Operation, reply: &Reply, make: bool, plus: &str) -> Reading {
     let known: Vec<Value> = serde_json::from_slice(&reply.body).unwrap_or_default();
     let Ok(row) = Row::of(operation) else { return Reading::Each(vec![Verdict::Accepted], Vec::new()) };
     let (mut missing, mut locked) = (Vec::new(), Vec::new());
@@ -270,10 +274,10 @@ fn fields(d: &Dotdigital, operation: &Operation, reply: &Reply) -> Reading {
             Some(_) => {}
         }
     }
-    if missing.is_empty() {
-        return written_again(operation, &locked);
+    if missing.is_empty() || !make {
+        return written_again(operation, &locked, !plus.is_empty());
     }
-    reply::step(operation, &format!("make:{}", missing.join(",")), Duration::ZERO)
+    reply::step(operation, &format!("make:{}{plus}", missing.join(",")), Duration::ZERO)
 }
 
 /// The type a data field must have; `None` for identifiers and for what is cleared.
@@ -289,9 +293,10 @@ fn kind(row: &Row, name: &str, value: &str) -> Option<&'static str> {
 }
 
 /// The contact once more, without fields that have another type in the account.
-fn written_again(operation: &Operation, locked: &[String]) -> Reading {
+fn written_again(operation: &Operation, locked: &[String], made: bool) -> Reading {
     let Ok(mut row) = Row::of(operation) else { return Reading::Each(vec![Verdict::Accepted], Vec::new()) };
     row.again = true;
+    row.made = made;
     row.fields.retain(|name, _| !locked.contains(name));
     let text = if locked.is_empty() {
         "data fields the account did not have were looked for and made".to_owned()

@@ -160,12 +160,17 @@ fn dropped(d: &Dotdigital, operations: &[&Operation], reply: &Reply) -> Reading 
     let lost = row.fields.iter().filter(|(name, value)| {
         !name.starts_with('@') && value.get() != "null" && !stored.keys().any(|own| own.eq_ignore_ascii_case(name))
     });
-    let lost: Vec<String> = lost.map(|(name, _)| format!("`{}`", safe(name))).collect();
+    // A new contact that nobody asked bears a mark, which is a data field too.
+    let asked = row.task == Task::Consent && row.channel == "email";
+    let unmarked = d.config.unasked_field().filter(|name| {
+        reply.status == 201 && !asked && !answer["identifiers"]["email"].is_null() && !stored.keys().any(|own| own.eq_ignore_ascii_case(name))
+    });
+    let lost: Vec<String> = lost.map(|(name, _)| name.as_str()).chain(unmarked).map(|name| format!("`{}`", safe(name))).collect();
     if lost.is_empty() {
         return done(Vec::new());
     }
     if d.config.define_fields == Define::Create && !row.again {
-        return step(operation, "fields", Duration::ZERO);
+        return step(operation, if unmarked.is_some() { "fields+" } else { "fields" }, Duration::ZERO);
     }
     done(vec![format!("the account has no data field {}; it was dropped", lost.join(", "))])
 }

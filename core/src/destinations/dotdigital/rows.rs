@@ -81,6 +81,9 @@ pub(super) struct Row {
     pub list: u64,
     #[serde(skip_serializing_if = "is_default")]
     pub program: u64,
+    /// The contact was created by this row, and its mark was dropped.
+    #[serde(skip_serializing_if = "is_default")]
+    pub made: bool,
     /// It was changed after an answer once already.
     #[serde(skip_serializing_if = "is_default")]
     pub again: bool,
