@@ -133,7 +133,8 @@ impl Account {
 
     /// Starts every program with that trigger.
     pub(super) fn start(&mut self, options: &Options, trigger: &Trigger, contact: i64, why: &str) {
-        let mailed = self.contacts.get(&contact).is_some_and(|found| found.status.get("email").is_some_and(|status| status == "subscribed"));
+        let mailed =
+            self.contacts.get(&contact).is_some_and(|found| found.status.get("email").is_some_and(|status| status == "subscribed"));
         for program in options.programs.iter().filter(|program| program.active && program.trigger == *trigger) {
             self.starts.push(Start { program: program.id, contact, why: why.to_owned(), mailed });
         }

@@ -103,7 +103,8 @@ pub(super) fn unsubscribe(call: &mut Call<'_>) -> Answer {
         return Err(Refusal::v2(404, "ERROR_CONTACT_NOT_FOUND", "there is no such contact"));
     };
     set_status(call, id, "unsubscribed");
-    let contact = json!({"id": id, "email": email, "optInType": "Unknown", "emailType": "Html", "dataFields": [], "status": "Unsubscribed"});
+    let contact =
+        json!({"id": id, "email": email, "optInType": "Unknown", "emailType": "Html", "dataFields": [], "status": "Unsubscribed"});
     Ok(Reply::json(200, &json!({"suppressedContact": contact, "dateRemoved": stamp(call.now_ms), "reason": "Unsubscribed"})))
 }
 
@@ -135,7 +136,8 @@ fn named(call: &Call<'_>) -> Result<i64, Refusal> {
 
 /// Nobody has that value.
 pub(super) fn missing(code: &str, value: &str, identifier: &str) -> Refusal {
-    Refusal::v3(404, code, "The following contacts could not be found").about(value, &format!("Not found using the identifier '{identifier}'"))
+    Refusal::v3(404, code, "The following contacts could not be found")
+        .about(value, &format!("Not found using the identifier '{identifier}'"))
 }
 
 fn shown(call: &Call<'_>, status: u16, id: i64) -> Answer {
@@ -152,7 +154,14 @@ fn refused(fault: Fault) -> Refusal {
 }
 
 /// Creates or changes a contact. `found` is the contact to change.
-pub(super) fn write(account: &mut Account, options: &Options, found: Option<i64>, body: &Value, way: Way, now_ms: i64) -> Result<i64, Fault> {
+pub(super) fn write(
+    account: &mut Account,
+    options: &Options,
+    found: Option<i64>,
+    body: &Value,
+    way: Way,
+    now_ms: i64,
+) -> Result<i64, Fault> {
     let allowed = ["identifiers", "dataFields", "channelProperties", "lists", "preferences", "consentRecords", "matchIdentifier"];
     if let Some(unknown) = body.as_object().and_then(|body| body.keys().find(|name| !allowed.contains(&name.as_str()))) {
         return Err(fault("apiSchemaViolation", format!("'{unknown}' is unknown")));

@@ -234,8 +234,7 @@ pub(super) fn empty(call: &mut Call<'_>) -> Answer {
 
 pub(super) fn delete_records(call: &mut Call<'_>) -> Answer {
     let name = call.args[0].clone();
-    let keys: Vec<String> =
-        call.body["keys"].as_array().into_iter().flatten().filter_map(|key| key.as_str().map(str::to_owned)).collect();
+    let keys: Vec<String> = call.body["keys"].as_array().into_iter().flatten().filter_map(|key| key.as_str().map(str::to_owned)).collect();
     if keys.is_empty() || keys.len() > 5_000 {
         return Err(Refusal::v3(400, "insightData:noRecordsSpecified", "1 to 5000 keys are taken"));
     }

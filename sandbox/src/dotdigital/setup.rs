@@ -62,7 +62,9 @@ pub(super) fn fits(kind: &str, value: &Value) -> bool {
         (_, Value::Null) => true,
         ("Numeric", value) => value.is_number(),
         ("Boolean", value) => value.is_boolean(),
-        ("Date", Value::String(text)) => chrono::DateTime::parse_from_rfc3339(text).is_ok() || chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok(),
+        ("Date", Value::String(text)) => {
+            chrono::DateTime::parse_from_rfc3339(text).is_ok() || chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok()
+        }
         ("String", Value::String(text)) => text.chars().count() <= 1_000,
         _ => false,
     }

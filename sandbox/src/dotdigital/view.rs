@@ -45,7 +45,8 @@ fn profile(account: &Account, contact: &Contact) -> Value {
     let programs: Vec<Value> = starts.map(|start| json!({"program": start.program, "why": start.why, "mailed": start.mailed})).collect();
     let mut held = Map::new();
     for (name, collection) in &account.collections {
-        let own: Vec<&String> = collection.records.iter().filter(|(_, record)| record.owner == Some(contact.id)).map(|(key, _)| key).collect();
+        let own: Vec<&String> =
+            collection.records.iter().filter(|(_, record)| record.owner == Some(contact.id)).map(|(key, _)| key).collect();
         if !own.is_empty() {
             held.insert(name.clone(), json!(own));
         }

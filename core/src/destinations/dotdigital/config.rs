@@ -492,7 +492,10 @@ impl Config {
             let pointer = format!("/event_names/{event}");
             let fits = if self.events == Events::Api { name.chars().count() <= 80 } else { ids::is_collection(name) };
             if !name.is_empty() && !fits {
-                return Err(invalid("a collection name has 2 to 255 letters, digits, `-` and `_`; an event type at most 80 characters", pointer));
+                return Err(invalid(
+                    "a collection name has 2 to 255 letters, digits, `-` and `_`; an event type at most 80 characters",
+                    pointer,
+                ));
             }
             if all.iter().any(|(other, _)| !name.is_empty() && other.eq_ignore_ascii_case(name)) {
                 return Err(invalid("another kind of record has this collection", pointer));

@@ -62,7 +62,8 @@ impl<'a> Found<'a> {
     /// Whether the contact was created by us without a permission and nobody ever subscribed it: its status is then no
     /// answer of the person.
     fn is_unasked(&self, marker: Option<&str>) -> bool {
-        let marked = marker.and_then(|name| self.field(name)).is_some_and(|value| value.as_bool() == Some(true) || value.as_str() == Some("True"));
+        let marked =
+            marker.and_then(|name| self.field(name)).is_some_and(|value| value.as_bool() == Some(true) || value.as_str() == Some("True"));
         marked && self.field("LASTSUBSCRIBED").is_none()
     }
 }
@@ -130,7 +131,9 @@ pub(super) fn complete(d: &Dotdigital, operation: &Operation, reply: &Reply) -> 
 fn absent(d: &Dotdigital, row: &Row) -> Result<Completed, Error> {
     let skip = |reason, detail: &str| Ok(Completed::Skip(Skip::new(reason, detail)));
     match row.task {
-        Task::Profile if row.absent == Absent::Skip => skip(SkipReason::NotConfigured, "Dotdigital does not know the person; see `unknown_contacts`"),
+        Task::Profile if row.absent == Absent::Skip => {
+            skip(SkipReason::NotConfigured, "Dotdigital does not know the person; see `unknown_contacts`")
+        }
         Task::Profile if row.absent == Absent::Wait => {
             skip(SkipReason::BackfillQuiet, "the person said yes, which is withheld; created now they would count as unsubscribed")
         }
@@ -168,11 +171,14 @@ fn create(d: &Dotdigital, row: &Row) -> Result<Request, Error> {
     }
     if mobile {
         for channel in ["sms", "whatsApp"] {
-            channels.put(channel, status(match said(channel) {
-                Some(true) => "subscribed",
-                Some(false) => "unsubscribed",
-                None => "noSubscription",
-            }));
+            channels.put(
+                channel,
+                status(match said(channel) {
+                    Some(true) => "subscribed",
+                    Some(false) => "unsubscribed",
+                    None => "noSubscription",
+                }),
+            );
         }
     }
     body.put("channelProperties", channels);
@@ -290,7 +296,9 @@ fn write(d: &Dotdigital, row: &Row, found: &Found<'_>, id: i64, own: Option<Obje
         let mobile = row.identifiers.iter().filter(|(name, _)| name.as_str() == ids::MOBILE);
         body.put("identifiers", identifiers(&mobile.map(|(name, value)| (name.clone(), value.clone())).collect()));
     }
-    if row.channel == "email" && let Some(marker) = marker.filter(|name| found.field(name).is_some()) {
+    if row.channel == "email"
+        && let Some(marker) = marker.filter(|name| found.field(name).is_some())
+    {
         let mut fields = Object::new(1);
         fields.put(marker.to_owned(), Val::Raw(RawValue::NULL));
         body.put("dataFields", fields);
@@ -379,4 +387,3 @@ fn refused(reply: &Reply) -> Result<Completed, Error> {
         }
     }
 }
-

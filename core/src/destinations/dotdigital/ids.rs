@@ -108,7 +108,9 @@ fn mobile(phone: &str) -> Option<&str> {
 /// Whether it can be the name of a custom identifier.
 pub(super) fn is_identifier(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    (1..=50).contains(&name.len()) && name.bytes().all(plain) && ![EMAIL, MOBILE, CONTACT_ID].iter().any(|own| own.eq_ignore_ascii_case(name))
+    (1..=50).contains(&name.len())
+        && name.bytes().all(plain)
+        && ![EMAIL, MOBILE, CONTACT_ID].iter().any(|own| own.eq_ignore_ascii_case(name))
 }
 
 /// Whether it can be the name of a collection: `^[-A-Za-z_][-A-Za-z0-9_]{1,254}$`.
@@ -199,7 +201,9 @@ mod tests {
         assert_eq!(field_fault("DELIVERY_ADDRESS_1"), None);
         assert!(field_fault("AVERAGE_ORDER_VALUE_1").is_some(), "21 characters");
         assert!(field_fault("Email").is_some() && field_fault("").is_some() && field_fault("A B").is_some());
-        assert!(is_collection("Catalog_Default") && is_collection("_a") && !is_collection("A") && !is_collection("1a") && !is_collection("a b"));
+        assert!(
+            is_collection("Catalog_Default") && is_collection("_a") && !is_collection("A") && !is_collection("1a") && !is_collection("a b")
+        );
         assert!(is_identifier("shopCustomerId") && !is_identifier("EMAIL") && !is_identifier("a b"));
         assert_eq!(json_name("size-eu"), "size_eu");
         assert_eq!((camel("cart_abandoned", true), camel("cart_abandoned", false)), ("CartAbandoned".into(), "cartAbandoned".into()));

@@ -200,7 +200,10 @@ fn record_failure(d: &Dotdigital, mut record: Record<'_>, failure: &Value) -> Ve
     match reason.as_str() {
         reason if reason.ends_with("DoesNotExist") => {
             if d.config.unknown_contacts == Unknown::Skip {
-                return Verdict::Discarded(SkipReason::NotConfigured, "Dotdigital does not know the person; see `unknown_contacts`".to_owned());
+                return Verdict::Discarded(
+                    SkipReason::NotConfigured,
+                    "Dotdigital does not know the person; see `unknown_contacts`".to_owned(),
+                );
             }
             record.ensure = true;
             let text = "the contact is missing; the record goes alone after it was created as unsubscribed".to_owned();
@@ -301,7 +304,10 @@ fn written_again(operation: &Operation, locked: &[String], made: bool) -> Readin
     let text = if locked.is_empty() {
         "data fields the account did not have were looked for and made".to_owned()
     } else {
-        format!("of another type in the account, so left out: {}", locked.iter().map(|name| format!("`{}`", safe(name))).collect::<Vec<_>>().join(", "))
+        format!(
+            "of another type in the account, so left out: {}",
+            locked.iter().map(|name| format!("`{}`", safe(name))).collect::<Vec<_>>().join(", ")
+        )
     };
     let verdict = row.bytes().map_or_else(
         |_| Verdict::Rejected(Refusal::new(ErrorCode::Internal, "", "the row could not be written")),

@@ -149,9 +149,8 @@ impl Destination for Dotdigital {
             }
             endpoints::INSIGHT_IMPORT => {
                 let (name, scope, kind) = (param("collection")?, param("scope")?, param("type")?);
-                let head = format!(
-                    "{{\"collectionName\":\"{name}\",\"collectionScope\":\"{scope}\",\"collectionType\":\"{kind}\",\"records\":["
-                );
+                let head =
+                    format!("{{\"collectionName\":\"{name}\",\"collectionScope\":\"{scope}\",\"collectionType\":\"{kind}\",\"records\":[");
                 Some(joined(head.as_bytes(), operations.iter().map(|operation| operation.body.as_slice()), b"]}"))
             }
             endpoints::BULK_DELETE | endpoints::EVENTS => {

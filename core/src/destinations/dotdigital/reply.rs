@@ -74,10 +74,14 @@ pub(super) fn trouble(reply: &Reply) -> Trouble {
     let refusal = |kind, message: &str| Refusal::new(kind, code.clone(), message);
     let later = |kind, message: &str, after| Trouble::Later(refusal(kind, message), after);
     let stop = |kind, message: &'static str| {
-        Trouble::Stop(Error::new(kind, message).with("vendor_code", code.clone()).with("status", reply.status.to_string()).retry(Retry::Never))
+        Trouble::Stop(
+            Error::new(kind, message).with("vendor_code", code.clone()).with("status", reply.status.to_string()).retry(Retry::Never),
+        )
     };
     match (code.as_str(), reply.status) {
-        ("ERROR_APIUSAGE_EXCEEDED", _) => later(ErrorCode::RateLimited, "the calls of this hour are used up", reply.retry_after().or(Some(FLAT_LIMIT))),
+        ("ERROR_APIUSAGE_EXCEEDED", _) => {
+            later(ErrorCode::RateLimited, "the calls of this hour are used up", reply.retry_after().or(Some(FLAT_LIMIT)))
+        }
         ("ERROR_ENROLMENT_ALLOWANCE_EXCEEDED", _) => {
             later(ErrorCode::RateLimited, "the enrolments of this hour are used up", Some(Duration::from_secs(3_600)))
         }
@@ -97,11 +101,17 @@ pub(super) fn trouble(reply: &Reply) -> Trouble {
             _,
         ) => later(ErrorCode::Unavailable, "Dotdigital is busy with what the call is about", Some(SETTLING)),
         (_, 401) => stop(ErrorCode::Unauthorized, "Dotdigital does not know the API user or its password"),
-        (_, 403) => stop(ErrorCode::Forbidden, "the account is not in this region, or the API user may not make this call; `check` tells the region"),
+        (_, 403) => stop(
+            ErrorCode::Forbidden,
+            "the account is not in this region, or the API user may not make this call; `check` tells the region",
+        ),
         (_, 408) => later(ErrorCode::Timeout, "Dotdigital gave up waiting", reply.retry_after()),
         (_, 500..=599) => later(ErrorCode::Unavailable, "Dotdigital cannot serve right now", reply.retry_after()),
         (_, 413) => Trouble::Refused(refusal(ErrorCode::TooLarge, "the request is larger than Dotdigital takes")),
-        (_, 409) => Trouble::Refused(refusal(ErrorCode::Conflict, "another contact has this address, number or identifier; Dotdigital merges no contacts")),
+        (_, 409) => Trouble::Refused(refusal(
+            ErrorCode::Conflict,
+            "another contact has this address, number or identifier; Dotdigital merges no contacts",
+        )),
         (_, 404) => Trouble::Refused(refusal(ErrorCode::NotFound, "Dotdigital has no such thing")),
         _ => Trouble::Refused(refusal(ErrorCode::Rejected, "Dotdigital refused the request")),
     }
@@ -163,7 +173,10 @@ fn dropped(d: &Dotdigital, operations: &[&Operation], reply: &Reply) -> Reading 
     // A new contact that nobody asked bears a mark, which is a data field too.
     let asked = row.task == Task::Consent && row.channel == "email";
     let unmarked = d.config.unasked_field().filter(|name| {
-        reply.status == 201 && !asked && !answer["identifiers"]["email"].is_null() && !stored.keys().any(|own| own.eq_ignore_ascii_case(name))
+        reply.status == 201
+            && !asked
+            && !answer["identifiers"]["email"].is_null()
+            && !stored.keys().any(|own| own.eq_ignore_ascii_case(name))
     });
     let lost: Vec<String> = lost.map(|(name, _)| name.as_str()).chain(unmarked).map(|name| format!("`{}`", safe(name))).collect();
     if lost.is_empty() {
@@ -244,7 +257,8 @@ pub(super) fn check(d: &Dotdigital, reply: &Reply) -> String {
                 None => "the credentials work; the account does not tell its region".to_owned(),
                 Some(host) if d.config.base_url.is_some() || host.eq_ignore_ascii_case(&d.base_url) => "the credentials work".to_owned(),
                 Some(host) => {
-                    let region = ["r1", "r2", "r3"].into_iter().find(|region| host.eq_ignore_ascii_case(&EVERY_REGION.replace("r1", region)));
+                    let region =
+                        ["r1", "r2", "r3"].into_iter().find(|region| host.eq_ignore_ascii_case(&EVERY_REGION.replace("r1", region)));
                     match region {
                         Some(region) => format!("the credentials work, but the account lives in region `{region}`: set `region` to it"),
                         None => "the credentials work, but the account lives on a host of its own: set `base_url` to it".to_owned(),

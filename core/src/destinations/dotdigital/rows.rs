@@ -96,7 +96,8 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 impl Row {
     /// Reads the row of an operation.
     pub(super) fn of(operation: &Operation) -> Result<Self, Error> {
-        serde_json::from_slice(&operation.body).map_err(|error| Error::new(ErrorCode::Internal, "a person's row is not its own").because(error))
+        serde_json::from_slice(&operation.body)
+            .map_err(|error| Error::new(ErrorCode::Internal, "a person's row is not its own").because(error))
     }
 
     pub(super) fn bytes(&self) -> Result<Vec<u8>, Error> {
@@ -132,6 +133,7 @@ pub(super) struct Identity<'a> {
 impl<'a> Record<'a> {
     /// Reads the row of an operation.
     pub(super) fn of(operation: &'a Operation) -> Result<Self, Error> {
-        serde_json::from_slice(&operation.body).map_err(|error| Error::new(ErrorCode::Internal, "a record's row is not its own").because(error))
+        serde_json::from_slice(&operation.body)
+            .map_err(|error| Error::new(ErrorCode::Internal, "a record's row is not its own").because(error))
     }
 }

@@ -57,11 +57,14 @@ impl<'a> Builder<'a> {
         let mut json = Object::new(20);
         json.put("id", id);
         json.put("parent_id", parent);
-        json.put("type", match (whole, product.variants.len()) {
-            (false, _) => "Variant",
-            (true, 1) => "Simple",
-            (true, _) => "Configurable",
-        });
+        json.put(
+            "type",
+            match (whole, product.variants.len()) {
+                (false, _) => "Variant",
+                (true, 1) => "Simple",
+                (true, _) => "Configurable",
+            },
+        );
         json.opt("name", if whole { product.name.as_deref() } else { variant.name.as_deref().or(product.name.as_deref()) });
         json.opt("sku", variant.sku.as_deref().or(variant.key.as_deref()));
         json.put("status", if product.published { "Enabled" } else { "Disabled" });
@@ -69,23 +72,37 @@ impl<'a> Builder<'a> {
             json.put("price", money(price.list));
             json.opt("specialPrice", price.sale.map(money));
             json.put("currency", price.list.currency.as_str().to_owned());
-            json.put("tierPrices", price.tiers.iter().map(|tier| {
-                let mut object = Object::new(2);
-                object.put("minimumQuantity", tier.minimum_quantity);
-                object.put("price", money(tier.price));
-                object
-            }).collect::<Vec<_>>());
+            json.put(
+                "tierPrices",
+                price
+                    .tiers
+                    .iter()
+                    .map(|tier| {
+                        let mut object = Object::new(2);
+                        object.put("minimumQuantity", tier.minimum_quantity);
+                        object.put("price", money(tier.price));
+                        object
+                    })
+                    .collect::<Vec<_>>(),
+            );
         }
-        json.put("indexPrices", variant.prices.iter().map(|price| {
-            let mut object = Object::new(6);
-            object.put("price", money(price.list));
-            object.opt("specialPrice", price.sale.map(money));
-            object.put("currency", price.list.currency.as_str().to_owned());
-            object.opt("country", price.country.as_deref());
-            object.opt("channel", price.channel.as_deref());
-            object.opt("customerGroup", price.customer_group.as_deref());
-            object
-        }).collect::<Vec<_>>());
+        json.put(
+            "indexPrices",
+            variant
+                .prices
+                .iter()
+                .map(|price| {
+                    let mut object = Object::new(6);
+                    object.put("price", money(price.list));
+                    object.opt("specialPrice", price.sale.map(money));
+                    object.put("currency", price.list.currency.as_str().to_owned());
+                    object.opt("country", price.country.as_deref());
+                    object.opt("channel", price.channel.as_deref());
+                    object.opt("customerGroup", price.customer_group.as_deref());
+                    object
+                })
+                .collect::<Vec<_>>(),
+        );
         json.opt("stock", stock.and_then(|stock| stock.quantity).map(Decimal::from));
         // Stock that nobody tracks can be bought.
         json.put("inStock", stock.is_none_or(|stock| stock.in_stock.unwrap_or(true)));

@@ -79,6 +79,7 @@ impl<'a> Builder<'a> {
         let total = match self.config.order_total {
             _ if cancelled => Decimal::ZERO,
             OrderTotal::Gross => totals.total.amount,
+            OrderTotal::Net if refunded.is_zero() => totals.total.amount,
             OrderTotal::Net => (totals.total.amount - refunded).max(Decimal::ZERO),
         };
         let mut json = Object::new(24);
@@ -300,7 +301,9 @@ fn status(order: &Order, refunded: Decimal) -> Val<'_> {
         _ if refunded > Decimal::ZERO && refunded >= total => "refunded",
         _ if refunded > Decimal::ZERO => "partially_refunded",
         _ if !order.returns.is_empty() => "returned",
-        (_, _, Some(shipping @ (ShippingStatus::Delivered | ShippingStatus::Shipped | ShippingStatus::PartiallyShipped))) => shipping.as_str(),
+        (_, _, Some(shipping @ (ShippingStatus::Delivered | ShippingStatus::Shipped | ShippingStatus::PartiallyShipped))) => {
+            shipping.as_str()
+        }
         (status, _, _) => status.as_str(),
     };
     Val::from(word)

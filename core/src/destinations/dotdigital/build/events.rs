@@ -27,11 +27,18 @@ impl<'a> Builder<'a> {
         json.opt("shippingAmount", refund.shipping.map(money));
         json.opt("isFullRefund", refund.full);
         json.opt("reason", refund.reason.as_deref());
-        json.put("items", refund.lines.iter().map(|line| {
-            let mut item = item(&line.line_id, line.sku.as_deref(), line.name.as_deref(), line.quantity);
-            item.opt("amount", line.amount.map(money));
-            item
-        }).collect::<Vec<_>>());
+        json.put(
+            "items",
+            refund
+                .lines
+                .iter()
+                .map(|line| {
+                    let mut item = item(&line.line_id, line.sku.as_deref(), line.name.as_deref(), line.quantity);
+                    item.opt("amount", line.amount.map(money));
+                    item
+                })
+                .collect::<Vec<_>>(),
+        );
         self.record(place, Some(&who), &refund.id, &json, format!("refund:{}", refund.id))
     }
 
@@ -43,12 +50,18 @@ impl<'a> Builder<'a> {
         json.opt("orderNumber", back.order_number.as_deref());
         json.put("returnDate", back.returned_at.unwrap_or(self.envelope.occurred_at));
         json.opt("trackingNumber", back.tracking_number.as_deref());
-        json.put("items", back.items.iter().map(|line| {
-            let mut item = item(&line.line_id, line.sku.as_deref(), line.name.as_deref(), line.quantity);
-            item.opt("shippingState", line.shipping_state.as_deref());
-            item.opt("paymentState", line.payment_state.as_deref());
-            item
-        }).collect::<Vec<_>>());
+        json.put(
+            "items",
+            back.items
+                .iter()
+                .map(|line| {
+                    let mut item = item(&line.line_id, line.sku.as_deref(), line.name.as_deref(), line.quantity);
+                    item.opt("shippingState", line.shipping_state.as_deref());
+                    item.opt("paymentState", line.payment_state.as_deref());
+                    item
+                })
+                .collect::<Vec<_>>(),
+        );
         self.record(place, Some(&who), &back.id, &json, format!("return:{}", back.id))
     }
 
@@ -172,8 +185,12 @@ impl<'a> Builder<'a> {
         let key = self.event_key(event);
         let (by, id) = who.lookup();
         let row = Row { task: Task::Enrol, by: by.to_owned(), id: id.to_owned(), program, ..Row::default() };
-        let mut operation =
-            self.operation(endpoints::ENROL, format!("program:{program}:{}", self.envelope.idempotency_key), person(&who.name()), row.bytes()?);
+        let mut operation = self.operation(
+            endpoints::ENROL,
+            format!("program:{program}:{}", self.envelope.idempotency_key),
+            person(&who.name()),
+            row.bytes()?,
+        );
         operation.once = true;
         operation.version = None;
         operation.idempotency_key = self.once_key("program", &key);

@@ -14,9 +14,7 @@ use super::super::rows::{Absent, Row, Task};
 use super::{Builder, person};
 
 use crate::error::{Error, ErrorCode};
-use crate::model::{
-    Address, AttributeValue, Channel, Consent, ConsentStatus, Contact, ContactDeleted, Event, Identity, SkipReason,
-};
+use crate::model::{Address, AttributeValue, Channel, Consent, ConsentStatus, Contact, ContactDeleted, Event, Identity, SkipReason};
 
 /// Data fields of a person, and which of them are dates.
 struct Fields<'a> {
@@ -30,7 +28,8 @@ impl<'a> Builder<'a> {
         let name = who.name();
         // A box ticked at the checkout says what is allowed and nothing else.
         let aside = matches!(self.envelope.resource.kind.as_str(), "order" | "cart");
-        let imported = !aside && self.is_backfill() && self.config.backfill_contacts == ContactWrite::Import && self.import(contact, &who, &name)?;
+        let imported =
+            !aside && self.is_backfill() && self.config.backfill_contacts == ContactWrite::Import && self.import(contact, &who, &name)?;
         let mut withheld = false;
         for consent in strictest(&contact.consents) {
             if !(imported && who.contact_id.is_none() && in_import(&consent.channel)) {
@@ -44,7 +43,10 @@ impl<'a> Builder<'a> {
             self.lists(contact, &who, &name)?;
         }
         if aside && self.built.operations.is_empty() && self.built.skipped.is_empty() {
-            self.skip(SkipReason::ConsentUnknown, "nothing is said about a permission, and the order or cart tells nothing else of the person");
+            self.skip(
+                SkipReason::ConsentUnknown,
+                "nothing is said about a permission, and the order or cart tells nothing else of the person",
+            );
         }
         Ok(())
     }
@@ -173,7 +175,10 @@ impl<'a> Builder<'a> {
             return Ok(false);
         }
         if granted && self.is_backfill() && self.config.backfill_grants == Backfilled::Withhold {
-            self.skip(SkipReason::BackfillQuiet, format!("a subscription to `{channel}` can start a welcome program; see `backfill_grants`"));
+            self.skip(
+                SkipReason::BackfillQuiet,
+                format!("a subscription to `{channel}` can start a welcome program; see `backfill_grants`"),
+            );
             return Ok(true);
         }
         let target = self.config.consent.get(channel);
@@ -212,13 +217,13 @@ impl<'a> Builder<'a> {
 
     /// What proves a yes, where all of it is known: nothing of it may be made up.
     fn consent_record(&mut self, consent: &Consent, target: &super::super::ConsentTarget) -> Result<Option<Box<RawValue>>, Error> {
-        let evidence: BTreeMap<String, String> = consent.evidence.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let evidence: BTreeMap<String, String> =
+            consent.evidence.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
         let known = |names: [&str; 2]| names.iter().find_map(|name| evidence.get(*name)).filter(|text| !text.is_empty());
         let text = known(["text", "text"]).or(target.text.as_ref());
         let url = known(["url", "page"]).or(target.url.as_ref());
-        let address = known(["ip", "ipAddress"]).filter(|ip| ip.parse::<std::net::IpAddr>().is_ok());
-        let (Some(at), Some(text), Some(url), Some(ip), Some(agent)) =
-            (consent.at, text, url, address, known(["userAgent", "user_agent"]))
+        let address = known(["ip", "ipAddress"]).filter(|ip| ip.parse::<core::net::IpAddr>().is_ok());
+        let (Some(at), Some(text), Some(url), Some(ip), Some(agent)) = (consent.at, text, url, address, known(["userAgent", "user_agent"]))
         else {
             let why = "a consent record needs time, text, page, IP address and user agent; the yes is written without one";
             self.skip(SkipReason::NotSupported, why);
@@ -337,7 +342,12 @@ impl<'a> Builder<'a> {
         self.text(&mut fields, "company", "COMPANY", text(&contact.company));
         self.text(&mut fields, "vat_id", "VAT_ID", text(&contact.vat_id));
         self.text(&mut fields, "gender", "GENDER", text(&contact.gender));
-        self.day(&mut fields, "date_of_birth", "DOB", contact.date_of_birth.and_then(|day| day.and_hms_opt(0, 0, 0)).map(|at| at.and_utc()));
+        self.day(
+            &mut fields,
+            "date_of_birth",
+            "DOB",
+            contact.date_of_birth.and_then(|day| day.and_hms_opt(0, 0, 0)).map(|at| at.and_utc()),
+        );
         self.text(&mut fields, "customer_number", "CUSTOMER_NUMBER", text(&contact.customer_number));
         self.text(&mut fields, "customer_id", "SHOP_CUSTOMER_ID", text(&identity.customer_id));
         self.put(&mut fields, "email_verified", "EMAIL_VERIFIED", contact.email_verified.map(Val::Truth));
@@ -448,7 +458,11 @@ fn scalar(value: &AttributeValue) -> Result<Option<Val<'_>>, &'static str> {
     let number = |number: Decimal| {
         let number = number.normalize();
         let whole = number.trunc().abs() < Decimal::from(1_000_000_000_000_000_000_i64);
-        if number.scale() <= 9 && whole { Ok(Some(Val::Number(number))) } else { Err("a number has at most 18 digits before the point and 9 after it") }
+        if number.scale() <= 9 && whole {
+            Ok(Some(Val::Number(number)))
+        } else {
+            Err("a number has at most 18 digits before the point and 9 after it")
+        }
     };
     match value {
         AttributeValue::Boolean(truth) => Ok(Some(Val::Truth(*truth))),
@@ -457,7 +471,9 @@ fn scalar(value: &AttributeValue) -> Result<Option<Val<'_>>, &'static str> {
         AttributeValue::Decimal(decimal) => number(*decimal),
         AttributeValue::Money(money) => number(money.amount),
         AttributeValue::Text(text) if text.is_empty() => Ok(None),
-        AttributeValue::Text(text) if text.chars().count() > endpoints::MAX_FIELD_TEXT => Err("a data field takes at most 1,000 characters"),
+        AttributeValue::Text(text) if text.chars().count() > endpoints::MAX_FIELD_TEXT => {
+            Err("a data field takes at most 1,000 characters")
+        }
         AttributeValue::Text(text) => Ok(Some(Val::from(text))),
         AttributeValue::Date(day) => Ok(day.and_hms_opt(0, 0, 0).map(|at| Val::At(at.and_utc()))),
         AttributeValue::DateTime(at) => Ok(Some(Val::At(*at))),
