@@ -17,6 +17,7 @@
 
 mod clock;
 mod cordial;
+mod dotdigital;
 mod exchange;
 mod faults;
 mod insider;
@@ -96,6 +97,7 @@ struct Options {
     commercetools: shops::commercetools::Options,
     cordial: cordial::Options,
     insider: insider::Options,
+    dotdigital: dotdigital::Options,
 }
 
 impl Options {
@@ -106,6 +108,7 @@ impl Options {
             Arc::new(cordial::Cordial::new(self.cordial.clone())?),
             Arc::new(insider::Insider::new(self.insider.clone())?),
             Arc::new(shops::commercetools::Commercetools::new(self.commercetools.clone())),
+            Arc::new(dotdigital::Dotdigital::new(self.dotdigital.clone())?),
         ];
         if let Some(wanted) = &self.vendors {
             if let Some(unknown) = wanted.iter().find(|name| !vendors.iter().any(|vendor| vendor.name() == **name)) {
@@ -131,6 +134,7 @@ impl Default for Options {
             commercetools: shops::commercetools::Options::default(),
             cordial: cordial::Options::default(),
             insider: insider::Options::default(),
+            dotdigital: dotdigital::Options::default(),
         }
     }
 }

@@ -9,6 +9,8 @@
 pub mod cordial;
 #[cfg(feature = "destination-insider")]
 pub mod insider;
+#[cfg(feature = "destination-dotdigital")]
+pub mod dotdigital;
 #[cfg(feature = "destination-iterable")]
 pub mod iterable;
 
@@ -485,6 +487,9 @@ pub enum DestinationConfig {
     /// Insider.
     #[cfg(feature = "destination-insider")]
     Insider(insider::Config),
+    /// Dotdigital.
+    #[cfg(feature = "destination-dotdigital")]
+    Dotdigital(Box<dotdigital::Config>),
     /// Iterable.
     #[cfg(feature = "destination-iterable")]
     Iterable(iterable::Config),
@@ -501,6 +506,8 @@ impl DestinationConfig {
             DestinationConfig::Cordial(config) => Ok(Box::new(cordial::Cordial::new(config)?)),
             #[cfg(feature = "destination-insider")]
             DestinationConfig::Insider(config) => Ok(Box::new(insider::Insider::new(config)?)),
+            #[cfg(feature = "destination-dotdigital")]
+            DestinationConfig::Dotdigital(config) => Ok(Box::new(dotdigital::Dotdigital::new(*config)?)),
             #[cfg(feature = "destination-iterable")]
             DestinationConfig::Iterable(config) => Ok(Box::new(iterable::Iterable::new(config)?)),
         }
@@ -513,6 +520,8 @@ pub const NAMES: &[&str] = &[
     "cordial",
     #[cfg(feature = "destination-insider")]
     "insider",
+    #[cfg(feature = "destination-dotdigital")]
+    "dotdigital",
     #[cfg(feature = "destination-iterable")]
     "iterable",
 ];
@@ -525,6 +534,8 @@ pub fn tables() -> Vec<&'static Capabilities> {
         &cordial::CAPABILITIES,
         #[cfg(feature = "destination-insider")]
         &insider::CAPABILITIES,
+        #[cfg(feature = "destination-dotdigital")]
+        &dotdigital::CAPABILITIES,
         #[cfg(feature = "destination-iterable")]
         &iterable::CAPABILITIES,
     ]
