@@ -6,6 +6,7 @@ mod config;
 mod ids;
 mod join;
 mod payload;
+mod readback;
 mod reply;
 #[cfg(test)]
 mod tests;
@@ -14,7 +15,7 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 
-use super::{Built, Capabilities, Completed, Destination, Detour, Method, Operation, Reading, Refusal, Reply, Request, Secret, Skip};
+use super::{Built, Capabilities, Completed, Destination, Detour, Held, Method, Operation, Reading, Refusal, Reply, Request, Secret, Skip};
 use crate::error::{Error, ErrorCode};
 use crate::model::{Record, SkipReason};
 use capabilities as endpoints;
@@ -71,12 +72,8 @@ impl Iterable {
     }
 
     fn read_of(&self, named: &Named) -> Result<Request, Error> {
-        let (endpoint, mut path, id) = match named {
-            Named::Email(email) => (endpoints::GET_BY_EMAIL, "/api/users/getByEmail?email=".to_owned(), email),
-            Named::UserId(id) => (endpoints::GET_BY_USER_ID, "/api/users/byUserId?userId=".to_owned(), id),
-        };
-        ids::percent(id, &mut path);
-        self.call(endpoint, path, None)
+        let read = readback::profile_read(named);
+        self.call(read.endpoint, read.path, None)
     }
 
     /// What is done when a customer's address belongs to a guest. In the other kinds of project no address is unique
@@ -209,6 +206,15 @@ impl Destination for Iterable {
                 Ok(Completed::Send(self.call(endpoints::SUBSCRIPTIONS, "/api/users/updateSubscriptions".to_owned(), Some(body))?))
             }
         }
+    }
+
+    fn read_back(&self, operation: &Operation) -> Option<Request> {
+        let read = readback::read(operation)?;
+        self.call(read.endpoint, read.path, None).ok()
+    }
+
+    fn compare(&self, operation: &Operation, reply: &Reply) -> Result<Held, Error> {
+        readback::compare(operation, reply)
     }
 
     fn check(&self) -> Request {

@@ -572,6 +572,11 @@ pub(super) struct Subscription {
 }
 
 impl Subscription {
+    /// Whether it is to stand, whether its type must be joined, and the type.
+    pub(super) fn wanted(&self) -> (bool, bool, u64) {
+        (self.granted, self.opt_in, self.message_type)
+    }
+
     /// Whose it is.
     pub(super) fn named(self) -> Result<Named, Error> {
         match (self.email, self.user_id) {
