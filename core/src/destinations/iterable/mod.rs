@@ -8,6 +8,7 @@ mod join;
 mod payload;
 mod readback;
 mod reply;
+mod subscription;
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +21,8 @@ use crate::error::{Error, ErrorCode};
 use crate::model::{Record, SkipReason};
 use capabilities as endpoints;
 use join::Named;
-use reply::{Clash, Lookup};
+use reply::Clash;
+use subscription::Lookup;
 
 pub use capabilities::CAPABILITIES;
 pub use config::{
@@ -66,8 +68,11 @@ impl Iterable {
 
     /// The read before a subscription is written, or profiles are merged.
     fn profile_request(&self, operation: &Operation) -> Result<Request, Error> {
-        let named =
-            if operation.endpoint == endpoints::MERGE { join::source_of(operation)? } else { reply::subscription(operation)?.named()? };
+        let named = if operation.endpoint == endpoints::MERGE {
+            join::source_of(operation)?
+        } else {
+            subscription::subscription(operation)?.named()?
+        };
         self.read_of(&named)
     }
 
@@ -87,9 +92,9 @@ impl Iterable {
 
     /// A subscription of somebody who is not there: they are written first, with nothing but their id.
     fn introduce(&self, operation: &Operation, why: Refusal) -> Result<Detour, Error> {
-        let body = reply::introduction(&reply::subscription(operation)?.named()?, self.project == ProjectType::Email)?;
+        let body = subscription::introduction(&subscription::subscription(operation)?.named()?, self.project == ProjectType::Email)?;
         let endpoint = if self.config.write == Write::Bulk { endpoints::USERS_BULK } else { endpoints::USERS_UPDATE };
-        Ok(Detour { operations: vec![join::step_of(operation, endpoint, body)], why, after: Some(reply::SIGHT) })
+        Ok(Detour { operations: vec![join::step_of(operation, endpoint, body)], why, after: Some(subscription::SIGHT) })
     }
 
     /// A catalog that is not there: it is made, and its fields get their types before anything is written to it.
@@ -149,7 +154,7 @@ impl Destination for Iterable {
             endpoints::SUBSCRIPTIONS => return Err(internal("a list of subscriptions is computed from the profile")),
             endpoints::SUBSCRIBE_EMAIL | endpoints::SUBSCRIBE_USER_ID => {
                 // A row that cannot be read has no prefetch either, and nobody is subscribed unseen.
-                reply::subscription(first)?;
+                subscription::subscription(first)?;
                 None
             }
             _ => None,
@@ -186,7 +191,7 @@ impl Destination for Iterable {
 
     fn complete(&self, operation: &Operation, reply: &Reply) -> Result<Completed, Error> {
         if operation.endpoint == endpoints::MERGE {
-            return match reply::look_up(reply)? {
+            return match subscription::look_up(reply)? {
                 Lookup::Found(source) => Ok(match join::before(operation, &source)? {
                     Some(detour) => Completed::First(detour),
                     None => Completed::Send(self.request(&[operation])?),
@@ -196,13 +201,15 @@ impl Destination for Iterable {
                 Lookup::Later(refusal, after) => Ok(Completed::Retry(refusal, after)),
             };
         }
-        match reply::complete(operation, reply)? {
-            reply::Change::Missing(refusal) => Ok(Completed::First(self.introduce(operation, refusal)?)),
-            reply::Change::None(skip) => Ok(Completed::Skip(skip)),
-            reply::Change::Later(refusal, after) => Ok(Completed::Retry(refusal, after)),
-            reply::Change::One if operation.endpoint == endpoints::SUBSCRIPTIONS => Err(internal("a list of subscriptions is missing")),
-            reply::Change::One => Ok(Completed::Send(self.request(&[operation])?)),
-            reply::Change::List(body) => {
+        match subscription::complete(operation, reply)? {
+            subscription::Change::Missing(refusal) => Ok(Completed::First(self.introduce(operation, refusal)?)),
+            subscription::Change::None(skip) => Ok(Completed::Skip(skip)),
+            subscription::Change::Later(refusal, after) => Ok(Completed::Retry(refusal, after)),
+            subscription::Change::One if operation.endpoint == endpoints::SUBSCRIPTIONS => {
+                Err(internal("a list of subscriptions is missing"))
+            }
+            subscription::Change::One => Ok(Completed::Send(self.request(&[operation])?)),
+            subscription::Change::List(body) => {
                 Ok(Completed::Send(self.call(endpoints::SUBSCRIPTIONS, "/api/users/updateSubscriptions".to_owned(), Some(body))?))
             }
         }

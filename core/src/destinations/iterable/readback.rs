@@ -11,7 +11,7 @@ use super::super::{Held, Operation, Refusal, Reply};
 use super::capabilities as endpoints;
 use super::ids;
 use super::join::Named;
-use super::reply::{self, Lookup, look_up};
+use super::subscription::{self, Lookup, look_up};
 use crate::error::{Error, ErrorCode};
 
 /// The most recent events that one read shows.
@@ -46,7 +46,7 @@ pub(super) fn read(operation: &Operation) -> Option<Read> {
         | endpoints::SUBSCRIBE_USER_ID
         | endpoints::UNSUBSCRIBE_EMAIL
         | endpoints::UNSUBSCRIBE_USER_ID
-        | endpoints::SUBSCRIPTIONS => Some(profile_read(&reply::subscription(operation).ok()?.named().ok()?)),
+        | endpoints::SUBSCRIPTIONS => Some(profile_read(&subscription::subscription(operation).ok()?.named().ok()?)),
         // A cart is gone with the next purchase, a merge leaves no trace, a journey is not shown.
         _ => None,
     }
@@ -125,7 +125,7 @@ fn person(operation: &Operation, answer: &Reply) -> Result<Held, Error> {
             Ok(found_to_differ(differs))
         }
         _ => {
-            let (granted, opt_in, kind) = reply::subscription(operation)?.wanted();
+            let (granted, opt_in, kind) = subscription::subscription(operation)?.wanted();
             let (joined, left) = (lists("subscribedMessageTypeIds", kind), lists("unsubscribedMessageTypeIds", kind));
             Ok(told(if opt_in { joined == granted } else { left != granted }, "/granted"))
         }
