@@ -1182,6 +1182,10 @@ export interface FlushOptions {
  */
 export interface Flushed {
   /**
+   * Those of them that an asynchronous job at the destination holds.
+   */
+  in_jobs: number;
+  /**
    * Why delivery stopped before its end.
    */
   stopped?: string | null;
@@ -2028,6 +2032,10 @@ export interface Progress {
    */
   elapsed_s: number;
   /**
+   * Operations that an asynchronous job at the destination holds.
+   */
+  in_jobs: number;
+  /**
    * The run.
    */
   run: string;
@@ -2401,6 +2409,11 @@ export interface RunReport {
     [k: string]: number;
   };
   /**
+   * Operations that the destination has taken as an asynchronous job and not told the end of; they are asked for again
+   * and not sent again.
+   */
+  in_jobs: number;
+  /**
    * Whether journeys might start.
    */
   mode: Mode;
@@ -2662,6 +2675,11 @@ export interface SyncOptions {
    * Days an idempotency key is remembered after its delivery.
    */
   idempotency_days?: number;
+  /**
+   * Longest wait of `deliver` and `flush` for asynchronous jobs of the destination of which none ends, in seconds; the
+   * jobs are followed in the background after that.
+   */
+  job_wait_s?: number;
   /**
    * Most requests under way at once.
    */

@@ -196,12 +196,14 @@ impl<'a> Stage<'a> {
         let name = vendor.destination();
         let sandbox = Sandbox::start(json!({"vendors": [name], name: vendor.sandbox()}).to_string().as_bytes()).unwrap();
         let url = sandbox.url(name).unwrap();
-        let options = json!({"destination": vendor.config(&url), "state": "memory:", "rate_limits": false,
+        let options = json!({"state": "memory:", "rate_limits": false,
             "retry": {"base_delay_ms": 5, "max_delay_ms": 50, "throttle_floor_ms": 5}});
         let noted = Arc::new(Noted { inner: HttpTransport::new(&HttpOptions::default()).unwrap(), sent: Mutex::default() });
         let destination = vendor.open(vendor.config(&url));
         let transport = Arc::new(Shared(noted.clone()));
-        let engine = Engine::assemble(serde_json::from_value(options).unwrap(), destination.into(), transport).await.unwrap();
+        let engine = Engine::assemble(serde_json::from_value(options).unwrap(), vec![(name.to_owned(), Arc::from(destination))], transport)
+            .await
+            .unwrap();
         Stage { vendor, sandbox, url, engine, noted }
     }
 

@@ -130,9 +130,15 @@ impl Transport for Vendor {
 /// Delivers things of these ids; the report, and what the vendor was asked.
 async fn deliver(kind: &str, ids: &[&str], words: &[&'static str]) -> (Value, Vec<String>) {
     let vendor = Arc::new(Vendor { words: Mutex::new(words.iter().copied().collect()), ..Vendor::default() });
-    let options = json!({"destination": {"type": "iterable", "project_type": "hybrid"}, "state": "memory:", "rate_limits": false,
+    let options = json!({"state": "memory:", "rate_limits": false,
         "max_in_flight": 1, "retry": {"base_delay_ms": 1, "max_delay_ms": 2, "throttle_floor_ms": 1}});
-    let engine = Engine::assemble(serde_json::from_value(options).unwrap(), Arc::new(Toy), vendor.clone()).await.unwrap();
+    let engine = Engine::assemble(
+        serde_json::from_value(options).unwrap(),
+        vec![("toy".to_owned(), Arc::new(Toy) as Arc<dyn Destination>)],
+        vendor.clone(),
+    )
+    .await
+    .unwrap();
     let rows: String = ids
         .iter()
         .map(|id| {

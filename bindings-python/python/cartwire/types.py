@@ -748,6 +748,8 @@ class FlushOptions(TypedDict, total=False):
 class _Flushed(TypedDict):
     """What is always there in `Flushed`."""
 
+    in_jobs: int
+    """Those of them that an asynchronous job at the destination holds."""
     waiting: int
     """Operations that still wait."""
 
@@ -1425,6 +1427,8 @@ class Progress(TypedDict):
     """Rows so far."""
     elapsed_s: float
     """Seconds since it began."""
+    in_jobs: int
+    """Operations that an asynchronous job at the destination holds."""
     run: str
     """The run."""
 
@@ -1682,6 +1686,10 @@ class _RunReport(TypedDict):
     """When this report was made."""
     ignored: dict[str, int]
     """Rows ignored, by their name at the source."""
+    in_jobs: int
+    """Operations that the destination has taken as an asynchronous job and not told the end of; they are asked for again
+    and not sent again.
+    """
     mode: Mode
     """Whether journeys might start."""
     rejected: list[Rejection]
@@ -1806,6 +1814,10 @@ class SyncOptions(_SyncOptions, total=False):
     """What an accepted record survives."""
     idempotency_days: int
     """Days an idempotency key is remembered after its delivery."""
+    job_wait_s: float
+    """Longest wait of `deliver` and `flush` for asynchronous jobs of the destination of which none ends, in seconds; the
+    jobs are followed in the background after that.
+    """
     max_in_flight: int
     """Most requests under way at once."""
     max_record_bytes: int | None

@@ -9,7 +9,11 @@ pub mod answers;
 mod catalog;
 #[cfg(feature = "delivery")]
 mod engine;
+#[cfg(feature = "delivery")]
+mod letters;
 pub mod options;
+#[cfg(feature = "delivery")]
+mod outlets;
 pub mod pure;
 #[cfg(feature = "delivery")]
 mod runs;

@@ -147,9 +147,15 @@ pub struct Stage {
 pub async fn stage(setup: &Setup, script: Script) -> Stage {
     let spy = Arc::new(Spy { inner: setup.open(), log: Mutex::default() });
     let transport = Arc::new(Scripted { vendor: setup.vendor.clone(), spy: spy.clone(), script, seen: Mutex::default() });
-    let options = json!({"destination": setup.config, "state": "memory:", "rate_limits": false,
+    let options = json!({"state": "memory:", "rate_limits": false,
         "retry": {"base_delay_ms": 1, "max_delay_ms": 5, "throttle_floor_ms": 1}});
-    let engine = Engine::assemble(serde_json::from_value(options).unwrap(), spy.clone(), transport.clone()).await.unwrap();
+    let engine = Engine::assemble(
+        serde_json::from_value(options).unwrap(),
+        vec![(setup.vendor.destination().to_owned(), spy.clone() as Arc<dyn Destination>)],
+        transport.clone(),
+    )
+    .await
+    .unwrap();
     Stage { engine, spy, transport }
 }
 

@@ -42,7 +42,10 @@ impl Course<'_> {
         match self.pass(detour.operations).await {
             Passage::Through => self.retry_all(entries, &detour.why, detour.after),
             Passage::Wait(due) => self.finished.back.extend(entries.into_iter().map(|entry| Entry { due, ..entry })),
-            Passage::Later(request, reply, refusal, after) => self.not_now(&request, entries, &reply, &refusal, after),
+            Passage::Later(request, reply, refusal, after) => {
+                let asked = self.not_now(&request, &reply, &refusal, after);
+                self.retry_all(entries, &refusal, asked);
+            }
             Passage::NoReply(answer) => self.without_reply(entries, answer),
             Passage::Refused(refusal) => entries.into_iter().for_each(|entry| self.die(entry, refusal.clone())),
             Passage::Discarded(reason, detail) => entries.into_iter().for_each(|entry| self.skip(entry, reason, detail.clone())),
