@@ -199,11 +199,9 @@ impl<'a> Stage<'a> {
         let options = json!({"state": "memory:", "rate_limits": false,
             "retry": {"base_delay_ms": 5, "max_delay_ms": 50, "throttle_floor_ms": 5}});
         let noted = Arc::new(Noted { inner: HttpTransport::new(&HttpOptions::default()).unwrap(), sent: Mutex::default() });
-        let destination = vendor.open(vendor.config(&url));
+        let destination = vec![(name.to_owned(), vendor.open(vendor.config(&url)).into())];
         let transport = Arc::new(Shared(noted.clone()));
-        let engine = Engine::assemble(serde_json::from_value(options).unwrap(), vec![(name.to_owned(), Arc::from(destination))], transport)
-            .await
-            .unwrap();
+        let engine = Engine::assemble(serde_json::from_value(options).unwrap(), destination, transport).await.unwrap();
         Stage { vendor, sandbox, url, engine, noted }
     }
 

@@ -27,7 +27,6 @@ enum Passage {
 
 impl Course<'_> {
     /// Makes the calls that must come first, then lets what waited for them try again.
-    /// Follows what the answers asked for.
     pub(super) async fn follow_detours(&mut self) {
         for (entries, detour) in std::mem::take(&mut self.detours) {
             if self.finished.stop.is_some() {
