@@ -74,7 +74,10 @@ impl Vendor for Dotdigital {
     fn says(&self, request: &Request) -> Option<String> {
         let body: Value = serde_json::from_slice(request.body.as_deref()?).ok()?;
         let channels = body.get("channelProperties")?.as_object()?;
-        let said: Vec<String> = channels.values().filter_map(|channel| channel["status"].as_str().map(str::to_owned)).collect();
+        // `noSubscription` only keeps the account's own default away.
+        let stated = channels.iter().filter_map(|(name, channel)| Some((name, channel["status"].as_str()?)));
+        let said: Vec<String> =
+            stated.filter(|(_, status)| *status != "noSubscription").map(|(name, status)| format!("{name} {status}")).collect();
         (!said.is_empty()).then(|| said.join(", "))
     }
 

@@ -66,6 +66,13 @@ impl Vendor for Insider {
         })
     }
 
+    fn unseen(&self, channel: &str) -> Option<&'static str> {
+        (channel != "email").then_some(
+            "no answer of Insider's tells who is on its list of unsubscriptions for this channel. The sandbox lets a yes on the profile \
+             lift it; Insider does not say whether it does.",
+        )
+    }
+
     fn standing(&self, sandbox: &Sandbox, person: &Person, channel: &str) -> Standing {
         let profile = inspect(sandbox, &json!({"vendor": "insider", "what": "profile", "uuid": person.customer_id}));
         match (profile.is_null(), profile["reachable"][channel].as_bool()) {
