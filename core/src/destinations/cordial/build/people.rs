@@ -13,7 +13,9 @@ use super::fields::Fields;
 use super::{Builder, primary_key, profile};
 
 use crate::error::Error;
-use crate::model::{Channel, Consent, ConsentStatus, Contact, ContactDeleted, Event, EventName, IdempotencyKey, Identity, Instant, SkipReason};
+use crate::model::{
+    Channel, Consent, ConsentStatus, Contact, ContactDeleted, Event, EventName, IdempotencyKey, Identity, Instant, SkipReason,
+};
 
 /// The row of a contact. The request is made of it: `attributes` go to the top, less what the destination has already.
 #[derive(Serialize)]
@@ -190,7 +192,9 @@ impl<'a> Builder<'a> {
             };
             (endpoints::SUBSCRIBE, primary_key(who), bytes(&row, 160)?)
         } else {
-            (endpoints::UNSUBSCRIBE, primary_key(who), b"null".to_vec())
+            // Sent by no call. A no of another time is news, although the last one sent was a no too: the person may have
+            // come back at Cordial in between.
+            (endpoints::UNSUBSCRIBE, primary_key(who), bytes(&consent.at, 32)?)
         };
         if !granted {
             params.insert("channel".to_owned(), key.clone());
