@@ -580,7 +580,7 @@ pub enum Promise {
 pub enum DestinationConfig {
     /// Insider.
     #[cfg(feature = "destination-insider")]
-    Insider(insider::Config),
+    Insider(Box<insider::Config>),
     /// Iterable.
     #[cfg(feature = "destination-iterable")]
     Iterable(iterable::Config),
@@ -594,7 +594,7 @@ impl DestinationConfig {
     pub fn open(self) -> Result<Box<dyn Destination>, Error> {
         match self {
             #[cfg(feature = "destination-insider")]
-            DestinationConfig::Insider(config) => Ok(Box::new(insider::Insider::new(config)?)),
+            DestinationConfig::Insider(config) => Ok(Box::new(insider::Insider::new(*config)?)),
             #[cfg(feature = "destination-iterable")]
             DestinationConfig::Iterable(config) => Ok(Box::new(iterable::Iterable::new(config)?)),
         }
