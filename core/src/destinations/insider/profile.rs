@@ -224,6 +224,6 @@ fn not_read(operation: &Operation, answer: &Reply) -> Result<Completed, Error> {
             Some(Verdict::Retry(refusal, after)) => Ok(Completed::Retry(refusal, after)),
             _ => Err(request::internal("a call that failed was read as a success")),
         },
-        Reading::Job(_) => Err(request::internal("a call that failed was read as a job")),
+        Reading::Job(_) | Reading::First(_) => Err(request::internal("a call that failed was read as something to follow")),
     }
 }
