@@ -484,12 +484,7 @@ impl Config {
                 url(&imports.upload_url, true, "/imports/upload_url")?
             }
         };
-        Ok(Checked {
-            base_url: self.rest_url()?,
-            async_base_url: self.async_url()?,
-            upload_url,
-            identify_by: self.keys()?,
-        })
+        Ok(Checked { base_url: self.rest_url()?, async_base_url: self.async_url()?, upload_url, identify_by: self.keys()? })
     }
 
     fn check_attributes(&self) -> Result<(), Error> {

@@ -13,7 +13,9 @@ use super::fields::Fields;
 use super::{Builder, primary_key, profile};
 
 use crate::error::Error;
-use crate::model::{Channel, Consent, ConsentStatus, Contact, ContactDeleted, Event, EventName, IdempotencyKey, Identity, Instant, SkipReason};
+use crate::model::{
+    Channel, Consent, ConsentStatus, Contact, ContactDeleted, Event, EventName, IdempotencyKey, Identity, Instant, SkipReason,
+};
 
 /// The row of a contact. The request is made of it: `attributes` go to the top, less what the destination has already.
 #[derive(Serialize)]

@@ -2,7 +2,7 @@
 
 use super::super::super::Operation;
 use super::super::capabilities as endpoints;
-use super::super::config::{AttributeType, ContactDeletion, Erase, Resubscribe, UnsubscribeBy};
+use super::super::config::{AttributeType, ContactDeletion, Erase, UnsubscribeBy};
 use super::super::ids::{self, Who};
 use super::super::payload::{Customs, Midnight, Object, Stamp};
 use super::{Builder, profile};
@@ -152,7 +152,7 @@ impl<'a> Builder<'a> {
             Channel::Whatsapp => (endpoints::JOIN_WHATSAPP, endpoints::LEAVE_WHATSAPP),
             _ => return Ok(None),
         };
-        if granted && (config.resubscribe == Resubscribe::Never || self.backfill() || consent.at.is_none()) {
+        if granted && (config.left_event(channel).is_none() || self.backfill() || consent.at.is_none()) {
             return Ok(None);
         }
         if !granted && config.unsubscribe_token.is_none() {

@@ -196,18 +196,24 @@ fn a_yes_reads_first_and_says_what_it_rests_on() {
 
 #[test]
 fn resubscribing_goes_before_the_flag_with_a_key_of_its_own() {
-    let insider = open(json!({ "consent_evidence": true, "resubscribe": "newer_opt_in", "resubscribe_token": "resubscribe-key" }));
+    let insider = open(json!({ "consent_evidence": true, "resubscribe": "newer_opt_in", "resubscribe_token": "resubscribe-key",
+        "left_events": { "email": "email_unsubscribe", "sms": "sms_unsubscribe", "whatsapp": "whatsapp_unsubscribe" } }));
     for (channel, path) in [("email", "/email/v2/subscribe"), ("sms", "/sms/v2/subscribe"), ("whatsapp", "/whatsapp/v2/subscribe")] {
         let operations = ops(&insider, &consented(channel, "granted", Some("2025-05-01T08:00:00Z"), "live"));
         let request = insider.request(&[&operations[0]]).unwrap();
         assert_eq!(call(&request), format!("POST {path}"));
         assert_eq!(request.secret_headers[0].1.expose(), "resubscribe-key");
-        assert!(insider.prefetch(&operations[0]).is_some());
+        let first = parsed(&insider.prefetch(&operations[0]).unwrap());
+        let wanted = json!([{ "event_name": format!("{channel}_unsubscribe"), "params": ["timestamp"] }]);
+        assert_eq!(first["events"], json!({ "start_date": 0, "end_date": 4_102_444_800_u64, "wanted": wanted }));
         assert_eq!(operations[1].endpoint, "users.consent");
         assert_eq!(ops(&insider, &consented(channel, "granted", None, "live")).len(), 1, "a yes without a time lifts nothing");
         assert_eq!(ops(&insider, &consented(channel, "granted", Some("2025-05-01T08:00:00Z"), "backfill")).len(), 1);
     }
-    for settings in [json!({ "resubscribe": "newer_opt_in" }), json!({ "resubscribe": "newer_opt_in", "consent_evidence": true })] {
+    for settings in [
+        json!({ "resubscribe": "newer_opt_in" }),
+        json!({ "resubscribe": "newer_opt_in", "consent_evidence": true, "resubscribe_token": "resubscribe-key" }),
+    ] {
         assert!(Insider::new(config(settings)).is_err());
     }
 }
