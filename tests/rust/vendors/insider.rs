@@ -43,14 +43,15 @@ impl Vendor for Insider {
             "`resubscribe: newer_opt_in`, with `consent_evidence` and `left_events`: a newer yes lifts the no that this library wrote, \
              unless the person left by a link since. The server lifts a global unsubscribe for any yes it is sent."
         } else {
-            "The defaults, with a key for unsubscribing. A no at Insider stays, whoever wrote it. The server lifts a global unsubscribe \
-             for any yes it is sent."
+            "The defaults, with a key for unsubscribing, and `left_events` for text messages and WhatsApp, without which no yes is written \
+             there. A no at Insider stays, whoever wrote it. The server lifts a global unsubscribe for any yes it is sent."
         }
     }
 
     fn config(&self, url: &str) -> Value {
         let mut config = json!({"type": "insider", "partner": "sandbox", "token": TOKEN, "catalog_token": CATALOG, "unsubscribe_token": LEAVE,
             "base_url": url, "contact_deleted": "delete", "identifiers": {"anonymous": "visitor_id"},
+            "left_events": {"sms": "sms_left", "whatsapp": "whatsapp_left"},
             "catalog": {"write": "update", "locales": {"de": "de_DE", "en": "en_GB"}}});
         if self.lifting {
             config["consent_evidence"] = json!(true);
@@ -170,6 +171,7 @@ impl Vendor for Insider {
         &[
             ("users.profile", "read before a yes, before a change of identity, and by the check of the credentials"),
             ("users.deleteAttributes", "goes before the write of a profile that has lost a value"),
+            ("events.browse", "page views, which no shop's records tell of"),
             ("whatsapp.unsubscribe", "as for text messages; the records here speak of e-mail and text messages"),
             ("whatsapp.subscribe", "as for text messages; the records here speak of e-mail and text messages"),
         ]

@@ -60,8 +60,8 @@ pub struct Config {
     /// Needs `consent_evidence`, `resubscribe_token` and `left_events`.
     pub resubscribe: Resubscribe,
     /// By channel (`email`, `sms`, `whatsapp`), the event that Insider stores when somebody leaves by a link or an answer, as
-    /// it is called in the account. It tells those who left since our no from those who did not. Default: none, and then
-    /// nothing is lifted on that channel.
+    /// it is called in the account. A profile shows a global unsubscribe for e-mail only, so a yes for `sms` and `whatsapp` is
+    /// written only where this tells who left; and a no is lifted only where it tells that nobody left since. Default: none.
     pub left_events: BTreeMap<String, String>,
     /// Attribute that tells of a global unsubscribe when a profile is read. Default `global_unsubscribe`; empty for none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -483,9 +483,14 @@ impl Config {
         }
     }
 
-    /// The event of leaving a channel, where a newer yes may lift a no on it.
+    /// The event of leaving a channel.
     pub(super) fn left_event(&self, channel: &str) -> Option<&str> {
-        self.left_events.get(channel).filter(|_| self.resubscribe == Resubscribe::NewerOptIn).map(String::as_str)
+        self.left_events.get(channel).map(String::as_str)
+    }
+
+    /// Whether a newer yes may lift a no on a channel.
+    pub(super) fn lifts(&self, channel: &str) -> bool {
+        self.resubscribe == Resubscribe::NewerOptIn && self.left_event(channel).is_some()
     }
 
     /// Where a read tells of a global unsubscribe.

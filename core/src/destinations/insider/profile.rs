@@ -28,7 +28,9 @@ struct Stored {
     flag: Option<bool>,
     /// Whether the person is on the list of unsubscriptions.
     unsubscribed: bool,
-    /// The time of the no that this library wrote, where that is what the profile says and nobody left since.
+    /// Whether the person ever left by a link or an answer.
+    left_once: bool,
+    /// The time of the no that this library wrote, where that is what the profile says, nobody left since and it may be lifted.
     our_no: Option<DateTime<Utc>>,
 }
 
@@ -71,9 +73,9 @@ impl Insider {
         self.call(endpoints::PROFILE, body).map(Some)
     }
 
-    /// The event of leaving the channel of a flag, where a no may be lifted there.
+    /// The event of leaving the channel of a flag.
     fn left_event(&self, flag: &str) -> Option<&str> {
-        self.config.left_event(flag.strip_suffix("_optin").unwrap_or(flag))
+        self.config.left_event(channel_of(flag))
     }
 
     /// Attributes to read before a yes to a flag.
@@ -121,7 +123,10 @@ impl Insider {
             (endpoints::CONSENT, Some(found)) => {
                 let row: ConsentRow<'_> = parse(&operation.body)?;
                 let stored = self.stored(&row.flag, &found);
-                if !stored.left() || (live && stored.yields_to(&row)) {
+                if stored.flag == Some(true) && !stored.unsubscribed {
+                    // Writing it again could bring back somebody whose leaving the profile does not show.
+                    skip(SkipReason::Unchanged, "the profile already says so")
+                } else if !stored.left() || (live && stored.yields_to(&row)) {
                     send()
                 } else {
                     skip(SkipReason::DeniedAtDestination, "the person left at Insider, and that this yes is newer is not proven")
@@ -172,7 +177,8 @@ impl Insider {
         Stored {
             flag: found.attribute(&read_name(flag)).map(is_yes),
             unsubscribed: unsubscribed.is_some_and(is_yes),
-            our_no: no.filter(|no| left.is_some_and(|event| !found.happened_after(event, *no))),
+            left_once: left.is_some_and(|event| found.happened_after(event, DateTime::UNIX_EPOCH)),
+            our_no: no.filter(|no| self.config.lifts(channel_of(flag)) && left.is_some_and(|event| !found.happened_after(event, *no))),
         }
     }
 }
@@ -194,7 +200,7 @@ impl Answer {
 
 impl Stored {
     fn left(&self) -> bool {
-        self.flag == Some(false) || self.unsubscribed
+        self.flag == Some(false) || self.unsubscribed || (self.left_once && self.flag != Some(true))
     }
 
     /// Whether the yes is provably newer than the no.
@@ -211,6 +217,11 @@ fn is_yes(value: &Value) -> bool {
         Value::String(text) => matches!(text.as_str(), "true" | "1"),
         _ => false,
     }
+}
+
+/// The channel a flag speaks of.
+fn channel_of(flag: &str) -> &str {
+    flag.strip_suffix("_optin").unwrap_or(flag)
 }
 
 /// The name under which an attribute is read: customs get `c_`, and `gdpr_optin` loses its end

@@ -230,14 +230,21 @@ impl Insider {
     }
 }
 
+/// What is really an attribute: neither the mark of the identifiers nor something cleared.
+fn own(members: Members<'_>) -> Members<'_> {
+    members.into_iter().filter(|(name, value)| name != "#" && value.get() != "null").collect()
+}
+
 /// The `users` row: attributes put where they belong. What is null was cleared before.
 fn profile_user(body: &[u8]) -> Result<Vec<u8>, Error> {
     let row: Members<'_> = parse(body)?;
     let named: Named<'_> = parse(body)?;
     let attributes = members(row.get("attributes").ok_or_else(|| internal("a profile has no attributes"))?)?;
-    let mut given: Members<'_> = attributes.into_iter().filter(|(name, value)| name != "#" && value.get() != "null").collect();
-    if given.is_empty() {
-        given = members(row.get("known").ok_or_else(|| internal("a profile has no attributes"))?)?;
+    let identity = attributes.get("#").copied();
+    let mut given = own(attributes);
+    if let (true, Some(identity)) = (given.is_empty(), identity) {
+        // Only the identifiers are new.
+        given = own(members(identity)?);
     }
     let (mut plain, mut custom) = (Object::new(body.len()), Object::new(body.len() / 2));
     for (name, value) in &given {

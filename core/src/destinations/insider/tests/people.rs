@@ -332,3 +332,26 @@ fn a_no_that_is_repeated_is_the_same_bytes_whatever_the_version() {
     };
     assert_eq!(bodies(1), bodies(2));
 }
+
+#[test]
+fn a_yes_for_a_channel_whose_leaving_nothing_shows_is_not_written() {
+    for channel in ["sms", "whatsapp"] {
+        let built = open(json!({})).build(&consented(channel, "granted", Some("2025-05-01T08:00:00Z"), "live"));
+        assert!(built.operations.is_empty());
+        assert_eq!(built.skipped[0].reason, SkipReason::NotConfigured);
+        let insider = open(json!({ "left_events": { channel: "left" } }));
+        let operations = ops(&insider, &consented(channel, "granted", Some("2025-05-01T08:00:00Z"), "live"));
+        let outcome = |body: Value| match insider.complete(&operations[0], &reply(200, body)).unwrap() {
+            super::super::super::Completed::Send(request) => call(&request),
+            super::super::super::Completed::Skip(skip) => skip.reason.name().to_owned(),
+            other => panic!("{other:?}"),
+        };
+        let flag = format!("{channel}_optin");
+        let left = json!({ "left": [{ "timestamp": "2025-04-01T00:00:00Z" }] });
+        assert_eq!(outcome(json!({ "attributes": {}, "events": { "left": [] } })), "POST /api/user/v1/upsert");
+        assert_eq!(outcome(json!({ "attributes": {}, "events": left })), "denied_at_destination");
+        assert_eq!(outcome(json!({ "attributes": { &flag: false }, "events": {} })), "denied_at_destination");
+        assert_eq!(outcome(json!({ "attributes": { &flag: true }, "events": left })), "unchanged");
+        assert_eq!(outcome(json!({ "attributes": { &flag: "perhaps" } })), "denied_at_destination", "what is no clear yes is a no");
+    }
+}
