@@ -517,7 +517,7 @@ pub enum DestinationConfig {
     Cordial(cordial::Config),
     /// Insider.
     #[cfg(feature = "destination-insider")]
-    Insider(insider::Config),
+    Insider(Box<insider::Config>),
     /// Dotdigital.
     #[cfg(feature = "destination-dotdigital")]
     Dotdigital(Box<dotdigital::Config>),
@@ -536,7 +536,7 @@ impl DestinationConfig {
             #[cfg(feature = "destination-cordial")]
             DestinationConfig::Cordial(config) => Ok(Box::new(cordial::Cordial::new(config)?)),
             #[cfg(feature = "destination-insider")]
-            DestinationConfig::Insider(config) => Ok(Box::new(insider::Insider::new(config)?)),
+            DestinationConfig::Insider(config) => Ok(Box::new(insider::Insider::new(*config)?)),
             #[cfg(feature = "destination-dotdigital")]
             DestinationConfig::Dotdigital(config) => Ok(Box::new(dotdigital::Dotdigital::new(*config)?)),
             #[cfg(feature = "destination-iterable")]
