@@ -19,6 +19,10 @@ use crate::http::{Method, Reply, Request};
 use crate::model::{Instant, ResourceRef};
 use crate::normalize::text;
 
+/// Rows a page of what can be large. The platform gives up to 500, but orders of 100 kB are not rare, and two pages are
+/// held at a time.
+const LARGE: u32 = 200;
+
 /// A stream as most are: 500 rows a page, the most the platform gives, and two minutes of overlap, as the vendor's own
 /// synchronisation takes because time stamps come from many servers.
 const STREAM: StreamFacts =
@@ -37,7 +41,7 @@ pub const FACTS: PullFacts = PullFacts {
             name: "products",
             path: "/product-projections",
             resource: "product",
-            page_size: 200,
+            page_size: LARGE,
             note: "what is published; with `currency` and `country` the platform picks the price",
             ..STREAM
         },
@@ -46,6 +50,7 @@ pub const FACTS: PullFacts = PullFacts {
             name: "orders",
             path: "/orders",
             resource: "order",
+            page_size: LARGE,
             note: "with payments and discount codes expanded, so that refunds and codes are told",
             ..STREAM
         },
@@ -60,6 +65,7 @@ pub const FACTS: PullFacts = PullFacts {
             name: "carts",
             path: "/carts",
             resource: "cart",
+            page_size: LARGE,
             history_days: Some(30),
             note: "the platform sends no message about carts",
             ..STREAM
@@ -68,6 +74,7 @@ pub const FACTS: PullFacts = PullFacts {
             name: "abandoned_carts",
             path: "/carts",
             resource: ABANDONED,
+            page_size: LARGE,
             history_days: Some(30),
             by_default: false,
             note: "active carts with lines and a person, unchanged for `pull.abandoned_after_minutes`",
@@ -538,3 +545,6 @@ fn error_code(body: &[u8]) -> Option<String> {
 fn unreadable() -> PullFailure {
     PullFailure::Retry { error: Error::new(ErrorCode::Unavailable, "the shop's answer cannot be read"), throttled: false }
 }
+
+#[cfg(test)]
+mod tests;
