@@ -8,7 +8,7 @@ import { ConfigError, DestinationError, LifecycleError, Sandbox, Sync } from "ca
 const SHOP = { orders: 900, customers: 40, payments: 0, ballast: 0 };
 
 async function scene(work, pull = {}) {
-  const sandbox = Sandbox.start({
+  const sandbox = await Sandbox.start({
     commercetools: SHOP,
     iterable: { api_key: "sandbox-key", project_type: "hybrid", rate_limits: false },
   });
@@ -26,7 +26,7 @@ async function scene(work, pull = {}) {
     await work(sync, sandbox);
   } finally {
     await sync.close();
-    sandbox.stop();
+    await sandbox.stop();
   }
 }
 

@@ -19,10 +19,11 @@ const PRODUCTS = 30;
 let mock;
 let address;
 
-/** The sandbox's made-up shop, so that orders add up. */
+/** The sandbox's made-up shop, so that orders add up. In the order of ids, because the mock's lists ignore `sort`. */
 function sample(resource, count) {
   const lines = Sandbox.sample({ resource, count, customers: CUSTOMERS, ballast: 0 });
-  return Buffer.from(lines).toString().trim().split("\n").map((line) => JSON.parse(line));
+  const rows = Buffer.from(lines).toString().trim().split("\n").map((line) => JSON.parse(line));
+  return rows.sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
 /** The platform keeps products with what is published and what is staged; it projects them when they are read. */
@@ -43,6 +44,11 @@ before(async () => {
   });
   const project = mock.project("demo");
   for (const category of sample("category", 10)) await project.unsafeAdd("category", category);
+  // What is expanded has to be there: the platform leaves out what is not, the mock refuses.
+  const [{ productType }] = sample("product", 1);
+  const times = { createdAt: "2025-01-01T09:00:00.000Z", lastModifiedAt: "2025-01-01T09:00:00.000Z" };
+  const type = { id: productType.id, version: 1, ...times, key: "outdoor", name: "Outdoor", description: "", attributes: [] };
+  await project.unsafeAdd("product-type", type);
   for (const one of sample("product", PRODUCTS)) await project.unsafeAdd("product", product(one));
   for (const customer of sample("customer", CUSTOMERS)) await project.unsafeAdd("customer", customer);
   for (const order of sample("order", ORDERS)) await project.unsafeAdd("order", order);
@@ -54,7 +60,7 @@ after(async () => {
 });
 
 async function scene(t) {
-  const sandbox = Sandbox.start({
+  const sandbox = await Sandbox.start({
     iterable: { api_key: "sandbox-key", project_type: "hybrid", rate_limits: false, catalogs: ["products", "categories"] },
   });
   const sync = await Sync.open({
@@ -77,7 +83,7 @@ async function scene(t) {
   });
   t.after(async () => {
     await sync.close();
-    sandbox.stop();
+    await sandbox.stop();
   });
   return { sandbox, sync };
 }

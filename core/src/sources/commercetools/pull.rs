@@ -294,12 +294,9 @@ impl Pull for Shop {
         }
         let rows = Rows::of(&reply.body).ok_or_else(unreadable)?;
         let limit = rows.limit.unwrap_or_else(|| pass.page_size.into());
-        let next = match rows.spans.last() {
-            Some(&(start, end)) if rows.spans.len() as u64 >= limit => Some(
-                id_of(&reply.body[start..end])
-                    .ok_or_else(|| PullFailure::Stop(Error::new(ErrorCode::Rejected, "the last row of a page has no id to go on from")))?,
-            ),
-            _ => None,
+        let next = match rows.spans.len() as u64 >= limit && !rows.spans.is_empty() {
+            true => Some(last_id(&reply.body, &rows.spans)?),
+            false => None,
         };
         let (body, wanted) = match stream.resource {
             _ if rows.spans.is_empty() => (PageBody::Nothing, Vec::new()),
@@ -478,6 +475,20 @@ fn text_member(row: &[u8], name: &[u8]) -> Option<String> {
 
 fn id_of(row: &[u8]) -> Option<String> {
     text_member(row, b"id").filter(|id| !id.is_empty())
+}
+
+/// The id of the last row, if it is behind all others: else what comes behind it is not all that is left.
+fn last_id(page: &[u8], rows: &[(usize, usize)]) -> Result<String, PullFailure> {
+    let stop = |why: &str| PullFailure::Stop(Error::new(ErrorCode::Rejected, why));
+    let mut last = String::new();
+    for &(start, end) in rows {
+        let id = id_of(&page[start..end]).ok_or_else(|| stop("a row of the page has no id to go on from"))?;
+        if id <= last {
+            return Err(stop("the shop did not sort the page by id as it was asked to; rows would be missed"));
+        }
+        last = id;
+    }
+    Ok(last)
 }
 
 /// The payments of a page that gave money back, some at a time. A row that cannot be read is handed on, so that decoding

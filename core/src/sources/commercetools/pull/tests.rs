@@ -220,6 +220,17 @@ fn a_full_page_leads_on_and_a_short_one_is_the_last() {
 }
 
 #[test]
+fn a_page_that_is_not_sorted_ends_the_stream_instead_of_losing_rows() {
+    let source = plain();
+    let body = |ids: [&str; 3]| json!({"limit": 3, "offset": 0, "count": 3, "results": ids.map(|id| json!({"id": id}))});
+    let read = |ids| source.pull().unwrap().read(stream("orders"), &pass(None, ""), &reply(200, &body(ids)));
+    assert!(read(["a", "b", "c"]).is_ok());
+    for wrong in [["b", "a", "c"], ["a", "c", "b"], ["a", "a", "b"]] {
+        assert!(matches!(read(wrong), Err(PullFailure::Stop(_))), "{wrong:?}");
+    }
+}
+
+#[test]
 fn a_page_that_is_cut_or_no_page_is_asked_for_again() {
     let source = plain();
     let shop = source.pull().unwrap();
