@@ -221,6 +221,14 @@ export type IterableEmptyCart = "update_cart" | "profile" | "skip";
  */
 export type IterableErase = "forget" | "delete";
 /**
+ * Type of a catalog field; once set it cannot be changed (<https://support.iterable.com/hc/articles/360033578331>).
+ */
+export type IterableFieldType = "boolean" | "date" | "geo_location" | "long" | "double" | "object" | "string";
+/**
+ * What becomes of a guest's profile whose address a customer turns out to have; in `hybrid` projects, where both can be.
+ */
+export type IterableGuests = "merge" | "keep";
+/**
  * A message type's subscription policy.
  */
 export type IterablePolicy = "opt_in" | "opt_out";
@@ -1053,6 +1061,11 @@ export interface IterableConfig {
    */
   backfill_grants?: IterableBackfilled;
   /**
+   * Whether a backfill puts people on `lists`. Default `withhold`: joining a list can start journeys. Leaving is always
+   * sent.
+   */
+  backfill_lists?: IterableBackfilled;
+  /**
    * Whether a backfill sends purchases. Default `withhold`: each one clears the live cart and can start journeys.
    */
   backfill_purchases?: IterableBackfilled;
@@ -1107,6 +1120,21 @@ export interface IterableConfig {
   event_names?: {
     [k: string]: string;
   };
+  /**
+   * What becomes of a guest's profile whose address a customer turns out to have. Default `merge`.
+   */
+  guests?: IterableGuests;
+  /**
+   * Ids of the journeys that an event starts by itself, by canonical name (`cart_abandoned`: `8814`). Never in a
+   * backfill. Default: none; journeys start on events at Iterable, which is safer, because events have ids.
+   */
+  journeys?: {
+    [k: string]: number;
+  };
+  /**
+   * Static lists that follow the shop. Default: none.
+   */
+  lists?: IterableLists;
   /**
    * Whether objects in profiles, such as the address, are merged one level deep instead of replaced. Default false.
    */
@@ -1568,6 +1596,18 @@ export interface IterableCatalogs {
    */
   categories?: string | null;
   /**
+   * Whether a catalog that is missing is made, with its field types, when the first item is refused for it. Default
+   * false: a wrong name is an error.
+   */
+  create?: boolean;
+  /**
+   * Types of fields of one's own, by name, for a catalog that is made here. Default: none; the standard fields have
+   * theirs.
+   */
+  field_types?: {
+    [k: string]: IterableFieldType;
+  };
+  /**
    * Catalog of the products. Default: none, products are skipped.
    */
   products?: string | null;
@@ -1589,6 +1629,24 @@ export interface IterableConsentTarget {
    * The message type's subscription policy. No default: taking one for the other turns silence into a yes.
    */
   policy: IterablePolicy;
+}
+/**
+ * Static lists whose members follow the shop. Whoever does not belong is taken off: the shop alone decides who is on them.
+ * Membership is no consent.
+ */
+export interface IterableLists {
+  /**
+   * List id by key of the customer group. Default: none.
+   */
+  groups?: {
+    [k: string]: number;
+  };
+  /**
+   * List id by key of a store the account is limited to. Default: none.
+   */
+  stores?: {
+    [k: string]: number;
+  };
 }
 /**
  * A dead letter as shown to people and programs.

@@ -208,11 +208,11 @@ impl Error {
         self
     }
 
-    /// Moves a place below `from` to below `to`: what has a fault does not always know where it stands.
+    /// Puts the place, if there is one, below `parent`: what has a fault does not know where it stands itself.
     #[must_use]
-    pub(crate) fn below(mut self, from: &str, to: &str) -> Self {
-        if let Some(rest) = self.0.path.as_deref().and_then(|path| path.strip_prefix(from)) {
-            self.0.path = Some(format!("{to}{rest}"));
+    pub(crate) fn below(mut self, parent: &str) -> Self {
+        if let Some(path) = &mut self.0.path {
+            path.insert_str(0, parent);
         }
         self
     }

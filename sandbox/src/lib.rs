@@ -16,8 +16,11 @@
 #![deny(missing_docs)]
 
 mod clock;
+mod cordial;
+mod dotdigital;
 mod exchange;
 mod faults;
+mod insider;
 mod inspect;
 mod iterable;
 mod limits;
@@ -92,6 +95,9 @@ struct Options {
     vendors: Option<Vec<String>>,
     iterable: iterable::Options,
     commercetools: shops::commercetools::Options,
+    cordial: cordial::Options,
+    insider: insider::Options,
+    dotdigital: dotdigital::Options,
 }
 
 impl Options {
@@ -99,7 +105,10 @@ impl Options {
     fn vendors(&self) -> Result<Vec<Arc<dyn Vendor>>, SandboxError> {
         let mut vendors: Vec<Arc<dyn Vendor>> = vec![
             Arc::new(iterable::Iterable::new(self.iterable.clone())?),
+            Arc::new(cordial::Cordial::new(self.cordial.clone())?),
+            Arc::new(insider::Insider::new(self.insider.clone())?),
             Arc::new(shops::commercetools::Commercetools::new(self.commercetools.clone())),
+            Arc::new(dotdigital::Dotdigital::new(self.dotdigital.clone())?),
         ];
         if let Some(wanted) = &self.vendors {
             if let Some(unknown) = wanted.iter().find(|name| !vendors.iter().any(|vendor| vendor.name() == **name)) {
@@ -123,6 +132,9 @@ impl Default for Options {
             vendors: None,
             iterable: iterable::Options::default(),
             commercetools: shops::commercetools::Options::default(),
+            cordial: cordial::Options::default(),
+            insider: insider::Options::default(),
+            dotdigital: dotdigital::Options::default(),
         }
     }
 }

@@ -24,6 +24,8 @@ import urllib.parse
 HERE = pathlib.Path(__file__).resolve().parent
 SHARED = HERE.parent.parent.parent / "shared"
 HOSTS = {
+    "dotdigital": "https://r1-api.dotdigital.com",
+    "insider": "https://unification.useinsider.com",
     "iterable": "https://api.iterable.com",
     "commercetools": "https://api.europe-west1.gcp.commercetools.com",
 }

@@ -170,6 +170,7 @@ suite! {
     release_gives_back_what_is_held;
     settling_later_keeps_the_claim;
     settling_amended_keeps_the_claim_and_changes_the_body;
+    several_destinations_are_accepted_for_at_once;
     what_a_job_holds_tells_so_until_it_is_put_off;
     the_operations_of_a_job_are_claimed_together_beyond_every_limit;
     what_a_job_holds_is_not_superseded;
@@ -523,6 +524,17 @@ fn settling_amended_keeps_the_claim_and_changes_the_body(store: &dyn StateStore)
     store.release("a").unwrap();
     let claimed = claim_at(store, "b", 10, 1, 60);
     assert_eq!((claimed[0].operation.body.as_slice(), claimed[0].amended), (b"{}".as_slice(), true));
+}
+
+fn several_destinations_are_accepted_for_at_once(store: &dyn StateStore) {
+    let part = |destination: &str, operations| Acceptance { destination: destination.to_owned(), operations, ..Acceptance::default() };
+    let first = part(D, vec![event("k1", "l1"), event("k2", "l2")]);
+    let accepted = store.accept_all(&[first.clone(), part("cordial", vec![event("k1", "l1")])], t(0)).unwrap();
+    assert_eq!(accepted.iter().map(|part| part.ids.len()).collect::<Vec<_>>(), [2, 1]);
+    assert_eq!((store.waiting(D).unwrap(), store.waiting("cordial").unwrap()), (2, 1), "a key is known to one destination at a time");
+    let again = store.accept_all(&[first, part("cordial", vec![event("k2", "l2")])], t(1)).unwrap();
+    assert_eq!((again[0].duplicates.len(), again[1].duplicates.len()), (2, 0));
+    assert!(store.accept_all(&[], t(2)).unwrap().is_empty());
 }
 
 /// Has a job hold some operations, asked for at second 40.

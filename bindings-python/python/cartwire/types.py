@@ -92,6 +92,9 @@ __all__ = [
     "IterableDestinationConfig",
     "IterableEmptyCart",
     "IterableErase",
+    "IterableFieldType",
+    "IterableGuests",
+    "IterableLists",
     "IterablePolicy",
     "IterableSubscriptions",
     "IterableWrite",
@@ -1130,6 +1133,14 @@ class IterableCatalogs(TypedDict, total=False):
 
     categories: str | None
     """Catalog of the categories. Default: none, categories are skipped."""
+    create: bool
+    """Whether a catalog that is missing is made, with its field types, when the first item is refused for it. Default
+    false: a wrong name is an error.
+    """
+    field_types: dict[str, IterableFieldType]
+    """Types of fields of one's own, by name, for a catalog that is made here. Default: none; the standard fields have
+    theirs.
+    """
     products: str | None
     """Catalog of the products. Default: none, products are skipped."""
 
@@ -1173,6 +1184,10 @@ class IterableDestinationConfig(_IterableDestinationConfig, total=False):
     """Whether a backfill subscribes people. Default `withhold`: a subscription can start a welcome journey. A no is
     always sent.
     """
+    backfill_lists: IterableBackfilled
+    """Whether a backfill puts people on `lists`. Default `withhold`: joining a list can start journeys. Leaving is always
+    sent.
+    """
     backfill_purchases: IterableBackfilled
     """Whether a backfill sends purchases. Default `withhold`: each one clears the live cart and can start journeys."""
     base_url: str | None
@@ -1203,6 +1218,14 @@ class IterableDestinationConfig(_IterableDestinationConfig, total=False):
     """Event names at Iterable by canonical name (`order_shipped`: `Order Shipped`). Default: the canonical name in
     camel case (`orderShipped`). `order_placed` is sent as a purchase only, unless it is named here.
     """
+    guests: IterableGuests
+    """What becomes of a guest's profile whose address a customer turns out to have. Default `merge`."""
+    journeys: dict[str, int]
+    """Ids of the journeys that an event starts by itself, by canonical name (`cart_abandoned`: `8814`). Never in a
+    backfill. Default: none; journeys start on events at Iterable, which is safer, because events have ids.
+    """
+    lists: IterableLists
+    """Static lists that follow the shop. Default: none."""
     merge_nested_objects: bool
     """Whether objects in profiles, such as the address, are merged one level deep instead of replaced. Default false."""
     prefer_user_id: bool
@@ -1227,6 +1250,17 @@ class IterableDestinationConfig(_IterableDestinationConfig, total=False):
     """Which endpoints carry profiles and events. Default `bulk`. Iterable keeps two separate queues for them, so one
     destination never uses both.
     """
+
+
+class IterableLists(TypedDict, total=False):
+    """Static lists whose members follow the shop. Whoever does not belong is taken off: the shop alone decides who is on them.
+    Membership is no consent.
+    """
+
+    groups: dict[str, int]
+    """List id by key of the customer group. Default: none."""
+    stores: dict[str, int]
+    """List id by key of a store the account is limited to. Default: none."""
 
 
 class _Letter(TypedDict):
@@ -2560,6 +2594,23 @@ IterableErase: TypeAlias = Literal["forget", "delete"]
 """What an erasure does.
 ``forget``: Deletes the person and refuses them from then on; at most 1,000 a day.
 ``delete``: Deletes the person; a later write makes them anew.
+"""
+
+IterableFieldType: TypeAlias = Literal["boolean", "date", "geo_location", "long", "double", "object", "string"]
+"""Type of a catalog field; once set it cannot be changed (<https://support.iterable.com/hc/articles/360033578331>).
+``boolean``: True or false.
+``date``: A date or an instant.
+``geo_location``: A place, as `{lat, lon}`.
+``long``: A whole number.
+``double``: A number with a fraction.
+``object``: An object, or a list of them.
+``string``: A text, or a list of them.
+"""
+
+IterableGuests: TypeAlias = Literal["merge", "keep"]
+"""What becomes of a guest's profile whose address a customer turns out to have; in `hybrid` projects, where both can be.
+``merge``: It is merged into the customer's, for good: history, fields the customer's lacks, and what the guest had left.
+``keep``: It stays, and the customer is a dead letter of code `conflict` until someone merges them at Iterable.
 """
 
 IterablePolicy: TypeAlias = Literal["opt_in", "opt_out"]

@@ -5,6 +5,12 @@
 //! the outbox; when they are due, one or many of one endpoint become a [`Request`], and its [`Reply`] is read back into
 //! one [`Verdict`] per operation.
 
+#[cfg(feature = "destination-cordial")]
+pub mod cordial;
+#[cfg(feature = "destination-dotdigital")]
+pub mod dotdigital;
+#[cfg(feature = "destination-insider")]
+pub mod insider;
 #[cfg(feature = "destination-iterable")]
 pub mod iterable;
 
@@ -214,6 +220,8 @@ pub enum Reading {
     Split(Refusal),
     /// Try the whole request again later.
     Retry(Refusal, Option<Duration>),
+    /// Other calls must be made before the whole request can be tried again.
+    First(Detour),
     /// The destination took it as an asynchronous job: the operations stay in the outbox until the job tells their
     /// verdicts.
     Job(Job),
@@ -243,6 +251,21 @@ pub enum Verdict {
     Discarded(SkipReason, String),
     /// Send this body instead, once; the text says what was changed.
     Amended(Vec<u8>, String),
+    /// Other calls must be made before it can be tried again, such as a merge of two profiles.
+    First(Detour),
+}
+
+/// Calls to make before something can be tried again. They are part of the attempt that asked for them: made at once, in
+/// order, one request each, and kept nowhere. So they must be harmless when they are made again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Detour {
+    /// The calls. An answer that is read as a detour itself is followed before the rest; whoever is refused or discarded
+    /// takes what waits for it along.
+    pub operations: Vec<Operation>,
+    /// Why it was not taken as it was. Counted as a failed attempt, so that a detour that leads nowhere ends.
+    pub why: Refusal,
+    /// How long to wait after the calls; `None` for the usual time.
+    pub after: Option<Duration>,
 }
 
 /// Why the destination refused something.
@@ -292,6 +315,8 @@ pub enum Completed {
     Send(Request),
     /// It is already so, or must not be.
     Skip(Skip),
+    /// Other calls must be made before the prefetch can be tried again.
+    First(Detour),
     /// Try the prefetch again later.
     Retry(Refusal, Option<Duration>),
 }
@@ -456,6 +481,15 @@ pub enum Promise {
 #[serde(tag = "type", rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum DestinationConfig {
+    /// Cordial.
+    #[cfg(feature = "destination-cordial")]
+    Cordial(cordial::Config),
+    /// Insider.
+    #[cfg(feature = "destination-insider")]
+    Insider(insider::Config),
+    /// Dotdigital.
+    #[cfg(feature = "destination-dotdigital")]
+    Dotdigital(Box<dotdigital::Config>),
     /// Iterable.
     #[cfg(feature = "destination-iterable")]
     Iterable(iterable::Config),
@@ -468,6 +502,12 @@ impl DestinationConfig {
     /// `invalid_config` naming the setting at fault.
     pub fn open(self) -> Result<Box<dyn Destination>, Error> {
         match self {
+            #[cfg(feature = "destination-cordial")]
+            DestinationConfig::Cordial(config) => Ok(Box::new(cordial::Cordial::new(config)?)),
+            #[cfg(feature = "destination-insider")]
+            DestinationConfig::Insider(config) => Ok(Box::new(insider::Insider::new(config)?)),
+            #[cfg(feature = "destination-dotdigital")]
+            DestinationConfig::Dotdigital(config) => Ok(Box::new(dotdigital::Dotdigital::new(*config)?)),
             #[cfg(feature = "destination-iterable")]
             DestinationConfig::Iterable(config) => Ok(Box::new(iterable::Iterable::new(config)?)),
         }
@@ -476,6 +516,12 @@ impl DestinationConfig {
 
 /// The names of all destinations in this build.
 pub const NAMES: &[&str] = &[
+    #[cfg(feature = "destination-cordial")]
+    "cordial",
+    #[cfg(feature = "destination-insider")]
+    "insider",
+    #[cfg(feature = "destination-dotdigital")]
+    "dotdigital",
     #[cfg(feature = "destination-iterable")]
     "iterable",
 ];
@@ -484,6 +530,12 @@ pub const NAMES: &[&str] = &[
 #[must_use]
 pub fn tables() -> Vec<&'static Capabilities> {
     vec![
+        #[cfg(feature = "destination-cordial")]
+        &cordial::CAPABILITIES,
+        #[cfg(feature = "destination-insider")]
+        &insider::CAPABILITIES,
+        #[cfg(feature = "destination-dotdigital")]
+        &dotdigital::CAPABILITIES,
         #[cfg(feature = "destination-iterable")]
         &iterable::CAPABILITIES,
     ]

@@ -230,7 +230,7 @@ impl SyncOptions {
     /// What the settings have, `invalid_config` when `destination` and `destinations` are both given.
     pub fn open_destinations(&self) -> Result<Vec<(String, Arc<dyn Destination>)>> {
         let named = |choice: &DestinationChoice, at: &str| -> Result<(String, Arc<dyn Destination>)> {
-            let opened: Arc<dyn Destination> = choice.clone().open().map_err(|error| error.below("/destination", at))?.into();
+            let opened: Arc<dyn Destination> = choice.clone().open().map_err(|error| error.below(at))?.into();
             Ok((opened.name().to_owned(), opened))
         };
         match (&self.destination, &self.destinations) {

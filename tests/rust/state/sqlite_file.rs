@@ -46,6 +46,29 @@ fn everything_survives_closing_and_opening() {
 }
 
 #[test]
+fn what_cannot_be_accepted_for_one_destination_is_accepted_for_none() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open_in(folder.path()));
+    let file = rusqlite::Connection::open(folder.path().join("state.db")).unwrap();
+    file.execute_batch(
+        "CREATE TRIGGER full BEFORE INSERT ON outbox WHEN NEW.destination = 'cordial' BEGIN SELECT RAISE(ABORT, 'full'); END",
+    )
+    .unwrap();
+    drop(file);
+    let store = open_in(folder.path());
+    let part = |destination: &str| Acceptance {
+        destination: destination.to_owned(),
+        operations: vec![event("k1", "l1")],
+        consents: vec![consent(ConsentStatus::Denied, Some(1), 2)],
+        ..Acceptance::default()
+    };
+    store.accept_all(&[part(D), part("cordial")], t(0)).unwrap_err();
+    assert_eq!((store.waiting(D).unwrap(), key_of(&store, "k1"), store.consents(&["p1"]).unwrap()[0].len()), (0, None, 0));
+    store.accept(&part(D), t(0)).unwrap();
+    assert_eq!(store.waiting(D).unwrap(), 1);
+}
+
+#[test]
 fn what_a_killed_process_had_claimed_goes_on_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let store = open_in(folder.path());
