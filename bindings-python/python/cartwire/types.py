@@ -11,6 +11,14 @@ from typing import Any, Literal, TypeAlias, TypedDict
 __all__ = [
     "Address",
     "AttributeValue",
+    "BigcommerceConsentPlace",
+    "BigcommerceConsentRule",
+    "BigcommerceFieldMapping",
+    "BigcommerceSourceConfig",
+    "BigcommerceUntouched",
+    "BigcommerceValueType",
+    "BigcommerceWebhookConfig",
+    "BigcommerceWebhookScheme",
     "Body",
     "BooleanAttributeValue",
     "CallOptions",
@@ -27,6 +35,7 @@ __all__ = [
     "CommercetoolsConsentPlace",
     "CommercetoolsConsentRule",
     "CommercetoolsFieldMapping",
+    "CommercetoolsPullConfig",
     "CommercetoolsSourceConfig",
     "CommercetoolsValueType",
     "Consent",
@@ -66,6 +75,8 @@ __all__ = [
     "Fulfilment",
     "FulfilmentStatus",
     "GiftCertificate",
+    "HeaderValue",
+    "Headers",
     "IdempotencyKey",
     "Identity",
     "Ignored",
@@ -81,6 +92,9 @@ __all__ = [
     "IterableDestinationConfig",
     "IterableEmptyCart",
     "IterableErase",
+    "IterableFieldType",
+    "IterableGuests",
+    "IterableLists",
     "IterablePolicy",
     "IterableSubscriptions",
     "IterableWrite",
@@ -111,7 +125,11 @@ __all__ = [
     "ProductDeleted",
     "ProductDeletedBody",
     "Progress",
+    "PullOptions",
+    "PullReport",
     "Receipt",
+    "ReceiveOptions",
+    "Received",
     "Record",
     "RecordFinding",
     "RecordSkip",
@@ -138,6 +156,7 @@ __all__ = [
     "SourceChoice",
     "SourceConfig",
     "Stock",
+    "StreamReport",
     "SyncOptions",
     "TaxLine",
     "TextAttributeValue",
@@ -181,6 +200,177 @@ class Address(TypedDict, total=False):
     """Postal code."""
     region: str | None
     """State, region or province."""
+
+
+class _BigcommerceConsentRule(TypedDict):
+    """What is always there in `BigcommerceConsentRule`."""
+
+    channel: Channel
+    """The channel: `email`, `sms`, `push`, `whatsapp`, `post`, or a word of your own."""
+
+
+class BigcommerceConsentRule(_BigcommerceConsentRule, total=False):
+    """How one channel's permission is read.
+
+    | field | settings | reading |
+    |---|---|---|
+    | truth value, also as word | `field` | true is a yes, false is a no; `invert` for fields such as `unsubscribed` |
+    | word | `field`, `granted`, `denied`, `pending` | the word's list; a word in none is unknown |
+    | list of words | `field`, `member` | containing `member` (default: the channel's name) is a yes, not containing it a no |
+    | instants | `granted_at_field`, `denied_at_field` | the newer one counts, with its time; a tie is a no |
+
+    An absent or empty field is no entry at all: absence is never a yes and never a no.
+    """
+
+    at_field: str | None
+    """Field with the instant the state was set. Without it the consent has no time, because the time of the last change of
+    the customer says nothing about it; subscribers and orders have their own.
+    """
+    denied: list[str]
+    """Words that mean no."""
+    denied_at_field: str | None
+    """Field with the instant of a no."""
+    evidence_field: str | None
+    """Field with the proof, such as the version of the text."""
+    field: str | None
+    """Field with the state."""
+    granted: list[str]
+    """Words that mean yes."""
+    granted_at_field: str | None
+    """Field with the instant of a yes."""
+    invert: bool
+    """A true value means no. Default: false."""
+    member: str | None
+    """The member of a list that means yes. Default: the channel's name; for subscribers `marketing_newsletter`."""
+    on: BigcommerceConsentPlace
+    """Where the field is. Default: `customer`."""
+    pending: list[str]
+    """Words that mean asked but not confirmed."""
+    source_field: str | None
+    """Field that says where it was given."""
+
+
+_BigcommerceFieldMappingWords = TypedDict(
+    '_BigcommerceFieldMappingWords',
+    {
+        # Its name from here on; the same unless given.
+        'as': 'str | None',
+    },
+    total=False,
+)
+"""One field to pass on."""
+
+
+class BigcommerceFieldMapping(_BigcommerceFieldMappingWords, total=False):
+    """One field to pass on."""
+
+    field: str
+    """Its name at the platform."""
+    type: BigcommerceValueType | None
+    """What to read it as; what its JSON shows unless given. The platform keeps attributes and custom fields as text,
+    numbers and dates too. A value that is not of the type is left out and reported, because destinations lock a field
+    to one type.
+    """
+
+
+class _BigcommerceSourceConfig(TypedDict):
+    """What is always there in `BigcommerceSourceConfig`."""
+
+    type: Literal["bigcommerce"]
+
+
+class BigcommerceSourceConfig(_BigcommerceSourceConfig, total=False):
+    """BigCommerce."""
+
+    attribute_names: dict[str, str]
+    """Names of customer attributes by id, because customers carry only the id. An attribute that is not listed is named by
+    its id.
+    """
+    attributes: list[BigcommerceFieldMapping]
+    """Custom fields of products, options of variants and lines to pass on."""
+    brands: dict[str, str]
+    """Names of brands by id, because products carry only the id."""
+    cart_url: str | None
+    """Page that brings a shopper back to a cart: `{id}`, `{locale}`, `{language}`, `{country}`, `{store}`."""
+    category_url: str | None
+    """Category page, where it is not `site_url` and the category's own path: `{slug}`, `{id}`, `{locale}`, `{language}`,
+    `{country}`, `{store}`.
+    """
+    channel: str | None
+    """Channel id of the price list to pick prices of."""
+    consents: list[BigcommerceConsentRule]
+    """Where permission is kept besides the newsletter subscribers, whose `marketing_newsletter` is the e-mail consent unless
+    a rule with `"on": "subscriber"` is given.
+    """
+    contact_fields: list[BigcommerceFieldMapping]
+    """Attributes, form fields, metafields (`namespace.key`) and own fields of customers to pass on."""
+    country: str | None
+    """Country (ISO 3166-1 alpha-2) of phone numbers that have none."""
+    currency: Currency | None
+    """Default currency of the store (ISO 4217): catalogue prices are in it and do not say so. None: the catalogue has no
+    prices.
+    """
+    customer_group: str | None
+    """Customer group id of the price list to pick prices of."""
+    customer_groups: dict[str, str]
+    """Names of customer groups by id. A group that is not listed is named by its id."""
+    locale: str | None
+    """Locale (BCP 47) where the order or cart has none, and of the catalogue."""
+    locations: list[str]
+    """Locations whose stock counts, id or code. Empty: all that are enabled."""
+    not_placed: list[int]
+    """Order statuses that are not yet an order placed. Default: `[0]`, incomplete. Shops that capture payment later may add
+    1 (pending) and 7 (awaiting payment).
+    """
+    order_fields: list[BigcommerceFieldMapping]
+    """Form fields of the billing address, metafields (`namespace.key`) and own fields of orders to pass on."""
+    order_url: str | None
+    """Order page: `{id}`, `{number}`, `{locale}`, `{language}`, `{country}`, `{store}`."""
+    phone_field: str | None
+    """Attribute, form field or metafield of the customer that holds the phone number. Without it, or where it is empty, the
+    number comes from the customer, then from the first address with one.
+    """
+    product_url: str | None
+    """Product page, where it is not `site_url` and the product's own path: `{slug}`, `{sku}`, `{id}`, `{locale}`,
+    `{language}`, `{country}`, `{store}`. A page whose value for a place is missing has no address.
+    """
+    site_url: str | None
+    """Address of the storefront, put in front of the relative addresses of products and categories."""
+    store: str
+    """Store hash, as in the API's address: the tenant of all records. A webhook that names its store overrules it."""
+    test_orders: bool
+    """Whether orders paid with a test transaction count. Default: false, they are ignored by name."""
+    tracking_urls: dict[str, str]
+    """Tracking page by carrier, in any case: `{tracking}`. Used where the shipment has no link of its own."""
+    untouched_subscriber: BigcommerceUntouched
+    """What a newsletter subscriber without consents means who never changed since the row was made. Default: `unknown`,
+    because the checkout makes such rows for shoppers who ticked nothing.
+    """
+    webhooks: BigcommerceWebhookConfig
+    """How webhooks are verified. Without any secret none is accepted."""
+
+
+class BigcommerceWebhookConfig(TypedDict, total=False):
+    """How webhooks are verified. The platform's documents and its partners' disagree on signatures, so the scheme is a setting;
+    a token of one's own in a header works with every account.
+    """
+
+    client_secret: Secret
+    """Client secret of the API account: the key of signatures."""
+    max_age_s: int
+    """Seconds that the event itself (`created_at`) may be old, because calls that failed are repeated for two days.
+    Default: 259200, three days; 0 for no limit.
+    """
+    scheme: BigcommerceWebhookScheme
+    """The scheme. Default: `auto`."""
+    signature_header: str
+    """Header of the `body` scheme. Default: `x-bc-signature`."""
+    token: Secret
+    """The value that header was given when the hook was made."""
+    token_header: str
+    """Header that carries `token`. Default: `x-webhook-token`."""
+    tolerance_s: int
+    """Seconds that the time of a Standard Webhooks signature may be off, either way. Default: 300."""
 
 
 class BooleanAttributeValue(TypedDict):
@@ -405,6 +595,36 @@ class CommercetoolsFieldMapping(_CommercetoolsFieldMappingWords, total=False):
     """
 
 
+class CommercetoolsPullConfig(TypedDict, total=False):
+    """What reading from the platform needs besides the project. An API client with the scopes `view_customers`, `view_orders`,
+    `view_payments`, `view_published_products`, `view_products`, `view_categories` and, for the streams of these names,
+    `view_standalone_prices`, `view_discount_codes`, `view_shopping_lists` is enough; none may change anything.
+    """
+
+    abandoned_after_minutes: int | None
+    """Minutes without a change after which an active cart counts as left alone. Without it the stream `abandoned_carts` is
+    pulled only when named, with 60 minutes.
+    """
+    api_url: str | None
+    """API host in place of the region's, such as a test server's."""
+    auth_url: str | None
+    """Token host in place of the region's, without the path."""
+    client_id: str
+    """Id of the API client."""
+    client_secret: Secret
+    """Its secret."""
+    region: str | None
+    """Region of the project: `us-central1.gcp`, `us-east-2.aws`, `europe-west1.gcp`, `eu-central-1.aws`,
+    `australia-southeast1.gcp`, or a newer one.
+    """
+    scopes: list[str]
+    """Scopes to ask for, such as `view_orders:demo`; all that the API client has unless given."""
+    store: str | None
+    """Key of the store to read from, where the API client may see no more than that. Payments, stock, categories and
+    stand-alone prices have no store and are read from the project.
+    """
+
+
 class _CommercetoolsSourceConfig(TypedDict):
     """What is always there in `CommercetoolsSourceConfig`."""
 
@@ -460,6 +680,8 @@ class CommercetoolsSourceConfig(_CommercetoolsSourceConfig, total=False):
     """
     project: str
     """Project key: the tenant of all records. A message that names its project overrules it."""
+    pull: CommercetoolsPullConfig | None
+    """How the platform itself is read. Only pulling, and fetching what messages name, need it."""
     tracking_urls: dict[str, str]
     """Tracking page by carrier, in any case: `{tracking}`."""
 
@@ -911,6 +1133,14 @@ class IterableCatalogs(TypedDict, total=False):
 
     categories: str | None
     """Catalog of the categories. Default: none, categories are skipped."""
+    create: bool
+    """Whether a catalog that is missing is made, with its field types, when the first item is refused for it. Default
+    false: a wrong name is an error.
+    """
+    field_types: dict[str, IterableFieldType]
+    """Types of fields of one's own, by name, for a catalog that is made here. Default: none; the standard fields have
+    theirs.
+    """
     products: str | None
     """Catalog of the products. Default: none, products are skipped."""
 
@@ -954,6 +1184,10 @@ class IterableDestinationConfig(_IterableDestinationConfig, total=False):
     """Whether a backfill subscribes people. Default `withhold`: a subscription can start a welcome journey. A no is
     always sent.
     """
+    backfill_lists: IterableBackfilled
+    """Whether a backfill puts people on `lists`. Default `withhold`: joining a list can start journeys. Leaving is always
+    sent.
+    """
     backfill_purchases: IterableBackfilled
     """Whether a backfill sends purchases. Default `withhold`: each one clears the live cart and can start journeys."""
     base_url: str | None
@@ -984,6 +1218,14 @@ class IterableDestinationConfig(_IterableDestinationConfig, total=False):
     """Event names at Iterable by canonical name (`order_shipped`: `Order Shipped`). Default: the canonical name in
     camel case (`orderShipped`). `order_placed` is sent as a purchase only, unless it is named here.
     """
+    guests: IterableGuests
+    """What becomes of a guest's profile whose address a customer turns out to have. Default `merge`."""
+    journeys: dict[str, int]
+    """Ids of the journeys that an event starts by itself, by canonical name (`cart_abandoned`: `8814`). Never in a
+    backfill. Default: none; journeys start on events at Iterable, which is safer, because events have ids.
+    """
+    lists: IterableLists
+    """Static lists that follow the shop. Default: none."""
     merge_nested_objects: bool
     """Whether objects in profiles, such as the address, are merged one level deep instead of replaced. Default false."""
     prefer_user_id: bool
@@ -1008,6 +1250,17 @@ class IterableDestinationConfig(_IterableDestinationConfig, total=False):
     """Which endpoints carry profiles and events. Default `bulk`. Iterable keeps two separate queues for them, so one
     destination never uses both.
     """
+
+
+class IterableLists(TypedDict, total=False):
+    """Static lists whose members follow the shop. Whoever does not belong is taken off: the shop alone decides who is on them.
+    Membership is no consent.
+    """
+
+    groups: dict[str, int]
+    """List id by key of the customer group. Default: none."""
+    stores: dict[str, int]
+    """List id by key of a store the account is limited to. Default: none."""
 
 
 class _Letter(TypedDict):
@@ -1460,6 +1713,45 @@ class Progress(TypedDict):
     """The run."""
 
 
+class PullOptions(TypedDict, total=False):
+    """Options of `pull`."""
+
+    limit: int | None
+    """Rows per stream after which to end, at the end of a page; the next pull goes on there."""
+    mode: Mode | None
+    """Whether journeys may start. Unless given, the first pull of a stream is a `backfill` and every later one, or one with
+    `since`, is what the `Sync` says.
+    """
+    run: str | None
+    """The run this belongs to, from `start_run`; a call without one is a run of its own."""
+    since: str | None
+    """Read what changed since then, whatever was read before. Without it a stream goes on where the last pull ended, and the
+    first pull reads all there is.
+    """
+    streams: list[str] | None
+    """What to read, such as `orders`; what the source reads unless told when not given. The source's page lists them."""
+
+
+class _PullReport(TypedDict):
+    """What is always there in `PullReport`."""
+
+    requests: int
+    """HTTP requests made to the shop, tokens and repetitions included."""
+    retries: int
+    """Requests to the shop that were sent again."""
+    run: RunReport
+    """What became of the rows."""
+    streams: dict[str, StreamReport]
+    """How each stream was read, by name."""
+
+
+class PullReport(_PullReport, total=False):
+    """Answer of `pull`."""
+
+    stopped: str | None
+    """Why the pull ended before its end; the next one goes on there."""
+
+
 class Receipt(TypedDict):
     """Answer of `accept`: what is safe with us from now on."""
 
@@ -1467,6 +1759,42 @@ class Receipt(TypedDict):
     """Operations committed to the outbox."""
     fetches: list[Fetch]
     """Rows that only name a resource to fetch."""
+    findings: list[RecordFinding]
+    """Warnings."""
+    ignored: list[Ignored]
+    """Rows ignored by name."""
+    rejected: list[Rejection]
+    """Rows that could not become a record, or that validation refused."""
+    run: str
+    """The run."""
+    skipped: list[RecordSkip]
+    """What will not be sent."""
+
+
+class ReceiveOptions(TypedDict, total=False):
+    """Options of `receive`."""
+
+    headers: Headers
+    """Headers of the call, names in any case."""
+    mode: Mode | None
+    """Whether journeys may start; the `Sync`'s setting unless given."""
+    verify: bool
+    """Whether the call must prove that it comes from the shop, where the source's calls carry a proof. Switch it off only
+    where something in front of this has done it.
+    """
+
+
+class Received(TypedDict):
+    """Answer of `receive`: what is safe with us from now on."""
+
+    accepted: int
+    """Operations committed to the outbox."""
+    fetches: list[Fetch]
+    """Rows that only name a resource."""
+    fetching: int
+    """How many of them are read from the shop now, and not forgotten until they were; 0 where the source's settings do not
+    say how to read.
+    """
     findings: list[RecordFinding]
     """Warnings."""
     ignored: list[Ignored]
@@ -1838,6 +2166,28 @@ class Stock(TypedDict, total=False):
     """Days until it comes back."""
 
 
+class _StreamReport(TypedDict):
+    """What is always there in `StreamReport`."""
+
+    complete: bool
+    """Whether all that had changed was read."""
+    mode: Mode
+    """Whether journeys might start."""
+    pages: int
+    """Pages accepted."""
+    rows: int
+    """Rows on them."""
+
+
+class StreamReport(_StreamReport, total=False):
+    """How one stream was read."""
+
+    read_until: str | None
+    """What changed before this has been read, in this pull and those before."""
+    stopped: str | None
+    """Why it ended before its end."""
+
+
 class SyncOptions(TypedDict, total=False):
     """Options of a `Sync`."""
 
@@ -2061,6 +2411,42 @@ AttributeValue: TypeAlias = BooleanAttributeValue | IntegerAttributeValue | Deci
 a field to the type of its first value.
 """
 
+BigcommerceConsentPlace: TypeAlias = Literal["customer", "attribute", "form_field", "metafield", "subscriber", "order"]
+"""Where the field of a `ConsentRule` is.
+``customer``: An own field of the customer, such as `accepts_product_review_abandoned_cart_emails`.
+``attribute``: An attribute of the customer, by name (`attribute_names`) or id.
+``form_field``: A form field of the customer.
+``metafield``: A metafield of the customer, `namespace.key`.
+``subscriber``: The newsletter subscriber: `member` among its consents.
+``order``: An own field of the order such as `is_email_opt_in`, or a form field of its billing address. Only a yes counts: a box
+that was not ticked at one order is no withdrawal.
+"""
+
+BigcommerceUntouched: TypeAlias = Literal["unknown", "denied"]
+"""What a subscriber row means that has no consent and never changed.
+``unknown``: Nothing was said.
+``denied``: A no; for shops that import people who left as rows without consents.
+"""
+
+BigcommerceValueType: TypeAlias = Literal["boolean", "integer", "decimal", "text", "date", "date_time"]
+"""What a configured field is read as.
+``boolean``: A truth value; also the words `true`, `false`, `yes`, `no`, `on`, `off`, `1`, `0` in any case.
+``integer``: A whole number; also as text.
+``decimal``: A number with a fraction; also as text.
+``text``: Text.
+``date``: A calendar date, `YYYY-MM-DD`; of an instant its day in UTC.
+``date_time``: An instant.
+"""
+
+BigcommerceWebhookScheme: TypeAlias = Literal["auto", "header", "standard", "body"]
+"""How calls are known to come from the platform.
+``auto``: Everything that is configured and present must be right, and at least one of `token` and a signature must be there.
+``header``: `token` in the header `token_header`, which the hook was made with (`headers` of `POST /v3/hooks`).
+``standard``: [Standard Webhooks](https://github.com/standard-webhooks/standard-webhooks): `webhook-id`, `webhook-timestamp`,
+`webhook-signature`, keyed with `client_secret`.
+``body``: HMAC-SHA256 of the body in the header `signature_header`, base64 or hexadecimal, keyed with `client_secret`.
+"""
+
 Body: TypeAlias = ContactBody | ContactDeletedBody | ProductBody | ProductDeletedBody | CategoryBody | CategoryDeletedBody | CartBody | OrderBody | RefundBody | ReturnBody | ShipmentBody | EventBody
 """What a record tells of, told apart by `type`."""
 
@@ -2158,6 +2544,12 @@ FulfilmentStatus: TypeAlias = Literal["open", "partially_shipped", "shipped", "d
 ``cancelled``: All units were called off.
 """
 
+HeaderValue: TypeAlias = str | list[str]
+"""The value of a header, or its values."""
+
+Headers: TypeAlias = dict[str, HeaderValue]
+"""Headers by name; a header that came several times has a list of values. Debug shows names only: some are secrets."""
+
 IdempotencyKey: TypeAlias = str
 """Same key, same effect: two records with one key are one thing that happened."""
 
@@ -2202,6 +2594,23 @@ IterableErase: TypeAlias = Literal["forget", "delete"]
 """What an erasure does.
 ``forget``: Deletes the person and refuses them from then on; at most 1,000 a day.
 ``delete``: Deletes the person; a later write makes them anew.
+"""
+
+IterableFieldType: TypeAlias = Literal["boolean", "date", "geo_location", "long", "double", "object", "string"]
+"""Type of a catalog field; once set it cannot be changed (<https://support.iterable.com/hc/articles/360033578331>).
+``boolean``: True or false.
+``date``: A date or an instant.
+``geo_location``: A place, as `{lat, lon}`.
+``long``: A whole number.
+``double``: A number with a fraction.
+``object``: An object, or a list of them.
+``string``: A text, or a list of them.
+"""
+
+IterableGuests: TypeAlias = Literal["merge", "keep"]
+"""What becomes of a guest's profile whose address a customer turns out to have; in `hybrid` projects, where both can be.
+``merge``: It is merged into the customer's, for good: history, fields the customer's lacks, and what the guest had left.
+``keep``: It stays, and the customer is a dead letter of code `conflict` until someone merges them at Iterable.
 """
 
 IterablePolicy: TypeAlias = Literal["opt_in", "opt_out"]
@@ -2284,7 +2693,7 @@ SkipReason: TypeAlias = Literal["duplicate", "stale", "unchanged", "consent_deni
 ``ignored``: The source's message says nothing a marketer needs; it is ignored by name.
 """
 
-SourceConfig: TypeAlias = CommercetoolsSourceConfig
+SourceConfig: TypeAlias = BigcommerceSourceConfig | CommercetoolsSourceConfig
 """Which commerce platform to read, and how; told apart by `type`."""
 
 SourceChoice: TypeAlias = str | SourceConfig

@@ -221,23 +221,32 @@ impl Pipeline {
 
     fn share(&self, data: &[u8], layout: Layout, context: &DecodeContext<'_>, destination: Option<&dyn Destination>) -> Share {
         let mut decoded = Decoded::default();
-        let extent = intake::read(self.source.as_deref(), layout, data, context, &mut decoded);
         let judge = self.validate.context(context.observed_at);
-        let mut share =
-            Share { extent, rejected: decoded.rejected, ignored: decoded.ignored, fetches: decoded.fetches, ..Share::default() };
-        for row in decoded.records {
-            match pipeline::check(row, &judge) {
-                Err(Refused::Nameless(_, fetch)) if destination.is_some() => share.fetches.push(fetch),
-                Err(refused) => share.rejected.push(refused.into_rejection()),
-                Ok(checked) => match destination {
-                    None => share.checked.push(checked),
-                    Some(destination) => match pipeline::draft(checked.position, &checked.record, checked.findings, destination, &judge) {
-                        Ok(draft) => share.drafts.push(draft),
-                        Err(rejection) => share.rejected.push(rejection),
+        let mut share = Share::default();
+        let mut refused = Vec::new();
+        // Record by record while it is in the processor's cache, not stage by stage over all of them.
+        share.extent = intake::read_each(self.source.as_deref(), layout, data, context, &mut decoded, &mut |decoded| {
+            for row in decoded.records.drain(..) {
+                match pipeline::check(row, &judge) {
+                    Err(Refused::Nameless(_, fetch)) if destination.is_some() => share.fetches.push(fetch),
+                    Err(rejected) => refused.push(rejected.into_rejection()),
+                    Ok(checked) => match destination {
+                        None => share.checked.push(checked),
+                        Some(destination) => {
+                            match pipeline::draft(checked.position, &checked.record, checked.findings, destination, &judge) {
+                                Ok(draft) => share.drafts.push(draft),
+                                Err(rejection) => refused.push(rejection),
+                            }
+                        }
                     },
-                },
+                }
             }
-        }
+        });
+        share.rejected = decoded.rejected;
+        share.rejected.append(&mut refused);
+        share.ignored = decoded.ignored;
+        decoded.fetches.append(&mut share.fetches);
+        share.fetches = decoded.fetches;
         share.rejected.sort_by_key(|row| row.position);
         share
     }
