@@ -30,6 +30,9 @@ CARTWIRE_EXCHANGES="$exchanges/iterable.ndjson" cargo test --quiet --package car
 step "rust: killed at random moments"
 cargo test --quiet --package cartwire-crash
 
+step "rust: a destination from outside"
+cargo test --quiet --package own-destination
+
 step "python: wheel into a clean environment, types, tests"
 make --no-print-directory wheel
 python="$PWD/target/venv/bin/python"
