@@ -23,7 +23,9 @@ import urllib.parse
 
 HERE = pathlib.Path(__file__).resolve().parent
 SHARED = HERE.parent.parent.parent / "shared"
-HOSTS = {"iterable": "https://api.iterable.com"}
+HOSTS = {"cordial": "https://api.cordial.io", "iterable": "https://api.iterable.com"}
+# Where the paths that the documents describe begin.
+PATHS = {"cordial": "/v2/", "iterable": "/api/"}
 
 
 def files(arguments):
@@ -42,8 +44,8 @@ def prepared(line, reference):
     if vendor not in HOSTS:
         return None, f"no documents are named for `{vendor}`"
     url = urllib.parse.urlsplit(exchange["url"])
-    if not url.path.startswith("/api/"):
-        return None, "a call of the test server's own"
+    if not url.path.startswith(PATHS[vendor]):
+        return None, f"a call of `{vendor}` that no document describes, or of the test server's own"
     if exchange.pop("body_is_json", True) is False:
         return None, "a body that is broken on purpose"
     if exchange.pop("fault", None) is not None:
