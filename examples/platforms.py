@@ -118,7 +118,7 @@ PLATFORMS = {
             account={"rate_limits": False},
             settings={
                 "api_key": "sandbox-key",
-                "customer_id_key": "customer_id",
+                "customer_id_attribute": "customer_id",
                 "channels": {"email": "email", "sms": "sms"},
                 "attributes": {
                     "first_name": {"key": "first_name"},
