@@ -56,8 +56,7 @@ pub(super) enum Trouble {
 pub(super) fn code(reply: &Reply) -> String {
     let problem = serde_json::from_slice::<Problem>(&reply.body).unwrap_or_default();
     let last = |text: &str| {
-        let words = text.split(|c: char| !(c.is_ascii_uppercase() || c == '_')).filter(|word| word.starts_with("ERROR_"));
-        words.last().map(str::to_owned)
+        text.rsplit(|c: char| !(c.is_ascii_uppercase() || c == '_')).find(|word| word.starts_with("ERROR_")).map(str::to_owned)
     };
     let own = problem.error_code.filter(|code| !code.is_empty()).map(|code| safe(&code));
     own.or_else(|| last(&problem.message?)).unwrap_or_else(|| format!("http_{}", reply.status))
