@@ -15,6 +15,22 @@ export type AttributeValue =
   | ListAttributeValue
   | ObjectAttributeValue;
 /**
+ * Where the field of a [`ConsentRule`] is.
+ */
+export type BigcommerceConsentPlace = "customer" | "attribute" | "form_field" | "metafield" | "subscriber" | "order";
+/**
+ * What a subscriber row means that has no consent and never changed.
+ */
+export type BigcommerceUntouched = "unknown" | "denied";
+/**
+ * What a configured field is read as.
+ */
+export type BigcommerceValueType = "boolean" | "integer" | "decimal" | "text" | "date" | "date_time";
+/**
+ * How calls are known to come from the platform.
+ */
+export type BigcommerceWebhookScheme = "auto" | "header" | "standard" | "body";
+/**
  * A person, as known now.
  */
 export type ContactBody = {type: "contact"} & Contact;
@@ -106,6 +122,14 @@ export type CorrelationId = string;
  */
 export type Currency = string;
 /**
+ * Several destinations.
+ */
+export type DestinationChoices =
+  | DestinationConfig[]
+  | {
+      [k: string]: DestinationConfig;
+    };
+/**
  * Which marketing platform to write to, and how; told apart by `type`.
  */
 export type DestinationConfig = IterableConfig;
@@ -161,6 +185,10 @@ export type Format = "auto" | "json" | "ndjson";
 export type FulfilmentStatus =
   "open" | "partially_shipped" | "shipped" | "delivered" | "partially_returned" | "returned" | "cancelled";
 /**
+ * The value of a header, or its values.
+ */
+export type HeaderValue = string | string[];
+/**
  * Same key, same effect: two records with one key are one thing that happened.
  */
 export type IdempotencyKey = string;
@@ -192,6 +220,14 @@ export type IterableEmptyCart = "update_cart" | "profile" | "skip";
  * What an erasure does.
  */
 export type IterableErase = "forget" | "delete";
+/**
+ * Type of a catalog field; once set it cannot be changed (<https://support.iterable.com/hc/articles/360033578331>).
+ */
+export type IterableFieldType = "boolean" | "date" | "geo_location" | "long" | "double" | "object" | "string";
+/**
+ * What becomes of a guest's profile whose address a customer turns out to have; in `hybrid` projects, where both can be.
+ */
+export type IterableGuests = "merge" | "keep";
 /**
  * A message type's subscription policy.
  */
@@ -252,7 +288,7 @@ export type SourceChoice = string | SourceConfig;
 /**
  * Which commerce platform to read, and how; told apart by `type`.
  */
-export type SourceConfig = CommercetoolsConfig;
+export type SourceConfig = BigcommerceConfig | CommercetoolsConfig;
 
 /**
  * A postal address.
@@ -379,6 +415,127 @@ export interface ObjectAttributeValue {
   value: {
     [k: string]: AttributeValue;
   };
+}
+/**
+ * How one channel's permission is read.
+ *
+ * | field | settings | reading |
+ * |---|---|---|
+ * | truth value, also as word | `field` | true is a yes, false is a no; `invert` for fields such as `unsubscribed` |
+ * | word | `field`, `granted`, `denied`, `pending` | the word's list; a word in none is unknown |
+ * | list of words | `field`, `member` | containing `member` (default: the channel's name) is a yes, not containing it a no |
+ * | instants | `granted_at_field`, `denied_at_field` | the newer one counts, with its time; a tie is a no |
+ *
+ * An absent or empty field is no entry at all: absence is never a yes and never a no.
+ */
+export interface BigcommerceConsentRule {
+  /**
+   * Field with the instant the state was set. Without it the consent has no time, because the time of the last change of
+   * the customer says nothing about it; subscribers and orders have their own.
+   */
+  at_field?: string | null;
+  /**
+   * The channel: `email`, `sms`, `push`, `whatsapp`, `post`, or a word of your own.
+   */
+  channel: Channel;
+  /**
+   * Words that mean no.
+   */
+  denied?: string[];
+  /**
+   * Field with the instant of a no.
+   */
+  denied_at_field?: string | null;
+  /**
+   * Field with the proof, such as the version of the text.
+   */
+  evidence_field?: string | null;
+  /**
+   * Field with the state.
+   */
+  field?: string | null;
+  /**
+   * Words that mean yes.
+   */
+  granted?: string[];
+  /**
+   * Field with the instant of a yes.
+   */
+  granted_at_field?: string | null;
+  /**
+   * A true value means no. Default: false.
+   */
+  invert?: boolean;
+  /**
+   * The member of a list that means yes. Default: the channel's name; for subscribers `marketing_newsletter`.
+   */
+  member?: string | null;
+  /**
+   * Where the field is. Default: `customer`.
+   */
+  on?: BigcommerceConsentPlace;
+  /**
+   * Words that mean asked but not confirmed.
+   */
+  pending?: string[];
+  /**
+   * Field that says where it was given.
+   */
+  source_field?: string | null;
+}
+/**
+ * One field to pass on.
+ */
+export interface BigcommerceFieldMapping {
+  /**
+   * Its name from here on; the same unless given.
+   */
+  as?: string | null;
+  /**
+   * Its name at the platform.
+   */
+  field?: string;
+  /**
+   * What to read it as; what its JSON shows unless given. The platform keeps attributes and custom fields as text,
+   * numbers and dates too. A value that is not of the type is left out and reported, because destinations lock a field
+   * to one type.
+   */
+  type?: BigcommerceValueType | null;
+}
+/**
+ * How webhooks are verified. The platform's documents and its partners' disagree on signatures, so the scheme is a setting;
+ * a token of one's own in a header works with every account.
+ */
+export interface BigcommerceWebhookConfig {
+  /**
+   * Client secret of the API account: the key of signatures.
+   */
+  client_secret?: Secret;
+  /**
+   * Seconds that the event itself (`created_at`) may be old, because calls that failed are repeated for two days.
+   * Default: 259200, three days; 0 for no limit.
+   */
+  max_age_s?: number;
+  /**
+   * The scheme. Default: `auto`.
+   */
+  scheme?: BigcommerceWebhookScheme;
+  /**
+   * Header of the `body` scheme. Default: `x-bc-signature`.
+   */
+  signature_header?: string;
+  /**
+   * The value that header was given when the hook was made.
+   */
+  token?: Secret;
+  /**
+   * Header that carries `token`. Default: `x-webhook-token`.
+   */
+  token_header?: string;
+  /**
+   * Seconds that the time of a Standard Webhooks signature may be off, either way. Default: 300.
+   */
+  tolerance_s?: number;
 }
 /**
  * Options of one call that takes data: `plan`, `deliver`, `accept`.
@@ -562,15 +719,21 @@ export interface CheckReport {
    */
   backfill_notice: string;
   /**
+   * The same for each destination, by name.
+   */
+  destinations: {
+    [k: string]: DestinationCheck;
+  };
+  /**
    * What it means.
    */
   message: string;
   /**
-   * Whether the credentials work.
+   * Whether the credentials work, at every destination.
    */
   ok: boolean;
   /**
-   * HTTP status of the answer; 0 for none.
+   * HTTP status of the answer, of several the first that is not well; 0 for none.
    */
   status: number;
 }
@@ -658,6 +821,48 @@ export interface CommercetoolsFieldMapping {
    * because destinations lock a field to one type.
    */
   type?: CommercetoolsValueType | null;
+}
+/**
+ * What reading from the platform needs besides the project. An API client with the scopes `view_customers`, `view_orders`,
+ * `view_payments`, `view_published_products`, `view_products`, `view_categories` and, for the streams of these names,
+ * `view_standalone_prices`, `view_discount_codes`, `view_shopping_lists` is enough; none may change anything.
+ */
+export interface CommercetoolsPullConfig {
+  /**
+   * Minutes without a change after which an active cart counts as left alone. Without it the stream `abandoned_carts` is
+   * pulled only when named, with 60 minutes.
+   */
+  abandoned_after_minutes?: number | null;
+  /**
+   * API host in place of the region's, such as a test server's.
+   */
+  api_url?: string | null;
+  /**
+   * Token host in place of the region's, without the path.
+   */
+  auth_url?: string | null;
+  /**
+   * Id of the API client.
+   */
+  client_id?: string;
+  /**
+   * Its secret.
+   */
+  client_secret?: Secret;
+  /**
+   * Region of the project: `us-central1.gcp`, `us-east-2.aws`, `europe-west1.gcp`, `eu-central-1.aws`,
+   * `australia-southeast1.gcp`, or a newer one.
+   */
+  region?: string | null;
+  /**
+   * Scopes to ask for, such as `view_orders:demo`; all that the API client has unless given.
+   */
+  scopes?: string[];
+  /**
+   * Key of the store to read from, where the API client may see no more than that. Payments, stock, categories and
+   * stand-alone prices have no store and are read from the project.
+   */
+  store?: string | null;
 }
 /**
  * Permission for one channel, with what proves it.
@@ -813,6 +1018,27 @@ export interface Coupon {
   id?: string | null;
 }
 /**
+ * Whether one destination takes its credentials.
+ */
+export interface DestinationCheck {
+  /**
+   * What to know before a backfill.
+   */
+  backfill_notice: string;
+  /**
+   * What it means.
+   */
+  message: string;
+  /**
+   * Whether the credentials work.
+   */
+  ok: boolean;
+  /**
+   * HTTP status of the answer; 0 for none.
+   */
+  status: number;
+}
+/**
  * Iterable.
  */
 export interface IterableConfig {
@@ -834,6 +1060,11 @@ export interface IterableConfig {
    * always sent.
    */
   backfill_grants?: IterableBackfilled;
+  /**
+   * Whether a backfill puts people on `lists`. Default `withhold`: joining a list can start journeys. Leaving is always
+   * sent.
+   */
+  backfill_lists?: IterableBackfilled;
   /**
    * Whether a backfill sends purchases. Default `withhold`: each one clears the live cart and can start journeys.
    */
@@ -890,6 +1121,21 @@ export interface IterableConfig {
     [k: string]: string;
   };
   /**
+   * What becomes of a guest's profile whose address a customer turns out to have. Default `merge`.
+   */
+  guests?: IterableGuests;
+  /**
+   * Ids of the journeys that an event starts by itself, by canonical name (`cart_abandoned`: `8814`). Never in a
+   * backfill. Default: none; journeys start on events at Iterable, which is safer, because events have ids.
+   */
+  journeys?: {
+    [k: string]: number;
+  };
+  /**
+   * Static lists that follow the shop. Default: none.
+   */
+  lists?: IterableLists;
+  /**
    * Whether objects in profiles, such as the address, are merged one level deep instead of replaced. Default false.
    */
   merge_nested_objects?: boolean;
@@ -921,6 +1167,41 @@ export interface IterableConfig {
    * destination never uses both.
    */
   write?: IterableWrite;
+}
+/**
+ * What a run did at one destination.
+ */
+export interface DestinationReport {
+  /**
+   * Rows by how they ended there.
+   */
+  counts: RunCounts;
+  /**
+   * What happened on each endpoint.
+   */
+  endpoints: {
+    [k: string]: EndpointCounts;
+  };
+  /**
+   * Operations that an asynchronous job there holds.
+   */
+  in_jobs: number;
+  /**
+   * Skips by reason.
+   */
+  skipped_by_reason: {
+    [k: string]: number;
+  };
+  /**
+   * Why delivery to it stopped before its end; the outbox holds the rest.
+   */
+  stopped?: string | null;
+  /**
+   * What the destination remarked without refusing anything, by text.
+   */
+  warnings: {
+    [k: string]: number;
+  };
 }
 /**
  * Something taken off.
@@ -1154,7 +1435,34 @@ export interface FlushOptions {
  */
 export interface Flushed {
   /**
+   * The same for each destination, by name.
+   */
+  destinations: {
+    [k: string]: FlushedAt;
+  };
+  /**
+   * Those of them that an asynchronous job at the destination holds.
+   */
+  in_jobs: number;
+  /**
    * Why delivery stopped before its end.
+   */
+  stopped?: string | null;
+  /**
+   * Operations that still wait.
+   */
+  waiting: number;
+}
+/**
+ * How one destination stands after `flush`.
+ */
+export interface FlushedAt {
+  /**
+   * Those of them that an asynchronous job there holds.
+   */
+  in_jobs: number;
+  /**
+   * Why delivery to it stopped before its end.
    */
   stopped?: string | null;
   /**
@@ -1207,6 +1515,12 @@ export interface GiftCertificate {
    * Id at the source; never the certificate's code, which is money.
    */
   id?: string | null;
+}
+/**
+ * Headers by name; a header that came several times has a list of values. Debug shows names only: some are secrets.
+ */
+export interface Headers {
+  [k: string]: HeaderValue;
 }
 /**
  * Whom a record is about. Debug shows which parts are known, never their values.
@@ -1282,6 +1596,18 @@ export interface IterableCatalogs {
    */
   categories?: string | null;
   /**
+   * Whether a catalog that is missing is made, with its field types, when the first item is refused for it. Default
+   * false: a wrong name is an error.
+   */
+  create?: boolean;
+  /**
+   * Types of fields of one's own, by name, for a catalog that is made here. Default: none; the standard fields have
+   * theirs.
+   */
+  field_types?: {
+    [k: string]: IterableFieldType;
+  };
+  /**
    * Catalog of the products. Default: none, products are skipped.
    */
   products?: string | null;
@@ -1303,6 +1629,24 @@ export interface IterableConsentTarget {
    * The message type's subscription policy. No default: taking one for the other turns silence into a yes.
    */
   policy: IterablePolicy;
+}
+/**
+ * Static lists whose members follow the shop. Whoever does not belong is taken off: the shop alone decides who is on them.
+ * Membership is no consent.
+ */
+export interface IterableLists {
+  /**
+   * List id by key of the customer group. Default: none.
+   */
+  groups?: {
+    [k: string]: number;
+  };
+  /**
+   * List id by key of a store the account is limited to. Default: none.
+   */
+  stores?: {
+    [k: string]: number;
+  };
 }
 /**
  * A dead letter as shown to people and programs.
@@ -1966,13 +2310,77 @@ export interface Progress {
    */
   counts: RunCounts;
   /**
+   * Rows so far at each destination, by name.
+   */
+  destinations: {
+    [k: string]: RunCounts;
+  };
+  /**
    * Seconds since it began.
    */
   elapsed_s: number;
   /**
+   * Operations that an asynchronous job at the destination holds.
+   */
+  in_jobs: number;
+  /**
    * The run.
    */
   run: string;
+}
+/**
+ * Options of `pull`.
+ */
+export interface PullOptions {
+  /**
+   * Rows per stream after which to end, at the end of a page; the next pull goes on there.
+   */
+  limit?: number | null;
+  /**
+   * Whether journeys may start. Unless given, the first pull of a stream is a `backfill` and every later one, or one with
+   * `since`, is what the `Sync` says.
+   */
+  mode?: Mode | null;
+  /**
+   * The run this belongs to, from `start_run`; a call without one is a run of its own.
+   */
+  run?: string | null;
+  /**
+   * Read what changed since then, whatever was read before. Without it a stream goes on where the last pull ended, and the
+   * first pull reads all there is.
+   */
+  since?: string | null;
+  /**
+   * What to read, such as `orders`; what the source reads unless told when not given. The source's page lists them.
+   */
+  streams?: string[] | null;
+}
+/**
+ * Answer of `pull`.
+ */
+export interface PullReport {
+  /**
+   * HTTP requests made to the shop, tokens and repetitions included.
+   */
+  requests: number;
+  /**
+   * Requests to the shop that were sent again.
+   */
+  retries: number;
+  /**
+   * What became of the rows.
+   */
+  run: RunReport;
+  /**
+   * Why the pull ended before its end; the next one goes on there.
+   */
+  stopped?: string | null;
+  /**
+   * How each stream was read, by name.
+   */
+  streams: {
+    [k: string]: StreamReport;
+  };
 }
 /**
  * Answer of `accept`: what is safe with us from now on.
@@ -1986,6 +2394,62 @@ export interface Receipt {
    * Rows that only name a resource to fetch.
    */
   fetches: Fetch[];
+  /**
+   * Warnings.
+   */
+  findings: RecordFinding[];
+  /**
+   * Rows ignored by name.
+   */
+  ignored: Ignored[];
+  /**
+   * Rows that could not become a record, or that validation refused.
+   */
+  rejected: Rejection[];
+  /**
+   * The run.
+   */
+  run: string;
+  /**
+   * What will not be sent.
+   */
+  skipped: RecordSkip[];
+}
+/**
+ * Options of `receive`.
+ */
+export interface ReceiveOptions {
+  /**
+   * Headers of the call, names in any case.
+   */
+  headers?: Headers;
+  /**
+   * Whether journeys may start; the `Sync`'s setting unless given.
+   */
+  mode?: Mode | null;
+  /**
+   * Whether the call must prove that it comes from the shop, where the source's calls carry a proof. Switch it off only
+   * where something in front of this has done it.
+   */
+  verify?: boolean;
+}
+/**
+ * Answer of `receive`: what is safe with us from now on.
+ */
+export interface Received {
+  /**
+   * Operations committed to the outbox.
+   */
+  accepted: number;
+  /**
+   * Rows that only name a resource.
+   */
+  fetches: Fetch[];
+  /**
+   * How many of them are read from the shop now, and not forgotten until they were; 0 where the source's settings do not
+   * say how to read.
+   */
+  fetching: number;
   /**
    * Warnings.
    */
@@ -2049,6 +2513,10 @@ export interface RecordFinding {
  * Something that is not sent, and why.
  */
 export interface RecordSkip {
+  /**
+   * Which of several destinations it is not sent to; absent when to none, or when there is one only.
+   */
+  destination?: string | null;
   /**
    * One sentence with what to do about it.
    */
@@ -2137,6 +2605,10 @@ export interface RefundLine {
  * ignored by name, or as one of these.
  */
 export interface Rejection {
+  /**
+   * Which of several destinations cannot take it; absent when it is good for none, or there is one only.
+   */
+  destination?: string | null;
   /**
    * Why, where, and what to do.
    */
@@ -2305,7 +2777,8 @@ export interface RunCounts {
  */
 export interface RunReport {
   /**
-   * Rows by how they ended.
+   * Rows by how they ended, at the worst of the destinations: `pending` before `dead_lettered` before `rejected` before
+   * `delivered` before `skipped`.
    */
   counts: RunCounts;
   /**
@@ -2313,9 +2786,15 @@ export interface RunReport {
    */
   dead_letters: number[];
   /**
-   * The destination.
+   * The destination; of several the names, separated by commas.
    */
   destination: string;
+  /**
+   * The same at each destination, by name.
+   */
+  destinations: {
+    [k: string]: DestinationReport;
+  };
   /**
    * What happened on each endpoint.
    */
@@ -2342,6 +2821,11 @@ export interface RunReport {
   ignored: {
     [k: string]: number;
   };
+  /**
+   * Operations that the destination has taken as an asynchronous job and not told the end of; they are asked for again
+   * and not sent again.
+   */
+  in_jobs: number;
   /**
    * Whether journeys might start.
    */
@@ -2473,6 +2957,128 @@ export interface ShippingCharge {
   tax_included?: boolean | null;
 }
 /**
+ * BigCommerce.
+ */
+export interface BigcommerceConfig {
+  /**
+   * Names of customer attributes by id, because customers carry only the id. An attribute that is not listed is named by
+   * its id.
+   */
+  attribute_names?: {
+    [k: string]: string;
+  };
+  /**
+   * Custom fields of products, options of variants and lines to pass on.
+   */
+  attributes?: BigcommerceFieldMapping[];
+  /**
+   * Names of brands by id, because products carry only the id.
+   */
+  brands?: {
+    [k: string]: string;
+  };
+  /**
+   * Page that brings a shopper back to a cart: `{id}`, `{locale}`, `{language}`, `{country}`, `{store}`.
+   */
+  cart_url?: string | null;
+  /**
+   * Category page, where it is not `site_url` and the category's own path: `{slug}`, `{id}`, `{locale}`, `{language}`,
+   * `{country}`, `{store}`.
+   */
+  category_url?: string | null;
+  /**
+   * Channel id of the price list to pick prices of.
+   */
+  channel?: string | null;
+  /**
+   * Where permission is kept besides the newsletter subscribers, whose `marketing_newsletter` is the e-mail consent unless
+   * a rule with `"on": "subscriber"` is given.
+   */
+  consents?: BigcommerceConsentRule[];
+  /**
+   * Attributes, form fields, metafields (`namespace.key`) and own fields of customers to pass on.
+   */
+  contact_fields?: BigcommerceFieldMapping[];
+  /**
+   * Country (ISO 3166-1 alpha-2) of phone numbers that have none.
+   */
+  country?: string | null;
+  /**
+   * Default currency of the store (ISO 4217): catalogue prices are in it and do not say so. None: the catalogue has no
+   * prices.
+   */
+  currency?: Currency | null;
+  /**
+   * Customer group id of the price list to pick prices of.
+   */
+  customer_group?: string | null;
+  /**
+   * Names of customer groups by id. A group that is not listed is named by its id.
+   */
+  customer_groups?: {
+    [k: string]: string;
+  };
+  /**
+   * Locale (BCP 47) where the order or cart has none, and of the catalogue.
+   */
+  locale?: string | null;
+  /**
+   * Locations whose stock counts, id or code. Empty: all that are enabled.
+   */
+  locations?: string[];
+  /**
+   * Order statuses that are not yet an order placed. Default: `[0]`, incomplete. Shops that capture payment later may add
+   * 1 (pending) and 7 (awaiting payment).
+   */
+  not_placed?: number[];
+  /**
+   * Form fields of the billing address, metafields (`namespace.key`) and own fields of orders to pass on.
+   */
+  order_fields?: BigcommerceFieldMapping[];
+  /**
+   * Order page: `{id}`, `{number}`, `{locale}`, `{language}`, `{country}`, `{store}`.
+   */
+  order_url?: string | null;
+  /**
+   * Attribute, form field or metafield of the customer that holds the phone number. Without it, or where it is empty, the
+   * number comes from the customer, then from the first address with one.
+   */
+  phone_field?: string | null;
+  /**
+   * Product page, where it is not `site_url` and the product's own path: `{slug}`, `{sku}`, `{id}`, `{locale}`,
+   * `{language}`, `{country}`, `{store}`. A page whose value for a place is missing has no address.
+   */
+  product_url?: string | null;
+  /**
+   * Address of the storefront, put in front of the relative addresses of products and categories.
+   */
+  site_url?: string | null;
+  /**
+   * Store hash, as in the API's address: the tenant of all records. A webhook that names its store overrules it.
+   */
+  store?: string;
+  /**
+   * Whether orders paid with a test transaction count. Default: false, they are ignored by name.
+   */
+  test_orders?: boolean;
+  /**
+   * Tracking page by carrier, in any case: `{tracking}`. Used where the shipment has no link of its own.
+   */
+  tracking_urls?: {
+    [k: string]: string;
+  };
+  type: "bigcommerce";
+  /**
+   * What a newsletter subscriber without consents means who never changed since the row was made. Default: `unknown`,
+   * because the checkout makes such rows for shoppers who ticked nothing.
+   */
+  untouched_subscriber?: BigcommerceUntouched;
+  /**
+   * How webhooks are verified. Without any secret none is accepted.
+   */
+  webhooks?: BigcommerceWebhookConfig;
+}
+/**
  * commercetools Composable Commerce.
  */
 export interface CommercetoolsConfig {
@@ -2560,6 +3166,10 @@ export interface CommercetoolsConfig {
    */
   project?: string;
   /**
+   * How the platform itself is read. Only pulling, and fetching what messages name, need it.
+   */
+  pull?: CommercetoolsPullConfig | null;
+  /**
    * Tracking page by carrier, in any case: `{tracking}`.
    */
   tracking_urls?: {
@@ -2585,6 +3195,35 @@ export interface Stock {
   restock_days?: number | null;
 }
 /**
+ * How one stream was read.
+ */
+export interface StreamReport {
+  /**
+   * Whether all that had changed was read.
+   */
+  complete: boolean;
+  /**
+   * Whether journeys might start.
+   */
+  mode: Mode;
+  /**
+   * Pages accepted.
+   */
+  pages: number;
+  /**
+   * What changed before this has been read, in this pull and those before.
+   */
+  read_until?: string | null;
+  /**
+   * Rows on them.
+   */
+  rows: number;
+  /**
+   * Why it ended before its end.
+   */
+  stopped?: string | null;
+}
+/**
  * Options of a `Sync`.
  */
 export interface SyncOptions {
@@ -2595,7 +3234,12 @@ export interface SyncOptions {
   /**
    * What to deliver to.
    */
-  destination: DestinationConfig;
+  destination?: DestinationConfig | null;
+  /**
+   * What to deliver to, when it is several: a list, or an object from names to settings. The state knows each destination
+   * by its name, so a name must stay what it is; in a list, and for `destination`, it is the type's.
+   */
+  destinations?: DestinationChoices | null;
   /**
    * What an accepted record survives.
    */
@@ -2604,6 +3248,11 @@ export interface SyncOptions {
    * Days an idempotency key is remembered after its delivery.
    */
   idempotency_days?: number;
+  /**
+   * Longest wait of `deliver` and `flush` for asynchronous jobs of the destination of which none ends, in seconds; the
+   * jobs are followed in the background after that.
+   */
+  job_wait_s?: number;
   /**
    * Most requests under way at once.
    */

@@ -16,14 +16,17 @@
 #![deny(missing_docs)]
 
 mod clock;
+mod cordial;
 mod dotdigital;
 mod exchange;
 mod faults;
+mod insider;
 mod inspect;
 mod iterable;
 mod limits;
 mod server;
 pub mod shop;
+mod shops;
 mod vendor;
 
 use std::fmt;
@@ -92,6 +95,9 @@ struct Options {
     vendors: Option<Vec<String>>,
     iterable: iterable::Options,
     dotdigital: dotdigital::Options,
+    commercetools: shops::commercetools::Options,
+    cordial: cordial::Options,
+    insider: insider::Options,
 }
 
 impl Options {
@@ -100,6 +106,9 @@ impl Options {
         let mut vendors: Vec<Arc<dyn Vendor>> = vec![
             Arc::new(iterable::Iterable::new(self.iterable.clone())?),
             Arc::new(dotdigital::Dotdigital::new(self.dotdigital.clone())?),
+            Arc::new(cordial::Cordial::new(self.cordial.clone())?),
+            Arc::new(insider::Insider::new(self.insider.clone())?),
+            Arc::new(shops::commercetools::Commercetools::new(self.commercetools.clone())),
         ];
         if let Some(wanted) = &self.vendors {
             if let Some(unknown) = wanted.iter().find(|name| !vendors.iter().any(|vendor| vendor.name() == **name)) {
@@ -123,6 +132,9 @@ impl Default for Options {
             vendors: None,
             iterable: iterable::Options::default(),
             dotdigital: dotdigital::Options::default(),
+            commercetools: shops::commercetools::Options::default(),
+            cordial: cordial::Options::default(),
+            insider: insider::Options::default(),
         }
     }
 }

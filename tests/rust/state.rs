@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cartwire::ErrorCode;
 use cartwire::destinations::{Operation, Refusal};
-use cartwire::model::{Channel, ConsentStatus, CorrelationId, IdempotencyKey, Instant, SkipReason};
+use cartwire::model::{Channel, ConsentStatus, CorrelationId, IdempotencyKey, Instant, Mode, ResourceRef, SkipReason};
 use cartwire::state::{
-    Acceptance, Accepted, Claim, ConsentRow, Failure, KeyStatus, Known, LetterFilter, MemoryStore, NewOperation, RunRow, Settlement,
-    StateStore, Subject, Waiting,
+    Acceptance, Accepted, Claim, ConsentRow, Failure, FetchSettlement, HeldBy, KeyStatus, Known, LetterFilter, MemoryStore, NewFetch,
+    NewOperation, PendingFetch, RunRow, Settlement, StateStore, Subject, Waiting,
 };
 
 #[path = "state/model.rs"]
@@ -170,6 +170,11 @@ suite! {
     release_gives_back_what_is_held;
     settling_later_keeps_the_claim;
     settling_amended_keeps_the_claim_and_changes_the_body;
+    several_destinations_are_accepted_for_at_once;
+    what_a_job_holds_tells_so_until_it_is_put_off;
+    the_operations_of_a_job_are_claimed_together_beyond_every_limit;
+    what_a_job_holds_is_not_superseded;
+    what_a_job_held_leaves_the_outbox_like_anything_else;
     settling_twice_is_harmless;
     settling_at_another_destination_does_nothing;
     undated_consent_never_outweighs_dated_consent;
@@ -186,6 +191,9 @@ suite! {
     letter_ids_stay_when_others_leave;
     outbox_ids_are_never_reused;
     a_cursor_moves;
+    a_fetch_is_one_however_often_it_is_named;
+    a_fetch_named_while_it_is_read_is_read_again;
+    a_fetch_that_failed_waits_behind_those_that_are_due;
     runs_are_replaced_and_listed_newest_first;
     purge_forgets_only_old_delivered_keys;
     debug_shows_no_data;
@@ -518,6 +526,77 @@ fn settling_amended_keeps_the_claim_and_changes_the_body(store: &dyn StateStore)
     assert_eq!((claimed[0].operation.body.as_slice(), claimed[0].amended), (b"{}".as_slice(), true));
 }
 
+fn several_destinations_are_accepted_for_at_once(store: &dyn StateStore) {
+    let part = |destination: &str, operations| Acceptance { destination: destination.to_owned(), operations, ..Acceptance::default() };
+    let first = part(D, vec![event("k1", "l1"), event("k2", "l2")]);
+    let accepted = store.accept_all(&[first.clone(), part("cordial", vec![event("k1", "l1")])], t(0)).unwrap();
+    assert_eq!(accepted.iter().map(|part| part.ids.len()).collect::<Vec<_>>(), [2, 1]);
+    assert_eq!((store.waiting(D).unwrap(), store.waiting("cordial").unwrap()), (2, 1), "a key is known to one destination at a time");
+    let again = store.accept_all(&[first, part("cordial", vec![event("k2", "l2")])], t(1)).unwrap();
+    assert_eq!((again[0].duplicates.len(), again[1].duplicates.len()), (2, 0));
+    assert!(store.accept_all(&[], t(2)).unwrap().is_empty());
+}
+
+/// Has a job hold some operations, asked for at second 40.
+fn held(store: &dyn StateStore, job: &str, ids: &[u64]) {
+    let held = |id: &u64| Settlement::InJob { id: *id, job: HeldBy { id: job.to_owned(), since: t(5) }, due_at: t(40) };
+    settle(store, &ids.iter().map(held).collect::<Vec<_>>());
+}
+
+fn what_a_job_holds_tells_so_until_it_is_put_off(store: &dyn StateStore) {
+    let given = accept(store, vec![event("k1", "l1"), event("k2", "l2"), event("k3", "l3")]).ids;
+    assert_eq!(claim(store, "a", 10), given);
+    held(store, "job-1", &given[..2]);
+    held(store, "job-1/page-2", &given[..1]);
+    assert_eq!((store.in_jobs(D).unwrap(), store.in_jobs("cordial").unwrap(), store.waiting(D).unwrap()), (2, 0, 3));
+    assert!(claim(store, "a", 10).is_empty(), "the owner still holds them");
+    store.release("a").unwrap();
+    let waiting = claim_at(store, "b", 10, 6, 60);
+    assert_eq!(waiting[0].job, Some(HeldBy { id: "job-1/page-2".to_owned(), since: t(5) }));
+    assert_eq!((waiting[0].due_at, waiting[0].attempts), (t(40), 0));
+    assert_eq!(waiting[1].job.as_ref().map(|job| job.id.as_str()), Some("job-1"));
+    assert_eq!(waiting[2].job, None);
+    let later = Settlement::Later { id: given[0], due_at: t(50), attempts: 1, first_attempt_at: Some(t(5)) };
+    settle(store, &[later, Settlement::Amended { id: given[1], body: b"{}".to_vec() }]);
+    store.release("b").unwrap();
+    assert!(claim_at(store, "c", 10, 7, 60).iter().all(|waiting| waiting.job.is_none()));
+    assert_eq!(store.in_jobs(D).unwrap(), 0);
+}
+
+fn the_operations_of_a_job_are_claimed_together_beyond_every_limit(store: &dyn StateStore) {
+    let operations = [("k1", "l1"), ("k2", "l2"), ("k3", "l1"), ("k4", "l3"), ("k5", "l1"), ("k6", "l4")];
+    let given = accept(store, operations.iter().map(|(key, lane)| event(key, lane)).collect()).ids;
+    claim(store, "a", 10);
+    held(store, "job-1", &[given[0], given[2], given[3]]);
+    store.release("a").unwrap();
+    let claim = |owner, limit| store.claim(D, &Claim { owner, now: t(6), until: t(60), limit, per_lane: 1 }).unwrap();
+    assert_eq!(ids(&claim("b", 1)), [given[0], given[2], given[3]]);
+    assert_eq!(ids(&claim("c", 10)), [given[1], given[5]], "`k5` waits behind the job");
+    store.release("b").unwrap();
+    assert_eq!(ids(&claim_at(store, "d", 2, 100, 160)), [given[0], given[1], given[2], given[3]], "and after a lease has run out");
+}
+
+fn what_a_job_holds_is_not_superseded(store: &dyn StateStore) {
+    let cart = accept(store, vec![state_of("cart:1", "l1", "k1")]).ids[0];
+    claim(store, "a", 10);
+    held(store, "job-1", &[cart]);
+    store.release("a").unwrap();
+    let accepted = accept(store, vec![order_over("cart:1")]);
+    assert!(accepted.superseded.is_empty());
+    assert_eq!(claim(store, "b", 10), [cart, accepted.ids[0]]);
+}
+
+fn what_a_job_held_leaves_the_outbox_like_anything_else(store: &dyn StateStore) {
+    let given = accept(store, vec![event("k1", "l1"), event("k2", "l2")]).ids;
+    held(store, "job-1", &given);
+    settle(store, &[Settlement::Delivered { id: given[0] }, Settlement::Dead { id: given[1], failure: failure(ErrorCode::JobLost) }]);
+    assert_eq!((store.waiting(D).unwrap(), store.in_jobs(D).unwrap()), (0, 0));
+    let filter = LetterFilter { code: Some("job_lost".to_owned()), ..LetterFilter::default() };
+    let letter = store.dead_letters(&filter).unwrap().remove(0);
+    assert_eq!(store.replay(&[(letter.id, None)], None, t(20)).unwrap(), 1);
+    assert_eq!(claim_at(store, "b", 10, 21, 60)[0].job, None, "a replay is sent, not asked for");
+}
+
 fn settling_twice_is_harmless(store: &dyn StateStore) {
     let accepted = accept(store, vec![state_of("contact:1", "l1", "k1"), event("k2", "l2")]);
     let settlements = [
@@ -691,6 +770,47 @@ fn outbox_ids_are_never_reused(store: &dyn StateStore) {
     let first = accept(store, vec![event("k1", "l1"), event("k2", "l1")]);
     settle(store, &[Settlement::Delivered { id: first.ids[0] }, Settlement::Delivered { id: first.ids[1] }]);
     assert!(accept(store, vec![event("k3", "l1")]).ids[0] > first.ids[1]);
+}
+
+fn order_fetch(id: &str, reason: &str) -> NewFetch {
+    let resource = ResourceRef { kind: "order".to_owned(), id: id.to_owned() };
+    NewFetch { resource, reason: reason.to_owned(), mode: Mode::Live, correlation_id: Some("c-9".to_owned()) }
+}
+
+fn a_fetch_is_one_however_often_it_is_named(store: &dyn StateStore) {
+    store.note_fetches("a", &[order_fetch("1", "first"), order_fetch("2", "first")], t(1)).unwrap();
+    store.note_fetches("a", &[order_fetch("1", "second")], t(3)).unwrap();
+    store.note_fetches("b", &[order_fetch("1", "elsewhere")], t(1)).unwrap();
+    let waiting = store.fetches("a", 10).unwrap();
+    let told: Vec<_> = waiting.iter().map(|one| (one.fetch.resource.id.as_str(), one.fetch.reason.as_str(), one.due_at)).collect();
+    assert_eq!(told, [("2", "first", t(1)), ("1", "second", t(3))]);
+    assert_eq!(waiting[1].fetch, order_fetch("1", "second"));
+    assert_eq!(store.fetches("a", 1).unwrap().len(), 1);
+    assert_eq!(store.fetches("b", 10).unwrap().len(), 1);
+}
+
+fn a_fetch_named_while_it_is_read_is_read_again(store: &dyn StateStore) {
+    store.note_fetches("a", &[order_fetch("1", "first")], t(1)).unwrap();
+    let taken = store.fetches("a", 1).unwrap().remove(0);
+    store.note_fetches("a", &[order_fetch("1", "second")], t(2)).unwrap();
+    let done = |one: &PendingFetch| FetchSettlement { id: one.id, noted: one.noted, later: None };
+    store.settle_fetches(&[done(&taken)]).unwrap();
+    let again = store.fetches("a", 1).unwrap().remove(0);
+    assert_eq!((again.id, again.fetch.reason.as_str()), (taken.id, "second"));
+    store.settle_fetches(&[done(&again), done(&again)]).unwrap();
+    assert_eq!(store.fetches("a", 1).unwrap(), []);
+}
+
+fn a_fetch_that_failed_waits_behind_those_that_are_due(store: &dyn StateStore) {
+    store.note_fetches("a", &[order_fetch("1", "x"), order_fetch("2", "x")], t(1)).unwrap();
+    let taken = store.fetches("a", 1).unwrap().remove(0);
+    store.settle_fetches(&[FetchSettlement { id: taken.id, noted: taken.noted, later: Some(t(60)) }]).unwrap();
+    let waiting = store.fetches("a", 10).unwrap();
+    let told: Vec<_> = waiting.iter().map(|one| (one.fetch.resource.id.as_str(), one.attempts, one.due_at)).collect();
+    assert_eq!(told, [("2", 0, t(1)), ("1", 1, t(60))]);
+    // Named again, it has not failed yet.
+    store.note_fetches("a", &[order_fetch("1", "x")], t(2)).unwrap();
+    assert_eq!(store.fetches("a", 10).unwrap()[1].attempts, 0);
 }
 
 fn a_cursor_moves(store: &dyn StateStore) {

@@ -11,6 +11,14 @@ from typing import Any, Literal, TypeAlias, TypedDict
 __all__ = [
     "Address",
     "AttributeValue",
+    "BigcommerceConsentPlace",
+    "BigcommerceConsentRule",
+    "BigcommerceFieldMapping",
+    "BigcommerceSourceConfig",
+    "BigcommerceUntouched",
+    "BigcommerceValueType",
+    "BigcommerceWebhookConfig",
+    "BigcommerceWebhookScheme",
     "Body",
     "BooleanAttributeValue",
     "CallOptions",
@@ -27,6 +35,7 @@ __all__ = [
     "CommercetoolsConsentPlace",
     "CommercetoolsConsentRule",
     "CommercetoolsFieldMapping",
+    "CommercetoolsPullConfig",
     "CommercetoolsSourceConfig",
     "CommercetoolsValueType",
     "Consent",
@@ -43,7 +52,10 @@ __all__ = [
     "DateAttributeValue",
     "DateTimeAttributeValue",
     "DecimalAttributeValue",
+    "DestinationCheck",
+    "DestinationChoices",
     "DestinationConfig",
+    "DestinationReport",
     "Discount",
     "DiscountKind",
     "Durability",
@@ -58,10 +70,13 @@ __all__ = [
     "Fix",
     "FlushOptions",
     "Flushed",
+    "FlushedAt",
     "Format",
     "Fulfilment",
     "FulfilmentStatus",
     "GiftCertificate",
+    "HeaderValue",
+    "Headers",
     "IdempotencyKey",
     "Identity",
     "Ignored",
@@ -77,6 +92,9 @@ __all__ = [
     "IterableDestinationConfig",
     "IterableEmptyCart",
     "IterableErase",
+    "IterableFieldType",
+    "IterableGuests",
+    "IterableLists",
     "IterablePolicy",
     "IterableSubscriptions",
     "IterableWrite",
@@ -107,7 +125,11 @@ __all__ = [
     "ProductDeleted",
     "ProductDeletedBody",
     "Progress",
+    "PullOptions",
+    "PullReport",
     "Receipt",
+    "ReceiveOptions",
+    "Received",
     "Record",
     "RecordFinding",
     "RecordSkip",
@@ -134,6 +156,7 @@ __all__ = [
     "SourceChoice",
     "SourceConfig",
     "Stock",
+    "StreamReport",
     "SyncOptions",
     "TaxLine",
     "TextAttributeValue",
@@ -177,6 +200,177 @@ class Address(TypedDict, total=False):
     """Postal code."""
     region: str | None
     """State, region or province."""
+
+
+class _BigcommerceConsentRule(TypedDict):
+    """What is always there in `BigcommerceConsentRule`."""
+
+    channel: Channel
+    """The channel: `email`, `sms`, `push`, `whatsapp`, `post`, or a word of your own."""
+
+
+class BigcommerceConsentRule(_BigcommerceConsentRule, total=False):
+    """How one channel's permission is read.
+
+    | field | settings | reading |
+    |---|---|---|
+    | truth value, also as word | `field` | true is a yes, false is a no; `invert` for fields such as `unsubscribed` |
+    | word | `field`, `granted`, `denied`, `pending` | the word's list; a word in none is unknown |
+    | list of words | `field`, `member` | containing `member` (default: the channel's name) is a yes, not containing it a no |
+    | instants | `granted_at_field`, `denied_at_field` | the newer one counts, with its time; a tie is a no |
+
+    An absent or empty field is no entry at all: absence is never a yes and never a no.
+    """
+
+    at_field: str | None
+    """Field with the instant the state was set. Without it the consent has no time, because the time of the last change of
+    the customer says nothing about it; subscribers and orders have their own.
+    """
+    denied: list[str]
+    """Words that mean no."""
+    denied_at_field: str | None
+    """Field with the instant of a no."""
+    evidence_field: str | None
+    """Field with the proof, such as the version of the text."""
+    field: str | None
+    """Field with the state."""
+    granted: list[str]
+    """Words that mean yes."""
+    granted_at_field: str | None
+    """Field with the instant of a yes."""
+    invert: bool
+    """A true value means no. Default: false."""
+    member: str | None
+    """The member of a list that means yes. Default: the channel's name; for subscribers `marketing_newsletter`."""
+    on: BigcommerceConsentPlace
+    """Where the field is. Default: `customer`."""
+    pending: list[str]
+    """Words that mean asked but not confirmed."""
+    source_field: str | None
+    """Field that says where it was given."""
+
+
+_BigcommerceFieldMappingWords = TypedDict(
+    '_BigcommerceFieldMappingWords',
+    {
+        # Its name from here on; the same unless given.
+        'as': 'str | None',
+    },
+    total=False,
+)
+"""One field to pass on."""
+
+
+class BigcommerceFieldMapping(_BigcommerceFieldMappingWords, total=False):
+    """One field to pass on."""
+
+    field: str
+    """Its name at the platform."""
+    type: BigcommerceValueType | None
+    """What to read it as; what its JSON shows unless given. The platform keeps attributes and custom fields as text,
+    numbers and dates too. A value that is not of the type is left out and reported, because destinations lock a field
+    to one type.
+    """
+
+
+class _BigcommerceSourceConfig(TypedDict):
+    """What is always there in `BigcommerceSourceConfig`."""
+
+    type: Literal["bigcommerce"]
+
+
+class BigcommerceSourceConfig(_BigcommerceSourceConfig, total=False):
+    """BigCommerce."""
+
+    attribute_names: dict[str, str]
+    """Names of customer attributes by id, because customers carry only the id. An attribute that is not listed is named by
+    its id.
+    """
+    attributes: list[BigcommerceFieldMapping]
+    """Custom fields of products, options of variants and lines to pass on."""
+    brands: dict[str, str]
+    """Names of brands by id, because products carry only the id."""
+    cart_url: str | None
+    """Page that brings a shopper back to a cart: `{id}`, `{locale}`, `{language}`, `{country}`, `{store}`."""
+    category_url: str | None
+    """Category page, where it is not `site_url` and the category's own path: `{slug}`, `{id}`, `{locale}`, `{language}`,
+    `{country}`, `{store}`.
+    """
+    channel: str | None
+    """Channel id of the price list to pick prices of."""
+    consents: list[BigcommerceConsentRule]
+    """Where permission is kept besides the newsletter subscribers, whose `marketing_newsletter` is the e-mail consent unless
+    a rule with `"on": "subscriber"` is given.
+    """
+    contact_fields: list[BigcommerceFieldMapping]
+    """Attributes, form fields, metafields (`namespace.key`) and own fields of customers to pass on."""
+    country: str | None
+    """Country (ISO 3166-1 alpha-2) of phone numbers that have none."""
+    currency: Currency | None
+    """Default currency of the store (ISO 4217): catalogue prices are in it and do not say so. None: the catalogue has no
+    prices.
+    """
+    customer_group: str | None
+    """Customer group id of the price list to pick prices of."""
+    customer_groups: dict[str, str]
+    """Names of customer groups by id. A group that is not listed is named by its id."""
+    locale: str | None
+    """Locale (BCP 47) where the order or cart has none, and of the catalogue."""
+    locations: list[str]
+    """Locations whose stock counts, id or code. Empty: all that are enabled."""
+    not_placed: list[int]
+    """Order statuses that are not yet an order placed. Default: `[0]`, incomplete. Shops that capture payment later may add
+    1 (pending) and 7 (awaiting payment).
+    """
+    order_fields: list[BigcommerceFieldMapping]
+    """Form fields of the billing address, metafields (`namespace.key`) and own fields of orders to pass on."""
+    order_url: str | None
+    """Order page: `{id}`, `{number}`, `{locale}`, `{language}`, `{country}`, `{store}`."""
+    phone_field: str | None
+    """Attribute, form field or metafield of the customer that holds the phone number. Without it, or where it is empty, the
+    number comes from the customer, then from the first address with one.
+    """
+    product_url: str | None
+    """Product page, where it is not `site_url` and the product's own path: `{slug}`, `{sku}`, `{id}`, `{locale}`,
+    `{language}`, `{country}`, `{store}`. A page whose value for a place is missing has no address.
+    """
+    site_url: str | None
+    """Address of the storefront, put in front of the relative addresses of products and categories."""
+    store: str
+    """Store hash, as in the API's address: the tenant of all records. A webhook that names its store overrules it."""
+    test_orders: bool
+    """Whether orders paid with a test transaction count. Default: false, they are ignored by name."""
+    tracking_urls: dict[str, str]
+    """Tracking page by carrier, in any case: `{tracking}`. Used where the shipment has no link of its own."""
+    untouched_subscriber: BigcommerceUntouched
+    """What a newsletter subscriber without consents means who never changed since the row was made. Default: `unknown`,
+    because the checkout makes such rows for shoppers who ticked nothing.
+    """
+    webhooks: BigcommerceWebhookConfig
+    """How webhooks are verified. Without any secret none is accepted."""
+
+
+class BigcommerceWebhookConfig(TypedDict, total=False):
+    """How webhooks are verified. The platform's documents and its partners' disagree on signatures, so the scheme is a setting;
+    a token of one's own in a header works with every account.
+    """
+
+    client_secret: Secret
+    """Client secret of the API account: the key of signatures."""
+    max_age_s: int
+    """Seconds that the event itself (`created_at`) may be old, because calls that failed are repeated for two days.
+    Default: 259200, three days; 0 for no limit.
+    """
+    scheme: BigcommerceWebhookScheme
+    """The scheme. Default: `auto`."""
+    signature_header: str
+    """Header of the `body` scheme. Default: `x-bc-signature`."""
+    token: Secret
+    """The value that header was given when the hook was made."""
+    token_header: str
+    """Header that carries `token`. Default: `x-webhook-token`."""
+    tolerance_s: int
+    """Seconds that the time of a Standard Webhooks signature may be off, either way. Default: 300."""
 
 
 class BooleanAttributeValue(TypedDict):
@@ -321,12 +515,14 @@ class CheckReport(TypedDict):
 
     backfill_notice: str
     """What to know before a backfill."""
+    destinations: dict[str, DestinationCheck]
+    """The same for each destination, by name."""
     message: str
     """What it means."""
     ok: bool
-    """Whether the credentials work."""
+    """Whether the credentials work, at every destination."""
     status: int
-    """HTTP status of the answer; 0 for none."""
+    """HTTP status of the answer, of several the first that is not well; 0 for none."""
 
 
 class _CommercetoolsConsentRule(TypedDict):
@@ -399,6 +595,36 @@ class CommercetoolsFieldMapping(_CommercetoolsFieldMappingWords, total=False):
     """
 
 
+class CommercetoolsPullConfig(TypedDict, total=False):
+    """What reading from the platform needs besides the project. An API client with the scopes `view_customers`, `view_orders`,
+    `view_payments`, `view_published_products`, `view_products`, `view_categories` and, for the streams of these names,
+    `view_standalone_prices`, `view_discount_codes`, `view_shopping_lists` is enough; none may change anything.
+    """
+
+    abandoned_after_minutes: int | None
+    """Minutes without a change after which an active cart counts as left alone. Without it the stream `abandoned_carts` is
+    pulled only when named, with 60 minutes.
+    """
+    api_url: str | None
+    """API host in place of the region's, such as a test server's."""
+    auth_url: str | None
+    """Token host in place of the region's, without the path."""
+    client_id: str
+    """Id of the API client."""
+    client_secret: Secret
+    """Its secret."""
+    region: str | None
+    """Region of the project: `us-central1.gcp`, `us-east-2.aws`, `europe-west1.gcp`, `eu-central-1.aws`,
+    `australia-southeast1.gcp`, or a newer one.
+    """
+    scopes: list[str]
+    """Scopes to ask for, such as `view_orders:demo`; all that the API client has unless given."""
+    store: str | None
+    """Key of the store to read from, where the API client may see no more than that. Payments, stock, categories and
+    stand-alone prices have no store and are read from the project.
+    """
+
+
 class _CommercetoolsSourceConfig(TypedDict):
     """What is always there in `CommercetoolsSourceConfig`."""
 
@@ -454,6 +680,8 @@ class CommercetoolsSourceConfig(_CommercetoolsSourceConfig, total=False):
     """
     project: str
     """Project key: the tenant of all records. A message that names its project overrules it."""
+    pull: CommercetoolsPullConfig | None
+    """How the platform itself is read. Only pulling, and fetching what messages name, need it."""
     tracking_urls: dict[str, str]
     """Tracking page by carrier, in any case: `{tracking}`."""
 
@@ -585,6 +813,41 @@ class DecimalAttributeValue(TypedDict):
 
     type: Literal["decimal"]
     value: str
+
+
+class DestinationCheck(TypedDict):
+    """Whether one destination takes its credentials."""
+
+    backfill_notice: str
+    """What to know before a backfill."""
+    message: str
+    """What it means."""
+    ok: bool
+    """Whether the credentials work."""
+    status: int
+    """HTTP status of the answer; 0 for none."""
+
+
+class _DestinationReport(TypedDict):
+    """What is always there in `DestinationReport`."""
+
+    counts: RunCounts
+    """Rows by how they ended there."""
+    endpoints: dict[str, EndpointCounts]
+    """What happened on each endpoint."""
+    in_jobs: int
+    """Operations that an asynchronous job there holds."""
+    skipped_by_reason: dict[str, int]
+    """Skips by reason."""
+    warnings: dict[str, int]
+    """What the destination remarked without refusing anything, by text."""
+
+
+class DestinationReport(_DestinationReport, total=False):
+    """What a run did at one destination."""
+
+    stopped: str | None
+    """Why delivery to it stopped before its end; the outbox holds the rest."""
 
 
 class _Discount(TypedDict):
@@ -745,6 +1008,10 @@ class FlushOptions(TypedDict, total=False):
 class _Flushed(TypedDict):
     """What is always there in `Flushed`."""
 
+    destinations: dict[str, FlushedAt]
+    """The same for each destination, by name."""
+    in_jobs: int
+    """Those of them that an asynchronous job at the destination holds."""
     waiting: int
     """Operations that still wait."""
 
@@ -754,6 +1021,22 @@ class Flushed(_Flushed, total=False):
 
     stopped: str | None
     """Why delivery stopped before its end."""
+
+
+class _FlushedAt(TypedDict):
+    """What is always there in `FlushedAt`."""
+
+    in_jobs: int
+    """Those of them that an asynchronous job there holds."""
+    waiting: int
+    """Operations that still wait."""
+
+
+class FlushedAt(_FlushedAt, total=False):
+    """How one destination stands after `flush`."""
+
+    stopped: str | None
+    """Why delivery to it stopped before its end."""
 
 
 class _Fulfilment(TypedDict):
@@ -850,6 +1133,14 @@ class IterableCatalogs(TypedDict, total=False):
 
     categories: str | None
     """Catalog of the categories. Default: none, categories are skipped."""
+    create: bool
+    """Whether a catalog that is missing is made, with its field types, when the first item is refused for it. Default
+    false: a wrong name is an error.
+    """
+    field_types: dict[str, IterableFieldType]
+    """Types of fields of one's own, by name, for a catalog that is made here. Default: none; the standard fields have
+    theirs.
+    """
     products: str | None
     """Catalog of the products. Default: none, products are skipped."""
 
@@ -893,6 +1184,10 @@ class IterableDestinationConfig(_IterableDestinationConfig, total=False):
     """Whether a backfill subscribes people. Default `withhold`: a subscription can start a welcome journey. A no is
     always sent.
     """
+    backfill_lists: IterableBackfilled
+    """Whether a backfill puts people on `lists`. Default `withhold`: joining a list can start journeys. Leaving is always
+    sent.
+    """
     backfill_purchases: IterableBackfilled
     """Whether a backfill sends purchases. Default `withhold`: each one clears the live cart and can start journeys."""
     base_url: str | None
@@ -923,6 +1218,14 @@ class IterableDestinationConfig(_IterableDestinationConfig, total=False):
     """Event names at Iterable by canonical name (`order_shipped`: `Order Shipped`). Default: the canonical name in
     camel case (`orderShipped`). `order_placed` is sent as a purchase only, unless it is named here.
     """
+    guests: IterableGuests
+    """What becomes of a guest's profile whose address a customer turns out to have. Default `merge`."""
+    journeys: dict[str, int]
+    """Ids of the journeys that an event starts by itself, by canonical name (`cart_abandoned`: `8814`). Never in a
+    backfill. Default: none; journeys start on events at Iterable, which is safer, because events have ids.
+    """
+    lists: IterableLists
+    """Static lists that follow the shop. Default: none."""
     merge_nested_objects: bool
     """Whether objects in profiles, such as the address, are merged one level deep instead of replaced. Default false."""
     prefer_user_id: bool
@@ -947,6 +1250,17 @@ class IterableDestinationConfig(_IterableDestinationConfig, total=False):
     """Which endpoints carry profiles and events. Default `bulk`. Iterable keeps two separate queues for them, so one
     destination never uses both.
     """
+
+
+class IterableLists(TypedDict, total=False):
+    """Static lists whose members follow the shop. Whoever does not belong is taken off: the shop alone decides who is on them.
+    Membership is no consent.
+    """
+
+    groups: dict[str, int]
+    """List id by key of the customer group. Default: none."""
+    stores: dict[str, int]
+    """List id by key of a store the account is limited to. Default: none."""
 
 
 class _Letter(TypedDict):
@@ -1389,10 +1703,53 @@ class Progress(TypedDict):
 
     counts: RunCounts
     """Rows so far."""
+    destinations: dict[str, RunCounts]
+    """Rows so far at each destination, by name."""
     elapsed_s: float
     """Seconds since it began."""
+    in_jobs: int
+    """Operations that an asynchronous job at the destination holds."""
     run: str
     """The run."""
+
+
+class PullOptions(TypedDict, total=False):
+    """Options of `pull`."""
+
+    limit: int | None
+    """Rows per stream after which to end, at the end of a page; the next pull goes on there."""
+    mode: Mode | None
+    """Whether journeys may start. Unless given, the first pull of a stream is a `backfill` and every later one, or one with
+    `since`, is what the `Sync` says.
+    """
+    run: str | None
+    """The run this belongs to, from `start_run`; a call without one is a run of its own."""
+    since: str | None
+    """Read what changed since then, whatever was read before. Without it a stream goes on where the last pull ended, and the
+    first pull reads all there is.
+    """
+    streams: list[str] | None
+    """What to read, such as `orders`; what the source reads unless told when not given. The source's page lists them."""
+
+
+class _PullReport(TypedDict):
+    """What is always there in `PullReport`."""
+
+    requests: int
+    """HTTP requests made to the shop, tokens and repetitions included."""
+    retries: int
+    """Requests to the shop that were sent again."""
+    run: RunReport
+    """What became of the rows."""
+    streams: dict[str, StreamReport]
+    """How each stream was read, by name."""
+
+
+class PullReport(_PullReport, total=False):
+    """Answer of `pull`."""
+
+    stopped: str | None
+    """Why the pull ended before its end; the next one goes on there."""
 
 
 class Receipt(TypedDict):
@@ -1402,6 +1759,42 @@ class Receipt(TypedDict):
     """Operations committed to the outbox."""
     fetches: list[Fetch]
     """Rows that only name a resource to fetch."""
+    findings: list[RecordFinding]
+    """Warnings."""
+    ignored: list[Ignored]
+    """Rows ignored by name."""
+    rejected: list[Rejection]
+    """Rows that could not become a record, or that validation refused."""
+    run: str
+    """The run."""
+    skipped: list[RecordSkip]
+    """What will not be sent."""
+
+
+class ReceiveOptions(TypedDict, total=False):
+    """Options of `receive`."""
+
+    headers: Headers
+    """Headers of the call, names in any case."""
+    mode: Mode | None
+    """Whether journeys may start; the `Sync`'s setting unless given."""
+    verify: bool
+    """Whether the call must prove that it comes from the shop, where the source's calls carry a proof. Switch it off only
+    where something in front of this has done it.
+    """
+
+
+class Received(TypedDict):
+    """Answer of `receive`: what is safe with us from now on."""
+
+    accepted: int
+    """Operations committed to the outbox."""
+    fetches: list[Fetch]
+    """Rows that only name a resource."""
+    fetching: int
+    """How many of them are read from the shop now, and not forgotten until they were; 0 where the source's settings do not
+    say how to read.
+    """
     findings: list[RecordFinding]
     """Warnings."""
     ignored: list[Ignored]
@@ -1438,8 +1831,8 @@ class RecordFinding(TypedDict):
     """How bad it is, after policy."""
 
 
-class RecordSkip(TypedDict):
-    """Something that is not sent, and why."""
+class _RecordSkip(TypedDict):
+    """What is always there in `RecordSkip`."""
 
     detail: str
     """One sentence with what to do about it."""
@@ -1447,6 +1840,13 @@ class RecordSkip(TypedDict):
     """Position of the record's row in the input."""
     reason: SkipReason
     """Why."""
+
+
+class RecordSkip(_RecordSkip, total=False):
+    """Something that is not sent, and why."""
+
+    destination: str | None
+    """Which of several destinations it is not sent to; absent when to none, or when there is one only."""
 
 
 class _Refund(TypedDict):
@@ -1519,6 +1919,8 @@ class Rejection(_Rejection, total=False):
     ignored by name, or as one of these.
     """
 
+    destination: str | None
+    """Which of several destinations cannot take it; absent when it is good for none, or there is one only."""
     resource: ResourceRef | None
     """The source's id for the row where it could still be read."""
 
@@ -1633,11 +2035,15 @@ class _RunReport(TypedDict):
     """What is always there in `RunReport`."""
 
     counts: RunCounts
-    """Rows by how they ended."""
+    """Rows by how they ended, at the worst of the destinations: `pending` before `dead_lettered` before `rejected` before
+    `delivered` before `skipped`.
+    """
     dead_letters: list[int]
     """Ids of the first dead letters, at most 100."""
     destination: str
-    """The destination."""
+    """The destination; of several the names, separated by commas."""
+    destinations: dict[str, DestinationReport]
+    """The same at each destination, by name."""
     endpoints: dict[str, EndpointCounts]
     """What happened on each endpoint."""
     fetches: list[Fetch]
@@ -1648,6 +2054,10 @@ class _RunReport(TypedDict):
     """When this report was made."""
     ignored: dict[str, int]
     """Rows ignored, by their name at the source."""
+    in_jobs: int
+    """Operations that the destination has taken as an asynchronous job and not told the end of; they are asked for again
+    and not sent again.
+    """
     mode: Mode
     """Whether journeys might start."""
     rejected: list[Rejection]
@@ -1756,22 +2166,47 @@ class Stock(TypedDict, total=False):
     """Days until it comes back."""
 
 
-class _SyncOptions(TypedDict):
-    """What is always there in `SyncOptions`."""
+class _StreamReport(TypedDict):
+    """What is always there in `StreamReport`."""
 
-    destination: DestinationConfig
-    """What to deliver to."""
+    complete: bool
+    """Whether all that had changed was read."""
+    mode: Mode
+    """Whether journeys might start."""
+    pages: int
+    """Pages accepted."""
+    rows: int
+    """Rows on them."""
 
 
-class SyncOptions(_SyncOptions, total=False):
+class StreamReport(_StreamReport, total=False):
+    """How one stream was read."""
+
+    read_until: str | None
+    """What changed before this has been read, in this pull and those before."""
+    stopped: str | None
+    """Why it ended before its end."""
+
+
+class SyncOptions(TypedDict, total=False):
     """Options of a `Sync`."""
 
     consent: ConsentConfig
     """How consent is weighed."""
+    destination: DestinationConfig | None
+    """What to deliver to."""
+    destinations: DestinationChoices | None
+    """What to deliver to, when it is several: a list, or an object from names to settings. The state knows each destination
+    by its name, so a name must stay what it is; in a list, and for `destination`, it is the type's.
+    """
     durability: Durability
     """What an accepted record survives."""
     idempotency_days: int
     """Days an idempotency key is remembered after its delivery."""
+    job_wait_s: float
+    """Longest wait of `deliver` and `flush` for asynchronous jobs of the destination of which none ends, in seconds; the
+    jobs are followed in the background after that.
+    """
     max_in_flight: int
     """Most requests under way at once."""
     max_record_bytes: int | None
@@ -1976,6 +2411,42 @@ AttributeValue: TypeAlias = BooleanAttributeValue | IntegerAttributeValue | Deci
 a field to the type of its first value.
 """
 
+BigcommerceConsentPlace: TypeAlias = Literal["customer", "attribute", "form_field", "metafield", "subscriber", "order"]
+"""Where the field of a `ConsentRule` is.
+``customer``: An own field of the customer, such as `accepts_product_review_abandoned_cart_emails`.
+``attribute``: An attribute of the customer, by name (`attribute_names`) or id.
+``form_field``: A form field of the customer.
+``metafield``: A metafield of the customer, `namespace.key`.
+``subscriber``: The newsletter subscriber: `member` among its consents.
+``order``: An own field of the order such as `is_email_opt_in`, or a form field of its billing address. Only a yes counts: a box
+that was not ticked at one order is no withdrawal.
+"""
+
+BigcommerceUntouched: TypeAlias = Literal["unknown", "denied"]
+"""What a subscriber row means that has no consent and never changed.
+``unknown``: Nothing was said.
+``denied``: A no; for shops that import people who left as rows without consents.
+"""
+
+BigcommerceValueType: TypeAlias = Literal["boolean", "integer", "decimal", "text", "date", "date_time"]
+"""What a configured field is read as.
+``boolean``: A truth value; also the words `true`, `false`, `yes`, `no`, `on`, `off`, `1`, `0` in any case.
+``integer``: A whole number; also as text.
+``decimal``: A number with a fraction; also as text.
+``text``: Text.
+``date``: A calendar date, `YYYY-MM-DD`; of an instant its day in UTC.
+``date_time``: An instant.
+"""
+
+BigcommerceWebhookScheme: TypeAlias = Literal["auto", "header", "standard", "body"]
+"""How calls are known to come from the platform.
+``auto``: Everything that is configured and present must be right, and at least one of `token` and a signature must be there.
+``header``: `token` in the header `token_header`, which the hook was made with (`headers` of `POST /v3/hooks`).
+``standard``: [Standard Webhooks](https://github.com/standard-webhooks/standard-webhooks): `webhook-id`, `webhook-timestamp`,
+`webhook-signature`, keyed with `client_secret`.
+``body``: HMAC-SHA256 of the body in the header `signature_header`, base64 or hexadecimal, keyed with `client_secret`.
+"""
+
 Body: TypeAlias = ContactBody | ContactDeletedBody | ProductBody | ProductDeletedBody | CategoryBody | CategoryDeletedBody | CartBody | OrderBody | RefundBody | ReturnBody | ShipmentBody | EventBody
 """What a record tells of, told apart by `type`."""
 
@@ -2030,6 +2501,9 @@ Currency: TypeAlias = str
 DestinationConfig: TypeAlias = IterableDestinationConfig
 """Which marketing platform to write to, and how; told apart by `type`."""
 
+DestinationChoices: TypeAlias = list[DestinationConfig] | dict[str, DestinationConfig]
+"""Several destinations."""
+
 DiscountKind: TypeAlias = Literal["product", "cart", "coupon", "shipping", "manual"]
 """What kind of discount it is.
 ``product``: The product was reduced.
@@ -2069,6 +2543,12 @@ FulfilmentStatus: TypeAlias = Literal["open", "partially_shipped", "shipped", "d
 ``returned``: All units came back.
 ``cancelled``: All units were called off.
 """
+
+HeaderValue: TypeAlias = str | list[str]
+"""The value of a header, or its values."""
+
+Headers: TypeAlias = dict[str, HeaderValue]
+"""Headers by name; a header that came several times has a list of values. Debug shows names only: some are secrets."""
 
 IdempotencyKey: TypeAlias = str
 """Same key, same effect: two records with one key are one thing that happened."""
@@ -2114,6 +2594,23 @@ IterableErase: TypeAlias = Literal["forget", "delete"]
 """What an erasure does.
 ``forget``: Deletes the person and refuses them from then on; at most 1,000 a day.
 ``delete``: Deletes the person; a later write makes them anew.
+"""
+
+IterableFieldType: TypeAlias = Literal["boolean", "date", "geo_location", "long", "double", "object", "string"]
+"""Type of a catalog field; once set it cannot be changed (<https://support.iterable.com/hc/articles/360033578331>).
+``boolean``: True or false.
+``date``: A date or an instant.
+``geo_location``: A place, as `{lat, lon}`.
+``long``: A whole number.
+``double``: A number with a fraction.
+``object``: An object, or a list of them.
+``string``: A text, or a list of them.
+"""
+
+IterableGuests: TypeAlias = Literal["merge", "keep"]
+"""What becomes of a guest's profile whose address a customer turns out to have; in `hybrid` projects, where both can be.
+``merge``: It is merged into the customer's, for good: history, fields the customer's lacks, and what the guest had left.
+``keep``: It stays, and the customer is a dead letter of code `conflict` until someone merges them at Iterable.
 """
 
 IterablePolicy: TypeAlias = Literal["opt_in", "opt_out"]
@@ -2196,7 +2693,7 @@ SkipReason: TypeAlias = Literal["duplicate", "stale", "unchanged", "consent_deni
 ``ignored``: The source's message says nothing a marketer needs; it is ignored by name.
 """
 
-SourceConfig: TypeAlias = CommercetoolsSourceConfig
+SourceConfig: TypeAlias = BigcommerceSourceConfig | CommercetoolsSourceConfig
 """Which commerce platform to read, and how; told apart by `type`."""
 
 SourceChoice: TypeAlias = str | SourceConfig

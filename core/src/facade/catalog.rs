@@ -46,7 +46,7 @@ pub fn schema() -> Vec<u8> {
         crate::state::LetterFilter,
     );
     #[cfg(feature = "delivery")]
-    add!(taken: options::SyncOptions);
+    add!(taken: options::SyncOptions, options::PullOptions, options::ReceiveOptions);
     add!(given:
         crate::model::Record,
         crate::model::Rejection,
@@ -59,6 +59,8 @@ pub fn schema() -> Vec<u8> {
         answers::Flushed,
         answers::Letter,
         answers::CheckReport,
+        answers::PullReport,
+        answers::Received,
     );
     let definitions = taken.take_definitions(true).into_iter().chain(given.take_definitions(true));
     let schema = json!({

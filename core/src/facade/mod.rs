@@ -9,8 +9,16 @@ pub mod answers;
 mod catalog;
 #[cfg(feature = "delivery")]
 mod engine;
+#[cfg(feature = "delivery")]
+mod letters;
 pub mod options;
+#[cfg(feature = "delivery")]
+mod outlets;
+#[cfg(feature = "delivery")]
+mod pull;
 pub mod pure;
+#[cfg(feature = "delivery")]
+mod receive;
 #[cfg(feature = "delivery")]
 mod runs;
 #[cfg(feature = "delivery")]
