@@ -51,6 +51,20 @@ impl Row<'_, '_> {
         let mut findings = Vec::new();
         let market = self.configured_market();
         let variants = beside.composed.map(|one| &one.variants).filter(|list| list.is_known()).unwrap_or(&product.variants);
+        // A simple product names its only variant; one with real variants is nothing without them.
+        let base = match (variants.is_known(), product.base_variant_id.id()) {
+            (true, _) => None,
+            (false, Some(_)) => Some(WireVariant {
+                id: product.base_variant_id.clone(),
+                sku: product.sku.clone(),
+                inventory_level: product.inventory_level,
+                ..WireVariant::default()
+            }),
+            (false, None) => {
+                self.fetch("product", id, "product without its variants");
+                return Ok(());
+            }
+        };
         if config.currency.is_none() && product.price.0.is_some() {
             let message = "the catalogue does not say its currency; without the setting `currency` prices are left out";
             let mut finding = Finding::new(FindingCode::CurrencyUnknown, self.pointer("/price"), message);
@@ -79,7 +93,7 @@ impl Row<'_, '_> {
         let count = product.reviews_count.whole().filter(|count| *count > 0);
         let average = count.and_then(|count| product.reviews_rating_sum.0?.checked_div(Decimal::from(count)));
         let read: Vec<Variant> =
-            variants.iter().filter_map(|variant| self.variant(product, variant, url.as_deref(), beside, &mut findings)).collect();
+            variants.iter().chain(&base).filter_map(|variant| self.variant(product, variant, url.as_deref(), beside, &mut findings)).collect();
         let sellable = product.is_visible != Some(false) && &*product.availability != "disabled";
         let body = Product {
             id: id.to_owned(),
