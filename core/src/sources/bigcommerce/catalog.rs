@@ -13,8 +13,8 @@ use super::wire::catalog::{
 };
 use super::wire::{Dec, List};
 use crate::model::{
-    Attributes, Body, Category, CategoryRef, Currency, Finding, FindingCode, Identity, Image, Money, Price, PriceTier, Product, Severity,
-    Stock, Variant,
+    Attributes, Body, Category, CategoryRef, Currency, Finding, FindingCode, Identity, Image, Money, Price, PriceTier, Product, Stock,
+    Variant,
 };
 use crate::normalize::text::filled;
 use crate::sources::rows::Failure;
@@ -67,9 +67,7 @@ impl Row<'_, '_> {
         };
         if config.currency.is_none() && product.price.0.is_some() {
             let message = "the catalogue does not say its currency; without the setting `currency` prices are left out";
-            let mut finding = Finding::new(FindingCode::CurrencyUnknown, self.pointer("/price"), message);
-            finding.severity = Severity::Warning;
-            findings.push(finding);
+            findings.push(Finding::new(FindingCode::RecordIncomplete, self.pointer("/price"), message));
         }
         let path = product.custom_url.0.as_ref().map(|one| &*one.url.0);
         let slug = path.map(|path| path.trim_matches('/')).filter(|slug| !slug.is_empty());
@@ -92,8 +90,11 @@ impl Row<'_, '_> {
         let brand = beside.composed.and_then(|one| owned(&one.brand.0.as_ref()?.name));
         let count = product.reviews_count.whole().filter(|count| *count > 0);
         let average = count.and_then(|count| product.reviews_rating_sum.0?.checked_div(Decimal::from(count)));
-        let read: Vec<Variant> =
-            variants.iter().chain(&base).filter_map(|variant| self.variant(product, variant, url.as_deref(), beside, &mut findings)).collect();
+        let read: Vec<Variant> = variants
+            .iter()
+            .chain(&base)
+            .filter_map(|variant| self.variant(product, variant, url.as_deref(), beside, &mut findings))
+            .collect();
         let sellable = product.is_visible != Some(false) && &*product.availability != "disabled";
         let body = Product {
             id: id.to_owned(),

@@ -10,6 +10,8 @@ mod orders;
 mod people;
 mod sniff;
 mod sums;
+#[cfg(test)]
+mod tests;
 mod values;
 pub mod webhooks;
 #[doc(hidden)]

@@ -111,7 +111,7 @@ impl Row<'_, '_> {
         }
         let order = parts.order;
         let mut findings = Vec::new();
-        let body = self.order_body(&parts, &mut findings)?;
+        let (body, consents) = self.order_body(&parts, &mut findings)?;
         let market = self.order_market(order, &body);
         let identity = identity_of(&parts);
         let mode = self.mode;
@@ -123,7 +123,6 @@ impl Row<'_, '_> {
         let version = version_text(changed, parts.raw);
         let id = body.id.clone();
         let number = version_of(order.date_modified);
-        let consents = self.order_fields(&parts, &mut Attributes::new(), &mut Vec::new());
         if !consents.is_empty() {
             let about = About {
                 kind: "order",
@@ -200,7 +199,7 @@ impl Row<'_, '_> {
         consents(&config.consents, |on| on == ConsentPlace::Order, &fields, placed, findings)
     }
 
-    fn order_body(&self, parts: &Parts<'_, '_>, findings: &mut Vec<Finding>) -> Result<Order, Failure> {
+    fn order_body(&self, parts: &Parts<'_, '_>, findings: &mut Vec<Finding>) -> Result<(Order, Vec<Consent>), Failure> {
         let order = parts.order;
         let Some(id) = order.id.id() else { return Err(self.missing("id")) };
         let Some(placed_at) = order.date_created.0 else { return Err(self.missing("date_created")) };
@@ -220,16 +219,11 @@ impl Row<'_, '_> {
             has_shipments: parts.products.iter().any(|line| line.quantity_shipped.or_zero() > Decimal::ZERO),
         };
         let mut attributes = Attributes::new();
-        self.order_fields(parts, &mut attributes, findings);
+        let consents = self.order_fields(parts, &mut attributes, findings);
         let sides = |side| self.order_side(parts, side, currency, whole);
-        let overflow = self.overflow("/total_inc_tax");
         let preferred = if order.is_tax_inclusive_pricing == Some(false) { Side::ExTax } else { Side::IncTax };
-        let mut amounts = sides(preferred)?;
-        amounts.tax = order.total_tax.0.map(|tax| money(tax, currency));
-        let mut other = sides(preferred.other())?;
-        other.tax = amounts.tax;
-        let settled = settle(total, currency, amounts, other, &self.pointer("/total_inc_tax"), findings).map_err(overflow)?;
-        // Once the side is known, the fields of its lines are read; a finding is reported once.
+        let pointer = self.pointer("/total_inc_tax");
+        let settled = settle(total, currency, sides(preferred)?, || sides(preferred.other()), &pointer, findings)?;
         let mut lines = settled.lines;
         for (index, line) in parts.products.iter().enumerate() {
             if let Some(out) = lines.get_mut(index) {
@@ -245,7 +239,7 @@ impl Row<'_, '_> {
             payment_methods.push("Store Credit".to_owned());
         }
         let ship_to = parts.addresses.first().and_then(|one| address(one));
-        Ok(Order {
+        let body = Order {
             id: id.to_owned(),
             number: Some(id.to_owned()),
             placed_at,
@@ -272,7 +266,8 @@ impl Row<'_, '_> {
             payment_methods,
             url,
             attributes,
-        })
+        };
+        Ok((body, consents))
     }
 
     /// Statuses are known by number; the merchant renames their labels.
@@ -334,6 +329,7 @@ impl Row<'_, '_> {
     fn order_side(&self, parts: &Parts<'_, '_>, side: Side, currency: Currency, whole: Whole) -> Result<Amounts, Failure> {
         let order = parts.order;
         let mut amounts = Amounts::new(side, currency);
+        amounts.tax = order.total_tax.0.map(|tax| money(tax, currency));
         for (index, line) in parts.products.iter().enumerate() {
             amounts.lines.push(self.line(line, parts, index, side, currency, whole)?);
         }
@@ -395,7 +391,7 @@ impl Row<'_, '_> {
         let unit = side
             .of(line.price_ex_tax, line.price_inc_tax)
             .0
-            .map_or_else(|| total.checked_div(Decimal::from(quantity.max(1))).unwrap_or(total), |price| price);
+            .unwrap_or_else(|| total.checked_div(Decimal::from(quantity.max(1))).unwrap_or(total));
         let count = |number: Dec| number.whole().unwrap_or(0);
         let units = Units { shipped: count(line.quantity_shipped), returned: 0, refunded: count(line.quantity_refunded) };
         // Downloads and certificates are not sent, so the word on the order says nothing of them.
