@@ -46,7 +46,7 @@ findings! {
     RecordTruncated = "record.truncated", Error, "The input ends in the middle of the row; fetch it again.";
     RecordTooLarge = "record.too_large", Error, "The row is larger than `max_record_bytes`; raise the limit or send it alone.";
     RecordUnsupported = "record.unsupported", Error, "The row is no resource or message this source knows; check `resource` in the options.";
-    RecordIncomplete = "record.incomplete", Warning, "A part of the row is not in it or cannot be used; the rest is sent, what is missing is said.";
+    DocumentIncomplete = "document.incomplete", Warning, "A part of the row is not in it or cannot be used; the rest is sent, what is missing is said.";
     IdentityMissing = "identity.missing", Error, "Nothing says whom this is about; the shop must set a customer, an e-mail or an anonymous id.";
     EmailInvalid = "email.invalid", Error, "The e-mail address has no valid form; correct it in the shop.";
     PhoneInvalid = "phone.invalid", Warning, "The phone number cannot be written in E.164; it is not sent as a number.";

@@ -195,7 +195,7 @@ fn customers_keep_their_attributes_and_say_what_was_cut() {
     let Body::Contact(contact) = &out.records[0].record.body else { panic!("not a contact") };
     assert_eq!(contact.attributes.get("Points"), Some(&AttributeValue::Integer(52)));
     assert!(contact.consents.is_empty(), "the review mails are no newsletter");
-    assert!(out.records[0].findings.iter().any(|finding| finding.code == FindingCode::RecordIncomplete));
+    assert!(out.records[0].findings.iter().any(|finding| finding.code == FindingCode::DocumentIncomplete));
 }
 
 #[test]

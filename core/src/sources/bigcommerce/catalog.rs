@@ -67,7 +67,7 @@ impl Row<'_, '_> {
         };
         if config.currency.is_none() && product.price.0.is_some() {
             let message = "the catalogue does not say its currency; without the setting `currency` prices are left out";
-            findings.push(Finding::new(FindingCode::RecordIncomplete, self.pointer("/price"), message));
+            findings.push(Finding::new(FindingCode::DocumentIncomplete, self.pointer("/price"), message));
         }
         let path = product.custom_url.0.as_ref().map(|one| &*one.url.0);
         let slug = path.map(|path| path.trim_matches('/')).filter(|slug| !slug.is_empty());

@@ -106,7 +106,7 @@ impl<'c> Row<'c, '_> {
         let (Some(told), Some(there)) = (told, there) else { return };
         if i64::try_from(there).is_ok_and(|there| there < told) {
             let message = format!("{there} of {told} {list} are in the document; read the others by `customer_id`");
-            findings.push(Finding::new(FindingCode::RecordIncomplete, self.pointer(&format!("/{list}")), message));
+            findings.push(Finding::new(FindingCode::DocumentIncomplete, self.pointer(&format!("/{list}")), message));
         }
     }
 
