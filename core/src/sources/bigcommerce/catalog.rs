@@ -236,7 +236,7 @@ impl Row<'_, '_> {
 
     /// A category of a nested tree brings those below it.
     fn category_below(&mut self, category: &WireCategory<'_>, above: &[CategoryRef], raw: &str, depth: usize) -> Result<(), Failure> {
-        let Some(id) = category.id.id() else { return Err(self.missing("id")) };
+        let Some(id) = category.any_id() else { return Err(self.missing("id")) };
         let market = self.configured_market();
         let path = category.custom_url.0.as_ref().map_or(&*category.url.0.0, |one| &*one.url.0);
         let slug = filled(path.trim_matches('/'));
@@ -339,7 +339,7 @@ fn list_price(record: &PriceRecord<'_>, groups: &BTreeMap<String, String>) -> Op
 
 /// The product's categories, with names where they came along; the longest path first, the merchant's order among equals.
 fn category_refs(product: &WireProduct<'_>, known: Option<&List<WireCategory<'_>>>) -> Vec<CategoryRef> {
-    let find = |id: &str| known?.iter().find(|one| one.id.id() == Some(id));
+    let find = |id: &str| known?.iter().find(|one| one.any_id() == Some(id));
     let path_of = |id: &str| {
         let (mut path, mut next) = (Vec::new(), Some(id));
         while let Some(id) = next {

@@ -178,7 +178,7 @@ impl<'c> Row<'c, '_> {
             ..Contact::default()
         };
         let market = Market {
-            channel: subscriber.channel_id.id().map(str::to_owned).or_else(|| config.channel.clone()),
+            channel: subscriber.channel_id.id().or(subscriber.origin_channel_id.id()).map(str::to_owned).or_else(|| config.channel.clone()),
             locale: config.locale.clone(),
             ..Market::default()
         };

@@ -72,7 +72,7 @@ keys! {
     price_list_id variant_id active identity locations parent_id sort_order is_visible children category_id tree_id
     custom_url meta_keywords channels platform currency_exchange_rate secure_url system_label category_access
     discount_rules namespace permission_set refund_methods cart_url checkout_url applies_to to_email statuses count title
-    status message instance pickups shipping fees image_id is_thumbnail custom_label timezone price
+    status message instance pickups shipping fees image_id is_thumbnail custom_label timezone price rating
 }
 
 /// What the object that starts at `at` is.
@@ -99,6 +99,8 @@ pub(super) fn sniff(bytes: &[u8], at: usize) -> Shape {
     match composed {
         Shape::Unknown => by_keys(&seen),
         Shape::ComposedCart if seen.billing_address || seen.consignments || seen.grand_total => Shape::Checkout,
+        // A message of an order names its customer, and so does a review its product.
+        Shape::ComposedCustomer | Shape::ComposedProduct if seen.order_id || seen.rating => by_keys(&seen),
         composed => composed,
     }
 }
@@ -140,7 +142,9 @@ fn by_keys(seen: &Seen) -> Shape {
 }
 
 fn of_order(seen: &Seen) -> Shape {
-    if seen.tracking_number {
+    if seen.message {
+        Shape::Other("order message")
+    } else if seen.tracking_number {
         Shape::Shipment
     } else if seen.payments {
         Shape::PartOfOrder("refund")
@@ -152,8 +156,6 @@ fn of_order(seen: &Seen) -> Shape {
         Shape::PartOfOrder("order coupon")
     } else if seen.rate {
         Shape::PartOfOrder("order tax")
-    } else if seen.message {
-        Shape::Other("order message")
     } else if seen.items_total {
         Shape::PartOfOrder("shipping address")
     } else {
@@ -192,6 +194,8 @@ fn of_no_use(seen: &Seen) -> Shape {
         Shape::Other("gift certificate")
     } else if seen.applies_to {
         Shape::Other("coupon")
+    } else if seen.rating && seen.title {
+        Shape::Other("review")
     } else if seen.status && (seen.title || seen.message || seen.instance) {
         Shape::Error
     } else if (seen.shipping && seen.pickups) || seen.fees || seen.option_values {

@@ -166,7 +166,7 @@ pub struct Consignment<'a> {
     pub selected_shipping_option: One<ShippingOption<'a>>,
     #[serde(borrow)]
     pub address: One<Address<'a>>,
-    #[serde(borrow, alias = "shippingAddress")]
+    #[serde(borrow)]
     pub shipping_address: One<Address<'a>>,
 }
 
