@@ -4,7 +4,7 @@ use cartwire::destinations::{Operation, Reply, Request};
 use cartwire_sandbox::Sandbox;
 use serde_json::{Value, json};
 
-use super::{Act, Answer, Person, Standing, Vendor, call, inspect, json_reply};
+use super::{Act, Answer, Person, Standing, Vendor, call, changed, inspect, json_reply};
 
 const KEYS: [&str; 4] = ["insider-ucd-19f2", "insider-catalog-77d0", "insider-leave-30be", "insider-join-5c11"];
 
@@ -27,6 +27,14 @@ impl Vendor for Insider {
     fn config(&self, url: &str) -> Value {
         json!({"type": "insider", "partner": "sandbox", "token": KEYS[0], "catalog_token": KEYS[1], "unsubscribe_token": KEYS[2],
             "resubscribe_token": KEYS[3], "base_url": url})
+    }
+
+    fn more_configs(&self, url: &str) -> Vec<Value> {
+        let locales = json!({"de": "de_DE", "en": "en_US"});
+        let evidence = json!({"consent_evidence": true, "resubscribe": "newer_opt_in", "erase": "anonymize", "contact_deleted": "delete",
+            "catalog": {"locales": locales}, "backfill_catalog": "send"});
+        let partly = json!({"catalog": {"locales": locales, "write": "update"}});
+        vec![changed(self.config(url), evidence), changed(self.config(url), partly)]
     }
 
     fn secrets(&self) -> &'static [&'static str] {
@@ -96,17 +104,35 @@ impl Vendor for Insider {
 
     fn answer(&self, operations: &[&Operation], answer: Answer) -> Option<Reply> {
         let endpoint = operations[0].endpoint.as_ref();
-        let counted = |failed: usize| {
-            let errors: Value = (operations.len() - failed..operations.len())
-                .map(|at| (at.to_string(), json!("refused")))
-                .collect::<serde_json::Map<_, _>>()
-                .into();
-            json!({"data": {"successful": {"count": operations.len() - failed}, "fail": {"count": failed, "errors": errors}}})
-        };
         let users = endpoint.starts_with("users.") || endpoint.starts_with("events.");
+        let catalog = endpoint.starts_with("catalog.");
+        let counted = |failed: usize| {
+            let taken = operations.len() - failed;
+            let some = |count: usize| if count == 0 { json!({}) } else { json!({"count": count}) };
+            if catalog {
+                let ids = operations[taken..]
+                    .iter()
+                    .map(|operation| serde_json::from_slice::<Value>(&operation.body).unwrap()["item_id"].clone());
+                let ids: Vec<Value> = ids.collect();
+                let details = if failed == 0 {
+                    json!([])
+                } else {
+                    json!([{"field": "name", "message": "refused", "count": failed, "document_ids": ids}])
+                };
+                return json!({"success": true, "message": {"valid": {"count": taken}, "invalid": {"count": failed, "details": details}}});
+            }
+            let mut fail = some(failed);
+            if failed > 0 {
+                let rules = (taken..operations.len()).map(|at| (format!("users.{at}.attributes.required"), json!(["refused"])));
+                fail["errors"] = Value::Object(rules.collect());
+            }
+            json!({"data": {"successful": some(taken), "fail": fail}})
+        };
         match answer {
-            Answer::Taken if users => Some(json_reply(200, &counted(0))),
-            Answer::Taken => Some(json_reply(200, &json!({"success": true, "statusMessage": "OK"}))),
+            Answer::Taken if users || catalog => Some(json_reply(200, &counted(0))),
+            Answer::Taken => Some(json_reply(200, &json!({"statusMessage": "OK"}))),
+            Answer::HalfRefused if users || catalog => Some(json_reply(200, &counted(operations.len() - operations.len() / 2))),
+            Answer::FalseSuccess if users || catalog => Some(json_reply(200, &counted(operations.len()))),
             Answer::Refused => Some(json_reply(400, &json!({"error": "bad request"}))),
             Answer::Throttled => Some(json_reply(429, &json!({"error": "rejected: too many requests"}))),
             Answer::Unauthorized => Some(json_reply(401, &json!({"error": format!("unknown token {}", KEYS[0])}))),
@@ -120,6 +146,9 @@ impl Vendor for Insider {
     }
 
     fn reached_otherwise(&self) -> &'static [(&'static str, &'static str)] {
-        &[]
+        &[
+            ("users.deleteAttributes", "goes before a write that leaves attributes without a value"),
+            ("users.profile", "read before a yes, and the check of the credentials"),
+        ]
     }
 }
