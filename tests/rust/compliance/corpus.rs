@@ -92,7 +92,8 @@ pub fn own() -> Vec<Record> {
     };
     let consents = |email: &str, sms: &str| {
         json!({"groups": ["vip"], "consents": [{"channel": "email", "status": email, "at": "2026-02-01T00:00:00Z"},
-            {"channel": "sms", "status": sms, "at": "2026-02-01T00:00:00Z"}]})
+            {"channel": "sms", "status": sms, "at": "2026-02-01T00:00:00Z"},
+            {"channel": "whatsapp", "status": sms, "at": "2026-02-01T00:00:00Z"}]})
     };
     let gone = |kind: &str, erase: bool| row(&person, "customer", 9, json!({"type": kind, "erase": erase}));
     parsed(&[
@@ -101,12 +102,14 @@ pub fn own() -> Vec<Record> {
         guest(contact(&person, 3, consents("granted", "denied"))),
         guest(contact(&person, 4, consents("denied", "granted"))),
         event(&person, 5, "cart_abandoned"),
+        event(&person, 5, "product_viewed"),
         previous(6, "logged_in", json!({"anonymous_id": "s-1"})),
         previous(7, "account_created", json!({"anonymous_id": "s-2"})),
         previous(8, "email_changed", json!({"email": "former@example.com"})),
         gone("contact_deleted", true),
         gone("contact_deleted", false),
         guest(gone("contact_deleted", false)),
+        previous(10, "logged_in", json!({"customer_id": "c-00099", "email": "former@example.com"})),
         product(1, "Tee"),
     ])
 }
@@ -127,6 +130,10 @@ pub fn corpus() -> Vec<Record> {
         let case: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
         records.extend(case["records"].as_array().unwrap().iter().map(|record| serde_json::from_value(record.clone()).unwrap()));
     }
+    // What history leads to, too.
+    let mut history = records.clone();
+    history.iter_mut().for_each(|record| record.envelope.mode = cartwire::model::Mode::Backfill);
+    records.extend(history);
     records
 }
 

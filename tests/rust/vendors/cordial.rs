@@ -4,7 +4,7 @@ use cartwire::destinations::{Operation, Reply, Request};
 use cartwire_sandbox::Sandbox;
 use serde_json::{Value, json};
 
-use super::{Act, Answer, Person, Standing, Vendor, call, inspect, json_reply};
+use super::{Act, Answer, Person, Standing, Vendor, call, changed, inspect, json_reply};
 
 const KEY: &str = "cordial-key-81c2e0";
 /// `cordial-key-81c2e0:` in base64, as Basic authentication wants it.
@@ -32,8 +32,18 @@ impl Vendor for Cordial {
             "attributes": {"first_name": {"key": "first_name"}, "last_name": {"key": "last_name"}}})
     }
 
+    fn more_configs(&self, url: &str) -> Vec<Value> {
+        let with = |more: Value| changed(self.config(url), more);
+        let supplements = json!({"shipments": "shipments", "refunds": "refunds", "returns": "returns", "categories": "categories"});
+        let by_address = json!({"customer_id_key": null, "merge": true, "cart_write": "put"});
+        let queued = json!({"api": "async", "asynchronous": {"base_url": url, "events": true}});
+        let files = json!({"supplements": supplements, "imports": {"upload_url": format!("{url}/files"), "authorization": "Bearer files-secret-6b",
+            "source": {"transport": "HTTPS", "url": "https://files.example.com/in/{file}"}}});
+        vec![with(json!({"supplements": supplements, "contact_deleted": "delete"})), with(by_address), with(queued), with(files)]
+    }
+
     fn secrets(&self) -> &'static [&'static str] {
-        &[KEY, "Y29yZGlhbC1rZXktODFjMmUwOg=="]
+        &[KEY, "files-secret-6b", "Y29yZGlhbC1rZXktODFjMmUwOg=="]
     }
 
     fn sandbox(&self) -> Value {
@@ -90,6 +100,16 @@ impl Vendor for Cordial {
     }
 
     fn reached_otherwise(&self) -> &'static [(&'static str, &'static str)] {
-        &[]
+        &[
+            ("contacts.get", "read before a yes"),
+            ("orders.update", "an order that is there already"),
+            ("orders.get", "read before an order that changed"),
+            ("accountcontactattributes.list", "the check of the credentials, and before contacts where that is set"),
+            ("jobs.get", "asks for a job"),
+            ("contactimports.create", "called when the file is laid"),
+            ("ordersimport.create", "called when the file is laid"),
+            ("productimports.create", "called when the file is laid"),
+            ("supplements.imports.create", "called when the file is laid"),
+        ]
     }
 }

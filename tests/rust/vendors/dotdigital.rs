@@ -4,7 +4,7 @@ use cartwire::destinations::{Operation, Reply, Request};
 use cartwire_sandbox::Sandbox;
 use serde_json::{Value, json};
 
-use super::{Act, Answer, Person, Standing, Vendor, call, inspect, json_reply};
+use super::{Act, Answer, Person, Standing, Vendor, call, changed, inspect, json_reply};
 
 const USER: &str = "apiuser-77aa01@apiconnector.com";
 const PASSWORD: &str = "dotdigital-pass-5521";
@@ -30,6 +30,13 @@ impl Vendor for Dotdigital {
     fn config(&self, url: &str) -> Value {
         json!({"type": "dotdigital", "user": USER, "password": PASSWORD, "base_url": url, "group_lists": {"vip": 40211},
             "programs": {"cart_abandoned": 3120}})
+    }
+
+    fn more_configs(&self, url: &str) -> Vec<Value> {
+        let bulk = json!({"backfill_contacts": "import", "delete_write": "bulk", "contact_deleted": "delete", "insight_write": "bulk",
+            "backfill_events": "send"});
+        let events = json!({"events": "api", "insight_write": "single"});
+        vec![changed(self.config(url), bulk), changed(self.config(url), events)]
     }
 
     fn secrets(&self) -> &'static [&'static str] {
@@ -97,6 +104,16 @@ impl Vendor for Dotdigital {
     }
 
     fn reached_otherwise(&self) -> &'static [(&'static str, &'static str)] {
-        &[]
+        &[
+            ("contacts.get", "read before a contact is written"),
+            ("contacts.create", "somebody who was not found"),
+            ("contacts.importStatus", "asks for a job"),
+            ("contacts.deleteStatus", "asks for a job"),
+            ("insight.importStatus", "asks for a job"),
+            ("insight.createCollection", "a collection that is missing"),
+            ("dataFields.list", "before fields are made"),
+            ("dataFields.create", "a field that is missing"),
+            ("account.info", "the check of the credentials"),
+        ]
     }
 }

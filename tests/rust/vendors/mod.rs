@@ -177,6 +177,13 @@ pub fn json_reply(status: u16, body: &Value) -> Reply {
     Reply { status, headers: vec![("content-type".to_owned(), "application/json".to_owned())], body: body.to_string().into_bytes() }
 }
 
+/// Settings with some of them changed.
+pub fn changed(mut config: Value, change: Value) -> Value {
+    let Value::Object(change) = change else { panic!("a change is an object") };
+    config.as_object_mut().unwrap().extend(change);
+    config
+}
+
 pub fn inspect(sandbox: &Sandbox, query: &Value) -> Value {
     serde_json::from_slice(&sandbox.inspect(query.to_string().as_bytes()).unwrap()).unwrap()
 }
