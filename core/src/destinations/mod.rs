@@ -91,6 +91,22 @@ pub trait Destination: Send + Sync {
         self.read(operations, reply)
     }
 
+    /// A read that shows what the platform holds of what an operation wrote, for reconciliation. `None` for what it does not
+    /// show.
+    fn read_back(&self, operation: &Operation) -> Option<Request> {
+        let _ = operation;
+        None
+    }
+
+    /// Holds the answer to [`Destination::read_back`] against the operation.
+    ///
+    /// # Errors
+    /// What the answer says went wrong, other than that it must be asked again later.
+    fn compare(&self, operation: &Operation, reply: &Reply) -> Result<Held, Error> {
+        let _ = (operation, reply);
+        Ok(Held::Unknown("this destination shows nothing of what it holds"))
+    }
+
     /// A request without side effects that tells whether the credentials work.
     fn check(&self) -> Request;
 
@@ -319,6 +335,21 @@ pub enum Completed {
     First(Detour),
     /// Try the prefetch again later.
     Retry(Refusal, Option<Duration>),
+}
+
+/// What a platform holds of what an operation wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// What was written.
+    Same,
+    /// These members differ, as JSON pointers into the operation's body; the empty pointer is the whole. No values.
+    Differs(Vec<String>),
+    /// Nothing. Where a platform stores later than it accepts, that can mean that it was asked too soon.
+    Missing,
+    /// The platform does not tell; why.
+    Unknown(&'static str),
+    /// Ask again later.
+    Later(Refusal, Option<Duration>),
 }
 
 /// What a destination is, as data: read by batching, rate limiting, retry, documentation and tests alike.
