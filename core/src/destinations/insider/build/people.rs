@@ -184,6 +184,9 @@ impl<'a> Builder<'a> {
         }
         if granted {
             object.raw("of", row)?;
+        } else {
+            // Never sent; a no that is said anew is entered anew, whatever happened in between.
+            object.maybe("at", consent.at.map(Stamp))?;
         }
         let entity = format!("suppression:{name}:{channel}");
         let mut operation = self.operation(if granted { join } else { leave }, entity.clone(), profile(name), object.finish());
