@@ -50,7 +50,7 @@ def _replay_options(fixes: Mapping[int, Record] | None, letters: Mapping[str, An
 
 
 def _receive_options(headers: Mapping[str, str] | None, options: Mapping[str, Any]) -> bytes:
-    return _options({**options, "headers": dict(headers) if headers is not None else None})
+    return _options({**options, "headers": dict(headers)} if headers is not None else options)
 
 
 class _PullSlices:
@@ -228,7 +228,7 @@ class Sync:
         answer: Receipt = json.loads(self._engine.accept(_options(options), _bytes(data)))
         return answer
 
-    def receive(self, body: Data, /, headers: Mapping[str, str] | None = None, **options: Unpack[ReceiveOptions]) -> Received:
+    def receive(self, body: Data, headers: Mapping[str, str] | None = None, /, **options: Unpack[ReceiveOptions]) -> Received:
         """Takes one message of the shop's queue or one call of its webhook, and returns once it is safe.
 
         Where the source's calls carry a proof, ``headers`` must hold it. What the message only names is read from the shop in
@@ -453,7 +453,7 @@ class AsyncSync:
         return answer
 
     async def receive(
-        self, body: Data, /, headers: Mapping[str, str] | None = None, **options: Unpack[ReceiveOptions]
+        self, body: Data, headers: Mapping[str, str] | None = None, /, **options: Unpack[ReceiveOptions]
     ) -> Received:
         """See :meth:`Sync.receive`."""
         answer: Received = json.loads(await self._engine.receive_async(_receive_options(headers, options), _bytes(body)))
