@@ -55,6 +55,9 @@ make --no-print-directory node_modules/.package-lock.json addon
 npm run --silent types:check
 npm test --silent
 
+step "servers nobody here wrote"
+(cd tests/real && npm ci --silent --no-audit --no-fund && node --test)
+
 step "demo"
 make --no-print-directory demo
 cp var/demo/exchanges.ndjson "$exchanges/demo.ndjson"
