@@ -27,7 +27,7 @@ impl Vendor for Cordial {
     }
 
     fn config(&self, url: &str) -> Value {
-        json!({"type": "cordial", "api_key": KEY, "base_url": url, "customer_id_key": "customer_id",
+        json!({"type": "cordial", "api_key": KEY, "base_url": url, "customer_id_attribute": "customer_id",
             "channels": {"email": "email", "sms": "sms"}, "asynchronous": {"base_url": url},
             "attributes": {"first_name": {"key": "first_name"}, "last_name": {"key": "last_name"}}})
     }
