@@ -264,6 +264,7 @@ impl Bench {
                 record: b"{}".to_vec(),
                 run: Some("r1".into()),
                 position: at as u64,
+                people: vec![],
             })
             .collect();
         let acceptance = Acceptance { destination: "toy".into(), operations, ..Acceptance::default() };
@@ -1159,6 +1160,7 @@ async fn when_verdicts_cannot_be_committed_delivery_stops_and_tells_of_none() {
         record: b"{}".to_vec(),
         run: None,
         position: 0,
+        people: vec![],
     });
     let acceptance = Acceptance { destination: "toy".into(), operations: operations.collect(), ..Acceptance::default() };
     store.accept(&acceptance, bench.clock.now()).unwrap();

@@ -123,6 +123,8 @@ struct Heard {
 /// A row's draft with the record it came from.
 struct Pending {
     draft: Draft,
+    /// With whom it is erased.
+    people: Vec<String>,
     record: Arc<Vec<u8>>,
 }
 
@@ -176,6 +178,8 @@ impl Desk {
                 taken.skip(position, skip, None);
                 continue;
             }
+            // A deletion has to go out, whoever is erased.
+            let erased_with = if matches!(row.record.body, Body::ContactDeleted(_)) { Vec::new() } else { people.clone() };
             // What was noticed of the row itself is told once, however many destinations there are.
             let noticed = row.findings.len();
             let mut told = false;
@@ -188,14 +192,16 @@ impl Desk {
                         }
                         draft.findings = Vec::new();
                         located(position, own, &mut taken.findings);
-                        pending[at].push(Pending { draft, record: record.clone() });
+                        pending[at].push(Pending { draft, people: erased_with.clone(), record: record.clone() });
                     }
                     Err(rejection) => taken.rejected.push(Rejection { destination: self.label(at).cloned(), ..rejection }),
                 }
             }
         }
+        // Consent is nobody's in particular; an erasure concerns what each destination has waiting.
+        taken.acceptances.iter_mut().for_each(|part| part.erasures.clone_from(&heard.erasures));
         if let Some(first) = taken.acceptances.first_mut() {
-            (first.consents, first.erasures) = (heard.consents, heard.erasures);
+            first.consents = heard.consents;
         }
         for (at, pending) in pending.into_iter().enumerate() {
             self.decide(at, pending, &mut taken)?;
@@ -396,7 +402,7 @@ impl Desk {
         };
         let mut known = known.into_iter();
         let mut seen = Overlay::default();
-        for Pending { draft, record } in pending {
+        for Pending { draft, people, record } in pending {
             let position = draft.position;
             acceptance.withheld.extend(draft.withheld.iter().map(|key| key.as_str().to_owned()));
             for skip in draft.skipped {
@@ -432,6 +438,7 @@ impl Desk {
                             record: record.to_vec(),
                             run: None,
                             position,
+                            people: people.clone(),
                         });
                     }
                 }

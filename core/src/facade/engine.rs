@@ -422,10 +422,13 @@ impl Engine {
                         taken.skipped.push(skip);
                     }
                 }
-                for old in accepted.superseded {
+                let superseded = (SkipReason::Superseded, "something newer was accepted while it waited", accepted.superseded);
+                let erased = (SkipReason::Erased, "the person was erased while it waited", accepted.erased);
+                for (reason, why, old) in
+                    [superseded, erased].into_iter().flat_map(|(reason, why, gone)| gone.into_iter().map(move |old| (reason, why, old)))
+                {
                     if let Some(run) = &old.run {
-                        let why = "something newer was accepted while it waited";
-                        inner.runs.skipped(run, at, old.position, SkipReason::Superseded, why);
+                        inner.runs.skipped(run, at, old.position, reason, why);
                         inner.runs.settle(run, at, old.position, None, Status::Skipped);
                     }
                 }

@@ -303,7 +303,8 @@ pub struct Acceptance {
     pub operations: Vec<NewOperation>,
     /// Consent that was heard; the newest per person and channel counts, all are kept as history.
     pub consents: Vec<ConsentRow>,
-    /// Opaque names of people to put into the erasure ledger.
+    /// Opaque names of people to put into the erasure ledger. What waits for the destination and is about them is removed,
+    /// unless it is under way, and so are the destination's dead letters about them and all that was heard of their consent.
     pub erasures: Vec<String>,
     /// Keys that a backfill withheld; a key that is known already keeps its status.
     pub withheld: Vec<String>,
@@ -325,6 +326,9 @@ pub struct NewOperation {
     pub run: Option<String>,
     /// Position of its row in the run's input.
     pub position: u64,
+    /// Opaque names of the people it is about, with whom it is erased; none for what must go out all the same, such as the
+    /// erasure itself.
+    pub people: Vec<String>,
 }
 
 impl fmt::Debug for NewOperation {
@@ -344,6 +348,8 @@ pub struct Accepted {
     pub ids: Vec<u64>,
     /// Operations that were removed because something newer made them pointless.
     pub superseded: Vec<Superseded>,
+    /// Operations that were removed because the person they are about was erased.
+    pub erased: Vec<Superseded>,
     /// Indexes into `acceptance.operations` of what was accepted before and is not stored again. Its id in `ids` is the
     /// waiting operation's, or 0 if that was delivered.
     pub duplicates: Vec<usize>,
@@ -423,7 +429,8 @@ pub enum Settlement {
         /// Why.
         reason: SkipReason,
     },
-    /// Refused for good: becomes a dead letter, the key is dead.
+    /// Refused for good: becomes a dead letter, the key is dead. Of someone erased no letter is kept, and the key counts as
+    /// delivered.
     Dead {
         /// Outbox id.
         id: u64,

@@ -292,7 +292,10 @@ fn finished(endpoint: &str, operations: &[&Operation], job: &str, body: &Value) 
         "failed" if endpoint == endpoints::MERGE => {
             each(operations, || Verdict::Rejected(Refusal::new(ErrorCode::Rejected, "job_failed", "Cordial could not merge the contacts")))
         }
-        "failed" => Reading::Retry(Refusal::new(ErrorCode::Unavailable, "job_failed", "the import ended before its rows were read"), None),
+        // The job has told its end: asking again would hear the same, so the rows are sent again.
+        "failed" => each(operations, || {
+            Verdict::Retry(Refusal::new(ErrorCode::Unavailable, "job_failed", "the import ended before its rows were read"), None)
+        }),
         "done" if endpoint == endpoints::MERGE => each(operations, || Verdict::Accepted),
         "done" => {
             let count = |name: &str| number(&body["result"][name]);
