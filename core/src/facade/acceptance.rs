@@ -7,7 +7,7 @@ use super::answers::{RecordFinding, RecordSkip};
 use super::options::{CallOptions, Fix};
 use super::pure::located;
 use super::runs::Intaken;
-use crate::decide::{self, ConsentConfig, Decision, consent};
+use crate::decide::{self, ConsentConfig, Decision, EventsConfig, consent};
 use crate::destinations::{Destination, Operation, Skip};
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Body, Channel, ConsentStatus, Instant, Mode, Record, Rejection, SkipReason};
@@ -22,6 +22,7 @@ pub(super) struct Desk {
     pub store: Arc<dyn StateStore>,
     pub validate: crate::validate::Config,
     pub consent: ConsentConfig,
+    pub events: EventsConfig,
     pub max_record_bytes: usize,
 }
 
@@ -64,7 +65,7 @@ impl Taken {
         }
     }
 
-    fn skip(&mut self, position: u64, skip: Skip) {
+    pub(super) fn skip(&mut self, position: u64, skip: Skip) {
         self.skipped.push(RecordSkip { position, reason: skip.reason, detail: skip.detail });
     }
 }
@@ -131,6 +132,7 @@ impl Desk {
                 Err(refused) => taken.rejected.push(refused.into_rejection()),
             }
         }
+        let checked = self.with_events(checked, &mut taken)?;
         let people: Vec<Vec<String>> = checked.iter().map(|row| self.people(&row.record)).collect();
         let mut memory = self.remember(&people)?;
         let mut pending = Vec::with_capacity(checked.len());
@@ -142,7 +144,14 @@ impl Desk {
                 continue;
             }
             match pipeline::draft(position, &row.record, row.findings, &*self.destination, &judge) {
-                Ok(draft) => pending.push(Pending { draft, record }),
+                Ok(mut draft) => {
+                    if row.derived {
+                        super::derived::quiet(&mut draft);
+                    }
+                    pending.push(Pending { draft, record });
+                }
+                // What is wrong with the event is wrong with its order, which was told already.
+                Err(rejection) if row.derived => drop(rejection),
                 Err(rejection) => taken.rejected.push(rejection),
             }
         }

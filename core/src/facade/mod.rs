@@ -8,6 +8,8 @@ mod acceptance;
 pub mod answers;
 mod catalog;
 #[cfg(feature = "delivery")]
+mod derived;
+#[cfg(feature = "delivery")]
 mod engine;
 pub mod options;
 pub mod pure;

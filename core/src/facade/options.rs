@@ -128,6 +128,9 @@ pub struct SyncOptions {
     /// How consent is weighed.
     #[serde(default)]
     pub consent: crate::decide::ConsentConfig,
+    /// Whether and how events are made of orders that are read as they stand.
+    #[serde(default)]
+    pub events: crate::decide::EventsConfig,
     /// Whether journeys may start, unless a call says otherwise.
     #[serde(default)]
     pub mode: Mode,

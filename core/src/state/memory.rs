@@ -61,6 +61,7 @@ struct Desk {
     /// Owner of each lane that is held, and how many of its rows. A lane never has two owners.
     held: HashMap<String, (String, usize)>,
     leases: HashMap<String, Instant>,
+    orders: HashMap<String, (String, Instant)>,
 }
 
 #[derive(Default)]
@@ -236,6 +237,12 @@ impl StateStore for MemoryStore {
         Ok(subjects.iter().map(|subject| desk.map(|desk| desk.known(subject)).unwrap_or_default()).collect())
     }
 
+    fn orders(&self, destination: &str, orders: &[&str]) -> Result<Vec<Option<String>>> {
+        let state = self.lock()?;
+        let known = state.desks.get(destination).map(|desk| &desk.orders);
+        Ok(orders.iter().map(|order| known.and_then(|known| known.get(*order)).map(|(facts, _)| facts.clone())).collect())
+    }
+
     fn consents(&self, people: &[&str]) -> Result<Vec<Vec<ConsentRow>>> {
         let state = self.lock()?;
         Ok(people
@@ -263,6 +270,9 @@ impl StateStore for MemoryStore {
         let mut desk = state.desks.remove(&acceptance.destination).unwrap_or_default();
         for (entity, version) in &acceptance.versions {
             desk.see(entity, Some(*version));
+        }
+        for (order, facts) in &acceptance.orders {
+            desk.orders.insert(order.clone(), (facts.clone(), now));
         }
         for key in &acceptance.withheld {
             desk.keys.entry(key.clone()).or_insert((KeyStatus::Withheld, now));
@@ -483,6 +493,7 @@ impl StateStore for MemoryStore {
             let keys = desk.keys.len();
             desk.keys.retain(|_, (status, at)| *status != KeyStatus::Delivered || *at >= before);
             purged += (keys - desk.keys.len()) as u64;
+            desk.orders.retain(|_, (_, at)| *at >= before);
         }
         Ok(purged)
     }
