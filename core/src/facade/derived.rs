@@ -27,10 +27,8 @@ impl Desk {
     /// The rows with the events that their orders tell, in the order they happened, and notes what to remember. Rows of
     /// one chunk see those before them.
     pub(super) fn with_events(&self, rows: Vec<Checked>, taken: &mut Taken) -> Result<Vec<Checked>> {
-        let named: Vec<Option<String>> = rows
-            .iter()
-            .map(|row| matches!(row.record.body, Body::Order(_)).then(|| events::name(&row.record.envelope)))
-            .collect();
+        let named: Vec<Option<String>> =
+            rows.iter().map(|row| matches!(row.record.body, Body::Order(_)).then(|| events::name(&row.record.envelope))).collect();
         let mut names: Vec<&str> = named.iter().flatten().map(String::as_str).collect();
         if !self.events.from_orders || names.is_empty() {
             return Ok(rows);
