@@ -269,13 +269,15 @@ impl Teller<'_> {
     fn event(&self, name: EventName, at: Option<Instant>) -> Record {
         let order = self.order;
         let word = name.as_str().to_owned();
+        let is_news = self.mode == Mode::Live;
         let event = Event {
             order_id: Some(order.id.clone()),
             order_number: order.number.clone(),
             cart_id: order.cart_id.clone(),
             value: Some(order.totals.total),
             url: order.url.clone(),
-            lines: if self.mode == Mode::Live { order.lines.clone() } else { Vec::new() },
+            lines: if is_news { order.lines.clone() } else { Vec::new() },
+            properties: if is_news { order.attributes.clone() } else { crate::model::Attributes::new() },
             ..Event::new(name)
         };
         self.record(&[&word], at, Body::Event(event))
