@@ -272,6 +272,31 @@ async fn several_versions_in_one_export_tell_each_thing_once() {
     assert_eq!(shop.arrived().await, by_polling().await);
 }
 
+/// What visitors did is told by a call, and goes the same way as what the shop tells.
+#[tokio::test(flavor = "multi_thread")]
+async fn signals_arrive_once_and_never_about_somebody_who_was_erased() {
+    let shop = Shop::open(NOW).await;
+    let track = async |signals: Value| -> Value {
+        let receipt = shop.engine.track(Bytes::from(signals.to_string())).await.unwrap();
+        serde_json::from_slice(&receipt).unwrap()
+    };
+    let seen = json!({"event": "product_viewed", "id": "view-1", "customer_id": "c1", "product_id": "p1"});
+    assert_eq!(track(seen.clone()).await["accepted"], 1);
+    assert_eq!(track(seen).await["skipped"][0]["reason"], "duplicate");
+    let several = json!([{"event": "searched", "customer_id": "c1", "query": "tent"}, {"event": "searched"}, {"evnt": "searched"}]);
+    let receipt = track(several).await;
+    assert_eq!((&receipt["accepted"], receipt["rejected"].as_array().map(Vec::len)), (&json!(1), Some(2)), "{receipt:#}");
+    let erased = json!({"notificationType": "ResourceDeleted", "projectKey": "demo", "resource": {"typeId": "customer", "id": "c1"},
+        "version": 9, "modifiedAt": "2026-03-05T11:00:00.000Z", "dataErasure": true});
+    shop.accepts(&erased).await;
+    let late = track(json!({"event": "category_viewed", "customer_id": "c1", "category_id": "tents"})).await;
+    assert_eq!(late["skipped"][0]["reason"], "erased", "{late:#}");
+    let arrived = shop.arrived().await;
+    let mut names = names(&arrived);
+    names.retain(|name| !name.is_empty());
+    assert_eq!(names, ["productViewed", "searched"]);
+}
+
 /// What a message and a snapshot say of the same thing has one key, so whichever is heard second is a duplicate.
 #[test]
 fn a_message_and_a_snapshot_give_one_key() {

@@ -7,6 +7,7 @@ use super::answers::{RecordFinding, RecordSkip};
 use super::options::{CallOptions, Fix};
 use super::pure::located;
 use super::runs::Intaken;
+use super::track::{SIGNAL, Storefront};
 use crate::decide::{self, ConsentConfig, Decision, EventsConfig, consent};
 use crate::destinations::{Destination, Operation, Skip};
 use crate::error::{Error, ErrorCode, Result};
@@ -109,7 +110,9 @@ impl Desk {
             ..DecodeContext::at(now)
         };
         let mut decoded = Decoded::default();
-        let next = intake::read(self.source.as_deref(), layout, data, &context, &mut decoded);
+        let storefront = (options.resource.as_deref() == Some(SIGNAL)).then(|| Storefront::of(self.source.as_deref()));
+        let source = storefront.as_ref().map(|one| -> &dyn Source { one }).or(self.source.as_deref());
+        let next = intake::read(source, layout, data, &context, &mut decoded);
         let mut taken = Taken {
             rows: decoded.rows,
             next,
@@ -123,7 +126,7 @@ impl Desk {
         let judge = self.validate.context(now);
         let mut checked = Vec::with_capacity(decoded.records.len());
         for mut row in decoded.records {
-            if self.source.is_none() && options.mode.is_some() {
+            if source.is_none() && options.mode.is_some() {
                 row.record.envelope.mode = mode;
             }
             match pipeline::check(row, &judge) {

@@ -15,6 +15,7 @@ pub mod options;
 pub mod pure;
 #[cfg(feature = "delivery")]
 mod runs;
+pub mod track;
 #[cfg(feature = "delivery")]
 mod witness;
 
@@ -22,3 +23,4 @@ pub use catalog::{catalog, schema};
 #[cfg(feature = "delivery")]
 pub use engine::Engine;
 pub use pure::{Pipeline, build, normalize, validate};
+pub use track::Signal;

@@ -62,6 +62,10 @@ impl Source for Commercetools {
         "commercetools"
     }
 
+    fn tenant(&self) -> &str {
+        &self.compiled.config.project
+    }
+
     fn decode(&self, raw: &[u8], context: &DecodeContext<'_>, out: &mut Decoded) {
         let raw = raw.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(raw);
         // Text once for the whole input; only where that fails is every row looked at alone.
