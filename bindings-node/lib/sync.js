@@ -71,6 +71,12 @@ class Sync {
     return fromBytes(await callAsync(signal, (cancel) => this.#engine.accept(text, toBytes(data), cancel)));
   }
 
+  /** Tells what a visitor did that no shop API tells: one signal, or several. */
+  async track(signals, options) {
+    const [text, signal] = split({ ...options, resource: "signal" });
+    return fromBytes(await callAsync(signal, (cancel) => this.#engine.accept(text, toBytes(signals), cancel)));
+  }
+
   /** Waits until nothing waits for the destination any more. */
   async flush(options) {
     const [text, signal] = split(options);

@@ -81,6 +81,10 @@ export type Body =
 export type CartState = string;
 export type Channel = string;
 /**
+ * What it means for a [`ConsentRule`] when its fields are not there.
+ */
+export type CommercetoolsAbsentConsent = "unknown" | "denied";
+/**
  * Where the custom field of a [`ConsentRule`] is.
  */
 export type CommercetoolsConsentPlace = "customer" | "order" | "cart";
@@ -397,7 +401,7 @@ export interface CallOptions {
    */
   mode?: Mode | null;
   /**
-   * What the bytes are, for documents that do not say.
+   * What the bytes are, for documents that do not say; `signal` for storefront signals.
    */
   resource?: string | null;
   /**
@@ -583,10 +587,15 @@ export interface CheckReport {
  * | Enum, String | `field`, `granted`, `denied`, `pending` | the word's list; a word in none is unknown |
  * | Set of Enum or String | `field`, `member` | containing `member` (default: the channel's name) is a yes, not containing it a no |
  * | `DateTime` | `granted_at_field`, `denied_at_field` | the newer one counts, with its time; a tie is a no |
+ * | none: a customer group | `group` | being in it is a yes; not being in it says nothing |
  *
- * An absent field is no entry at all: absence is never a yes and never a no.
+ * An absent field is no entry at all, unless `absent` says that it is a no. It is never a yes.
  */
 export interface CommercetoolsConsentRule {
+  /**
+   * What it means when nothing of the above is there. Default: `unknown`.
+   */
+  absent?: CommercetoolsAbsentConsent;
   /**
    * Field with the instant the state was set. The platform keeps none; without it the consent has no time, because the
    * time of the last change of the resource says nothing about it.
@@ -620,6 +629,10 @@ export interface CommercetoolsConsentRule {
    * Field with the instant of a yes.
    */
   granted_at_field?: string | null;
+  /**
+   * Id or key of the customer group whose members said yes. Only on the customer.
+   */
+  group?: string | null;
   /**
    * A true value means no. Default: false.
    */
@@ -1088,6 +1101,20 @@ export interface Event {
    * The variant it is about.
    */
   variant_id?: string | null;
+}
+/**
+ * Whether and how events are made of orders that are read as they stand.
+ */
+export interface EventsConfig {
+  /**
+   * Whether orders are compared with what was known of them, and the difference sent as events. On unless told.
+   */
+  from_orders?: boolean;
+  /**
+   * How long something is news, in days; 7 unless given. An order that is first seen later than that after it was
+   * placed, or whose last change lies longer back, starts no journeys: what is found then is history.
+   */
+  news_days?: number;
 }
 /**
  * A row that only names a resource.
@@ -1737,7 +1764,8 @@ export interface PipelineOptions {
    */
   now?: string | null;
   /**
-   * What the bytes are, for documents that do not say: `customer`, `cart`, `order`, `product`, `category`.
+   * What the bytes are, for documents that do not say: `customer`, `cart`, `order`, `product`, `category`; or `signal`
+   * for storefront signals.
    */
   resource?: string | null;
   /**
@@ -2473,6 +2501,94 @@ export interface ShippingCharge {
   tax_included?: boolean | null;
 }
 /**
+ * Something a visitor did, as the storefront tells it. Names are `product_viewed`, `category_viewed`, `searched`,
+ * `checkout_started`, `logged_in`, `account_created`, or your own.
+ */
+export interface Signal {
+  /**
+   * The session of somebody not signed in. With a `logged_in` or `account_created` that names the customer too, it is the
+   * session they were before.
+   */
+  anonymous_id?: string | null;
+  /**
+   * When; now unless given.
+   */
+  at?: string | null;
+  /**
+   * The cart it is about.
+   */
+  cart_id?: string | null;
+  /**
+   * The category it is about.
+   */
+  category_id?: string | null;
+  /**
+   * The shop's id of the customer.
+   */
+  customer_id?: string | null;
+  /**
+   * E-mail.
+   */
+  email?: string | null;
+  /**
+   * What happened.
+   */
+  event: EventName;
+  /**
+   * Ids in other systems, by name.
+   */
+  external_ids?: {
+    [k: string]: string;
+  };
+  /**
+   * Your own id of it. The same id is the same thing, however often it is sent; without one the content and the time
+   * are, so give one or `at` where a call may be repeated.
+   */
+  id?: string | null;
+  /**
+   * Where: store, channel, country, locale, currency, customer group.
+   */
+  market?: Market;
+  /**
+   * The order it is about.
+   */
+  order_id?: string | null;
+  /**
+   * Phone, international or as written in the market's country.
+   */
+  phone?: string | null;
+  /**
+   * The product it is about.
+   */
+  product_id?: string | null;
+  /**
+   * Everything else: plain values, or typed ones such as `{"type": "date", "value": "2026-01-31"}`.
+   */
+  properties?: {
+    [k: string]: unknown;
+  };
+  /**
+   * What was searched for.
+   */
+  query?: string | null;
+  /**
+   * The SKU it is about.
+   */
+  sku?: string | null;
+  /**
+   * The page it happened on.
+   */
+  url?: string | null;
+  /**
+   * What it is worth.
+   */
+  value?: Money | null;
+  /**
+   * The variant it is about.
+   */
+  variant_id?: string | null;
+}
+/**
  * commercetools Composable Commerce.
  */
 export interface CommercetoolsConfig {
@@ -2505,6 +2621,11 @@ export interface CommercetoolsConfig {
    */
   channel?: string | null;
   /**
+   * Whether a chargeback that succeeded counts as a refund, with the reason `chargeback`. Default: false, because nobody is
+   * to be told kindly of money they took back themselves.
+   */
+  chargebacks_as_refunds?: boolean;
+  /**
    * Where permission is kept. The platform has no field of its own for it, so nothing is a consent that is not named here.
    */
   consents?: CommercetoolsConsentRule[];
@@ -2525,6 +2646,10 @@ export interface CommercetoolsConfig {
    * Customer group id or key of the price to pick.
    */
   customer_group?: string | null;
+  /**
+   * Custom fields of deliveries to pass on with their shipments.
+   */
+  delivery_fields?: CommercetoolsFieldMapping[];
   /**
    * Locales to try, in order, where a text has none of the wanted one.
    */
@@ -2559,6 +2684,10 @@ export interface CommercetoolsConfig {
    * Project key: the tenant of all records. A message that names its project overrules it.
    */
   project?: string;
+  /**
+   * Custom fields of shopping lists to pass on with their events.
+   */
+  shopping_list_fields?: CommercetoolsFieldMapping[];
   /**
    * Tracking page by carrier, in any case: `{tracking}`.
    */
@@ -2600,6 +2729,10 @@ export interface SyncOptions {
    * What an accepted record survives.
    */
   durability?: Durability;
+  /**
+   * Whether and how events are made of orders that are read as they stand.
+   */
+  events?: EventsConfig;
   /**
    * Days an idempotency key is remembered after its delivery.
    */

@@ -24,6 +24,7 @@ __all__ = [
     "CategoryRef",
     "Channel",
     "CheckReport",
+    "CommercetoolsAbsentConsent",
     "CommercetoolsConsentPlace",
     "CommercetoolsConsentRule",
     "CommercetoolsFieldMapping",
@@ -52,6 +53,7 @@ __all__ = [
     "Event",
     "EventBody",
     "EventName",
+    "EventsConfig",
     "Fetch",
     "Finding",
     "FindingCode",
@@ -130,6 +132,7 @@ __all__ = [
     "ShipmentLine",
     "ShippingCharge",
     "ShippingStatus",
+    "Signal",
     "SkipReason",
     "SourceChoice",
     "SourceConfig",
@@ -196,7 +199,7 @@ class CallOptions(TypedDict, total=False):
     mode: Mode | None
     """Whether journeys may start; the `Sync`'s setting unless given."""
     resource: str | None
-    """What the bytes are, for documents that do not say."""
+    """What the bytes are, for documents that do not say; `signal` for storefront signals."""
     run: str | None
     """The run this belongs to, from `start_run`; a call without one is a run of its own."""
 
@@ -345,10 +348,13 @@ class CommercetoolsConsentRule(_CommercetoolsConsentRule, total=False):
     | Enum, String | `field`, `granted`, `denied`, `pending` | the word's list; a word in none is unknown |
     | Set of Enum or String | `field`, `member` | containing `member` (default: the channel's name) is a yes, not containing it a no |
     | `DateTime` | `granted_at_field`, `denied_at_field` | the newer one counts, with its time; a tie is a no |
+    | none: a customer group | `group` | being in it is a yes; not being in it says nothing |
 
-    An absent field is no entry at all: absence is never a yes and never a no.
+    An absent field is no entry at all, unless `absent` says that it is a no. It is never a yes.
     """
 
+    absent: CommercetoolsAbsentConsent
+    """What it means when nothing of the above is there. Default: `unknown`."""
     at_field: str | None
     """Field with the instant the state was set. The platform keeps none; without it the consent has no time, because the
     time of the last change of the resource says nothing about it.
@@ -365,6 +371,8 @@ class CommercetoolsConsentRule(_CommercetoolsConsentRule, total=False):
     """Words that mean yes."""
     granted_at_field: str | None
     """Field with the instant of a yes."""
+    group: str | None
+    """Id or key of the customer group whose members said yes. Only on the customer."""
     invert: bool
     """A true value means no. Default: false."""
     member: str | None
@@ -422,6 +430,10 @@ class CommercetoolsSourceConfig(_CommercetoolsSourceConfig, total=False):
     """Category page: `{slug}`, `{id}`, `{key}`, `{locale}`, `{language}`, `{country}`, `{store}`."""
     channel: str | None
     """Channel id or key of the price and the stock to pick."""
+    chargebacks_as_refunds: bool
+    """Whether a chargeback that succeeded counts as a refund, with the reason `chargeback`. Default: false, because nobody is
+    to be told kindly of money they took back themselves.
+    """
     consents: list[CommercetoolsConsentRule]
     """Where permission is kept. The platform has no field of its own for it, so nothing is a consent that is not named here."""
     contact_fields: list[CommercetoolsFieldMapping]
@@ -434,6 +446,8 @@ class CommercetoolsSourceConfig(_CommercetoolsSourceConfig, total=False):
     """
     customer_group: str | None
     """Customer group id or key of the price to pick."""
+    delivery_fields: list[CommercetoolsFieldMapping]
+    """Custom fields of deliveries to pass on with their shipments."""
     fallback_locales: list[str]
     """Locales to try, in order, where a text has none of the wanted one."""
     line_fields: list[CommercetoolsFieldMapping]
@@ -454,6 +468,8 @@ class CommercetoolsSourceConfig(_CommercetoolsSourceConfig, total=False):
     """
     project: str
     """Project key: the tenant of all records. A message that names its project overrules it."""
+    shopping_list_fields: list[CommercetoolsFieldMapping]
+    """Custom fields of shopping lists to pass on with their events."""
     tracking_urls: dict[str, str]
     """Tracking page by carrier, in any case: `{tracking}`."""
 
@@ -700,6 +716,17 @@ class EventBody(Event):
     """Something that happened."""
 
     type: Literal["event"]
+
+
+class EventsConfig(TypedDict, total=False):
+    """Whether and how events are made of orders that are read as they stand."""
+
+    from_orders: bool
+    """Whether orders are compared with what was known of them, and the difference sent as events. On unless told."""
+    news_days: int
+    """How long something is news, in days; 7 unless given. An order that is first seen later than that after it was
+    placed, or whose last change lies longer back, starts no journeys: what is found then is history.
+    """
 
 
 class Fetch(TypedDict):
@@ -1234,7 +1261,9 @@ class PipelineOptions(TypedDict, total=False):
     now: str | None
     """The time to count as now; the machine's clock unless given. Give it for output that never changes."""
     resource: str | None
-    """What the bytes are, for documents that do not say: `customer`, `cart`, `order`, `product`, `category`."""
+    """What the bytes are, for documents that do not say: `customer`, `cart`, `order`, `product`, `category`; or `signal`
+    for storefront signals.
+    """
     source: SourceChoice | None
     """What the bytes come from. Without it, `validate` and `build` take canonical records."""
     threads: int | None
@@ -1745,6 +1774,60 @@ class ShippingCharge(_ShippingCharge, total=False):
     """Whether `amount` contains the tax; absent when not known."""
 
 
+class _Signal(TypedDict):
+    """What is always there in `Signal`."""
+
+    event: EventName
+    """What happened."""
+
+
+class Signal(_Signal, total=False):
+    """Something a visitor did, as the storefront tells it. Names are `product_viewed`, `category_viewed`, `searched`,
+    `checkout_started`, `logged_in`, `account_created`, or your own.
+    """
+
+    anonymous_id: str | None
+    """The session of somebody not signed in. With a `logged_in` or `account_created` that names the customer too, it is the
+    session they were before.
+    """
+    at: str | None
+    """When; now unless given."""
+    cart_id: str | None
+    """The cart it is about."""
+    category_id: str | None
+    """The category it is about."""
+    customer_id: str | None
+    """The shop's id of the customer."""
+    email: str | None
+    """E-mail."""
+    external_ids: dict[str, str]
+    """Ids in other systems, by name."""
+    id: str | None
+    """Your own id of it. The same id is the same thing, however often it is sent; without one the content and the time
+    are, so give one or `at` where a call may be repeated.
+    """
+    market: Market
+    """Where: store, channel, country, locale, currency, customer group."""
+    order_id: str | None
+    """The order it is about."""
+    phone: str | None
+    """Phone, international or as written in the market's country."""
+    product_id: str | None
+    """The product it is about."""
+    properties: dict[str, Any]
+    """Everything else: plain values, or typed ones such as `{"type": "date", "value": "2026-01-31"}`."""
+    query: str | None
+    """What was searched for."""
+    sku: str | None
+    """The SKU it is about."""
+    url: str | None
+    """The page it happened on."""
+    value: Money | None
+    """What it is worth."""
+    variant_id: str | None
+    """The variant it is about."""
+
+
 class Stock(TypedDict, total=False):
     """How many can be bought."""
 
@@ -1770,6 +1853,8 @@ class SyncOptions(_SyncOptions, total=False):
     """How consent is weighed."""
     durability: Durability
     """What an accepted record survives."""
+    events: EventsConfig
+    """Whether and how events are made of orders that are read as they stand."""
     idempotency_days: int
     """Days an idempotency key is remembered after its delivery."""
     max_in_flight: int
@@ -1984,6 +2069,12 @@ CartState: TypeAlias = str
 
 Channel: TypeAlias = str
 """Known words, others are kept: ``email``, ``sms``, ``push``, ``whatsapp``, ``post``."""
+
+CommercetoolsAbsentConsent: TypeAlias = Literal["unknown", "denied"]
+"""What it means for a `ConsentRule` when its fields are not there.
+``unknown``: Nothing: no entry is made.
+``denied``: A no: for shops that take the field away, or the person out of the group, when somebody leaves.
+"""
 
 CommercetoolsConsentPlace: TypeAlias = Literal["customer", "order", "cart"]
 """Where the custom field of a `ConsentRule` is.
