@@ -2550,10 +2550,6 @@ export interface Signal {
    */
   market?: Market;
   /**
-   * The order it is about.
-   */
-  order_id?: string | null;
-  /**
    * Phone, international or as written in the market's country.
    */
   phone?: string | null;

@@ -1808,8 +1808,6 @@ class Signal(_Signal, total=False):
     """
     market: Market
     """Where: store, channel, country, locale, currency, customer group."""
-    order_id: str | None
-    """The order it is about."""
     phone: str | None
     """Phone, international or as written in the market's country."""
     product_id: str | None

@@ -125,13 +125,13 @@ pub fn name(envelope: &Envelope) -> String {
     opaque(&[&envelope.source, &envelope.tenant, &envelope.resource.kind, &envelope.resource.id])
 }
 
-/// The difference between an order as it stands and what was known of it. A snapshot that is older than what is known, or
-/// the same, gives no event.
+/// The difference between an order as it stands and what was known of it. A snapshot that is older than what is known gives
+/// no event; one of the same version is compared, because some platforms' versions are times to the second.
 #[must_use]
 pub fn events(config: &EventsConfig, previous: Option<&OrderFacts>, envelope: &Envelope, order: &Order) -> Difference {
     let mut difference = Difference { facts: previous.cloned().unwrap_or_default(), ..Difference::default() };
     cover(order, &mut difference);
-    if previous.is_some_and(|known| known.order(envelope, order).is_some_and(std::cmp::Ordering::is_le)) {
+    if previous.is_some_and(|known| known.order(envelope, order).is_some_and(std::cmp::Ordering::is_lt)) {
         return difference;
     }
     let facts = &mut difference.facts;

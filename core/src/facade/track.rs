@@ -72,9 +72,6 @@ pub struct Signal {
     /// The cart it is about.
     #[serde(default)]
     pub cart_id: Option<String>,
-    /// The order it is about.
-    #[serde(default)]
-    pub order_id: Option<String>,
     /// What was searched for.
     #[serde(default)]
     pub query: Option<String>,
@@ -142,7 +139,6 @@ impl Storefront {
         let previous = session.map(|session| Box::new(Identity { anonymous_id: Some(session), ..Identity::default() }));
         let event = Event {
             id: filled(signal.id),
-            order_id: filled(signal.order_id),
             cart_id: filled(signal.cart_id),
             product_id: filled(signal.product_id),
             variant_id: filled(signal.variant_id),

@@ -183,6 +183,14 @@ fn what_is_older_than_known_tells_nothing_and_forgets_nothing() {
 }
 
 #[test]
+fn a_change_within_the_same_second_is_told_where_versions_are_times() {
+    let mut shop = Shop::new();
+    shop.on(2, |_| ());
+    assert_eq!(shop.on(2, |order| order.payment_status = Some(PaymentStatus::Paid)), ["order_paid"]);
+    assert_eq!(shop.on(2, |_| ()), [""; 0]);
+}
+
+#[test]
 fn without_versions_the_time_of_the_last_change_decides() {
     let mut shop = Shop::new();
     let paid = Order { payment_status: Some(PaymentStatus::Paid), ..order(3) };
