@@ -140,7 +140,7 @@ fn order(step: usize) -> Value {
     let deliveries: Vec<Value> = [FIRST_PARCEL, SECOND_PARCEL].into_iter().filter(|parcel| *parcel <= step).map(delivery).collect();
     let shipment = match step {
         ..PARTIAL => Value::Null,
-        ..SHIPPED => json!("Partial"),
+        PARTIAL..SHIPPED => json!("Partial"),
         SHIPPED => json!("Shipped"),
         _ => json!("Delivered"),
     };
