@@ -110,6 +110,14 @@ export type CorrelationId = string;
  */
 export type Currency = string;
 /**
+ * Several destinations.
+ */
+export type DestinationChoices =
+  | DestinationConfig[]
+  | {
+      [k: string]: DestinationConfig;
+    };
+/**
  * Which marketing platform to write to, and how; told apart by `type`.
  */
 export type DestinationConfig = IterableConfig;
@@ -566,15 +574,21 @@ export interface CheckReport {
    */
   backfill_notice: string;
   /**
+   * The same for each destination, by name.
+   */
+  destinations: {
+    [k: string]: DestinationCheck;
+  };
+  /**
    * What it means.
    */
   message: string;
   /**
-   * Whether the credentials work.
+   * Whether the credentials work, at every destination.
    */
   ok: boolean;
   /**
-   * HTTP status of the answer; 0 for none.
+   * HTTP status of the answer, of several the first that is not well; 0 for none.
    */
   status: number;
 }
@@ -826,6 +840,27 @@ export interface Coupon {
   id?: string | null;
 }
 /**
+ * Whether one destination takes its credentials.
+ */
+export interface DestinationCheck {
+  /**
+   * What to know before a backfill.
+   */
+  backfill_notice: string;
+  /**
+   * What it means.
+   */
+  message: string;
+  /**
+   * Whether the credentials work.
+   */
+  ok: boolean;
+  /**
+   * HTTP status of the answer; 0 for none.
+   */
+  status: number;
+}
+/**
  * Iterable.
  */
 export interface IterableConfig {
@@ -934,6 +969,41 @@ export interface IterableConfig {
    * destination never uses both.
    */
   write?: IterableWrite;
+}
+/**
+ * What a run did at one destination.
+ */
+export interface DestinationReport {
+  /**
+   * Rows by how they ended there.
+   */
+  counts: RunCounts;
+  /**
+   * What happened on each endpoint.
+   */
+  endpoints: {
+    [k: string]: EndpointCounts;
+  };
+  /**
+   * Operations that an asynchronous job there holds.
+   */
+  in_jobs: number;
+  /**
+   * Skips by reason.
+   */
+  skipped_by_reason: {
+    [k: string]: number;
+  };
+  /**
+   * Why delivery to it stopped before its end; the outbox holds the rest.
+   */
+  stopped?: string | null;
+  /**
+   * What the destination remarked without refusing anything, by text.
+   */
+  warnings: {
+    [k: string]: number;
+  };
 }
 /**
  * Something taken off.
@@ -1181,7 +1251,34 @@ export interface FlushOptions {
  */
 export interface Flushed {
   /**
+   * The same for each destination, by name.
+   */
+  destinations: {
+    [k: string]: FlushedAt;
+  };
+  /**
+   * Those of them that an asynchronous job at the destination holds.
+   */
+  in_jobs: number;
+  /**
    * Why delivery stopped before its end.
+   */
+  stopped?: string | null;
+  /**
+   * Operations that still wait.
+   */
+  waiting: number;
+}
+/**
+ * How one destination stands after `flush`.
+ */
+export interface FlushedAt {
+  /**
+   * Those of them that an asynchronous job there holds.
+   */
+  in_jobs: number;
+  /**
+   * Why delivery to it stopped before its end.
    */
   stopped?: string | null;
   /**
@@ -1994,9 +2091,19 @@ export interface Progress {
    */
   counts: RunCounts;
   /**
+   * Rows so far at each destination, by name.
+   */
+  destinations: {
+    [k: string]: RunCounts;
+  };
+  /**
    * Seconds since it began.
    */
   elapsed_s: number;
+  /**
+   * Operations that an asynchronous job at the destination holds.
+   */
+  in_jobs: number;
   /**
    * The run.
    */
@@ -2077,6 +2184,10 @@ export interface RecordFinding {
  * Something that is not sent, and why.
  */
 export interface RecordSkip {
+  /**
+   * Which of several destinations it is not sent to; absent when to none, or when there is one only.
+   */
+  destination?: string | null;
   /**
    * One sentence with what to do about it.
    */
@@ -2165,6 +2276,10 @@ export interface RefundLine {
  * ignored by name, or as one of these.
  */
 export interface Rejection {
+  /**
+   * Which of several destinations cannot take it; absent when it is good for none, or there is one only.
+   */
+  destination?: string | null;
   /**
    * Why, where, and what to do.
    */
@@ -2333,7 +2448,8 @@ export interface RunCounts {
  */
 export interface RunReport {
   /**
-   * Rows by how they ended.
+   * Rows by how they ended, at the worst of the destinations: `pending` before `dead_lettered` before `rejected` before
+   * `delivered` before `skipped`.
    */
   counts: RunCounts;
   /**
@@ -2341,9 +2457,15 @@ export interface RunReport {
    */
   dead_letters: number[];
   /**
-   * The destination.
+   * The destination; of several the names, separated by commas.
    */
   destination: string;
+  /**
+   * The same at each destination, by name.
+   */
+  destinations: {
+    [k: string]: DestinationReport;
+  };
   /**
    * What happened on each endpoint.
    */
@@ -2370,6 +2492,11 @@ export interface RunReport {
   ignored: {
     [k: string]: number;
   };
+  /**
+   * Operations that the destination has taken as an asynchronous job and not told the end of; they are asked for again
+   * and not sent again.
+   */
+  in_jobs: number;
   /**
    * Whether journeys might start.
    */
@@ -2720,7 +2847,12 @@ export interface SyncOptions {
   /**
    * What to deliver to.
    */
-  destination: DestinationConfig;
+  destination?: DestinationConfig | null;
+  /**
+   * What to deliver to, when it is several: a list, or an object from names to settings. The state knows each destination
+   * by its name, so a name must stay what it is; in a list, and for `destination`, it is the type's.
+   */
+  destinations?: DestinationChoices | null;
   /**
    * What an accepted record survives.
    */
@@ -2733,6 +2865,11 @@ export interface SyncOptions {
    * Days an idempotency key is remembered after its delivery.
    */
   idempotency_days?: number;
+  /**
+   * Longest wait of `deliver` and `flush` for asynchronous jobs of the destination of which none ends, in seconds; the
+   * jobs are followed in the background after that.
+   */
+  job_wait_s?: number;
   /**
    * Most requests under way at once.
    */

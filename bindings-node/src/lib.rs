@@ -16,6 +16,11 @@ use napi_derive::napi;
 use crate::engine::{Cancel, background};
 use crate::errors::{Result, guard};
 
+/// Orders are many short texts.
+#[cfg(any(target_os = "linux", target_os = "macos"))]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The version of the addon; `lib/native.js` refuses to work with an addon of another version.
 #[napi]
 pub fn version() -> &'static str {

@@ -70,6 +70,8 @@ catalogue! {
     Network = "network" in Transient;
     /// The destination cannot serve right now.
     Unavailable = "unavailable" in Transient;
+    /// The destination took an asynchronous job and did not tell how it ended.
+    JobLost = "job_lost" in Transient;
     /// Another process holds the state.
     StateLocked = "state_locked" in State;
     /// The state cannot be read or written.
@@ -203,6 +205,15 @@ impl Error {
     #[must_use]
     pub fn at(mut self, path: impl Into<String>) -> Self {
         self.0.path = Some(path.into());
+        self
+    }
+
+    /// Puts the place, if there is one, below `parent`: what has a fault does not know where it stands itself.
+    #[must_use]
+    pub(crate) fn below(mut self, parent: &str) -> Self {
+        if let Some(path) = &mut self.0.path {
+            path.insert_str(0, parent);
+        }
         self
     }
 

@@ -8,23 +8,25 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use cartwire::delivery::{BoxFuture, Transport, TransportFailure};
-use cartwire::destinations::{DestinationConfig, Reply, Request};
+use cartwire::destinations::{Reply, Request};
 use cartwire::facade::Engine;
 use cartwire::facade::options::SyncOptions;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// Takes everything and keeps what it took: the name of the event and its id there.
+/// Takes everything and keeps what it took: the name of the event and its id there, with the address in front of the name
+/// where that is not the usual one.
 #[derive(Default)]
 struct Inbox(Mutex<Vec<(String, String)>>);
 
 impl Transport for Inbox {
-    fn send<'a>(&'a self, _base_url: &'a str, request: &'a Request) -> BoxFuture<'a, Result<Reply, TransportFailure>> {
+    fn send<'a>(&'a self, base_url: &'a str, request: &'a Request) -> BoxFuture<'a, Result<Reply, TransportFailure>> {
         Box::pin(async move {
             let body: Value = serde_json::from_slice(request.body.as_deref().unwrap_or(b"{}")).unwrap();
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
             let name = if request.path.contains("Purchase") { "purchase".to_owned() } else { text(&body["eventName"]) };
-            self.0.lock().unwrap().push((name, text(&body["id"])));
+            let place = base_url.strip_prefix("http://127.0.0.1:").map(|place| format!("{place} ")).unwrap_or_default();
+            self.0.lock().unwrap().push((format!("{place}{name}"), text(&body["id"])));
             let reply = json!({"msg": "", "code": "Success", "params": {}});
             Ok(Reply { status: 200, headers: vec![], body: reply.to_string().into_bytes() })
         })
@@ -40,15 +42,19 @@ const NOW: &str = "2026-03-05T12:00:00Z";
 
 impl Shop {
     async fn open(now: &str) -> Shop {
-        let options: SyncOptions = serde_json::from_value(json!({
+        let destination = json!({"type": "iterable", "api_key": "key", "project_type": "hybrid", "write": "single"});
+        Self::with(now, "memory:", json!({"destination": destination})).await
+    }
+
+    async fn with(now: &str, state: &str, more: Value) -> Shop {
+        let mut options = json!({
             "source": {"type": "commercetools", "project": "demo", "locale": "en"},
-            "destination": {"type": "iterable", "api_key": "key", "project_type": "hybrid", "write": "single"},
-            "state": "memory:", "rate_limits": false, "now": now,
-        }))
-        .unwrap();
-        let destination: DestinationConfig = options.destination.clone();
+            "state": state, "rate_limits": false, "now": now,
+        });
+        options.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let options: SyncOptions = serde_json::from_value(options).unwrap();
         let inbox = Arc::new(Inbox::default());
-        let engine = Engine::assemble(options, destination.open().unwrap().into(), inbox.clone()).await.unwrap();
+        let engine = Engine::assemble(options, Vec::new(), inbox.clone()).await.unwrap();
         Shop { engine, inbox }
     }
 
@@ -270,6 +276,25 @@ async fn several_versions_in_one_export_tell_each_thing_once() {
     let rows: Vec<Value> = [8, 0, 4, 4, 2, 7].into_iter().map(order).collect();
     shop.hears(&json!(rows), STEPS - 1).await;
     assert_eq!(shop.arrived().await, by_polling().await);
+}
+
+/// Each destination is told what is new to it, and what is new to it alone is told to it alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_destination_that_was_added_later_is_told_its_own_difference() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = format!("sqlite:{}", folder.path().join("state.db").display());
+    let at = |place: &str| json!({"type": "iterable", "api_key": "key", "project_type": "hybrid", "write": "single", "base_url": format!("http://127.0.0.1:{place}")});
+    let first = Shop::with(NOW, &state, json!({"destinations": {"a": at("1")}})).await;
+    first.hears(&order(SHIPPED), SHIPPED).await;
+    assert_eq!(names(&first.arrived().await), ["1 orderPaid", "1 orderShipped", "1 orderShipped", "1 purchase"]);
+    let both = Shop::with(NOW, &state, json!({"destinations": {"a": at("1"), "b": at("2")}})).await;
+    both.hears(&order(DELIVERED), DELIVERED).await;
+    let arrived = both.arrived().await;
+    let b = ["2 orderDelivered", "2 orderPaid", "2 orderShipped", "2 orderShipped", "2 purchase"];
+    assert_eq!(names(&arrived), [&["1 orderDelivered"][..], &b].concat());
+    let again = Shop::with(NOW, &state, json!({"destinations": {"a": at("1"), "b": at("2")}})).await;
+    again.hears(&order(DELIVERED), DELIVERED).await;
+    assert_eq!(names(&again.arrived().await), [""; 0]);
 }
 
 /// What visitors did is told by a call, and goes the same way as what the shop tells.

@@ -9,8 +9,8 @@ use cartwire::ErrorCode;
 use cartwire::destinations::{Operation, Refusal};
 use cartwire::model::{Channel, ConsentStatus, CorrelationId, IdempotencyKey, Instant, SkipReason};
 use cartwire::state::{
-    Acceptance, Accepted, Claim, ConsentRow, Failure, KeyStatus, Known, LetterFilter, MemoryStore, NewOperation, RunRow, Settlement,
-    StateStore, Subject, Waiting,
+    Acceptance, Accepted, Claim, ConsentRow, Failure, HeldBy, KeyStatus, Known, LetterFilter, MemoryStore, NewOperation, RunRow,
+    Settlement, StateStore, Subject, Waiting,
 };
 
 #[path = "state/model.rs"]
@@ -170,6 +170,11 @@ suite! {
     release_gives_back_what_is_held;
     settling_later_keeps_the_claim;
     settling_amended_keeps_the_claim_and_changes_the_body;
+    several_destinations_are_accepted_for_at_once;
+    what_a_job_holds_tells_so_until_it_is_put_off;
+    the_operations_of_a_job_are_claimed_together_beyond_every_limit;
+    what_a_job_holds_is_not_superseded;
+    what_a_job_held_leaves_the_outbox_like_anything_else;
     settling_twice_is_harmless;
     settling_at_another_destination_does_nothing;
     undated_consent_never_outweighs_dated_consent;
@@ -517,6 +522,77 @@ fn settling_amended_keeps_the_claim_and_changes_the_body(store: &dyn StateStore)
     store.release("a").unwrap();
     let claimed = claim_at(store, "b", 10, 1, 60);
     assert_eq!((claimed[0].operation.body.as_slice(), claimed[0].amended), (b"{}".as_slice(), true));
+}
+
+fn several_destinations_are_accepted_for_at_once(store: &dyn StateStore) {
+    let part = |destination: &str, operations| Acceptance { destination: destination.to_owned(), operations, ..Acceptance::default() };
+    let first = part(D, vec![event("k1", "l1"), event("k2", "l2")]);
+    let accepted = store.accept_all(&[first.clone(), part("cordial", vec![event("k1", "l1")])], t(0)).unwrap();
+    assert_eq!(accepted.iter().map(|part| part.ids.len()).collect::<Vec<_>>(), [2, 1]);
+    assert_eq!((store.waiting(D).unwrap(), store.waiting("cordial").unwrap()), (2, 1), "a key is known to one destination at a time");
+    let again = store.accept_all(&[first, part("cordial", vec![event("k2", "l2")])], t(1)).unwrap();
+    assert_eq!((again[0].duplicates.len(), again[1].duplicates.len()), (2, 0));
+    assert!(store.accept_all(&[], t(2)).unwrap().is_empty());
+}
+
+/// Has a job hold some operations, asked for at second 40.
+fn held(store: &dyn StateStore, job: &str, ids: &[u64]) {
+    let held = |id: &u64| Settlement::InJob { id: *id, job: HeldBy { id: job.to_owned(), since: t(5) }, due_at: t(40) };
+    settle(store, &ids.iter().map(held).collect::<Vec<_>>());
+}
+
+fn what_a_job_holds_tells_so_until_it_is_put_off(store: &dyn StateStore) {
+    let given = accept(store, vec![event("k1", "l1"), event("k2", "l2"), event("k3", "l3")]).ids;
+    assert_eq!(claim(store, "a", 10), given);
+    held(store, "job-1", &given[..2]);
+    held(store, "job-1/page-2", &given[..1]);
+    assert_eq!((store.in_jobs(D).unwrap(), store.in_jobs("cordial").unwrap(), store.waiting(D).unwrap()), (2, 0, 3));
+    assert!(claim(store, "a", 10).is_empty(), "the owner still holds them");
+    store.release("a").unwrap();
+    let waiting = claim_at(store, "b", 10, 6, 60);
+    assert_eq!(waiting[0].job, Some(HeldBy { id: "job-1/page-2".to_owned(), since: t(5) }));
+    assert_eq!((waiting[0].due_at, waiting[0].attempts), (t(40), 0));
+    assert_eq!(waiting[1].job.as_ref().map(|job| job.id.as_str()), Some("job-1"));
+    assert_eq!(waiting[2].job, None);
+    let later = Settlement::Later { id: given[0], due_at: t(50), attempts: 1, first_attempt_at: Some(t(5)) };
+    settle(store, &[later, Settlement::Amended { id: given[1], body: b"{}".to_vec() }]);
+    store.release("b").unwrap();
+    assert!(claim_at(store, "c", 10, 7, 60).iter().all(|waiting| waiting.job.is_none()));
+    assert_eq!(store.in_jobs(D).unwrap(), 0);
+}
+
+fn the_operations_of_a_job_are_claimed_together_beyond_every_limit(store: &dyn StateStore) {
+    let operations = [("k1", "l1"), ("k2", "l2"), ("k3", "l1"), ("k4", "l3"), ("k5", "l1"), ("k6", "l4")];
+    let given = accept(store, operations.iter().map(|(key, lane)| event(key, lane)).collect()).ids;
+    claim(store, "a", 10);
+    held(store, "job-1", &[given[0], given[2], given[3]]);
+    store.release("a").unwrap();
+    let claim = |owner, limit| store.claim(D, &Claim { owner, now: t(6), until: t(60), limit, per_lane: 1 }).unwrap();
+    assert_eq!(ids(&claim("b", 1)), [given[0], given[2], given[3]]);
+    assert_eq!(ids(&claim("c", 10)), [given[1], given[5]], "`k5` waits behind the job");
+    store.release("b").unwrap();
+    assert_eq!(ids(&claim_at(store, "d", 2, 100, 160)), [given[0], given[1], given[2], given[3]], "and after a lease has run out");
+}
+
+fn what_a_job_holds_is_not_superseded(store: &dyn StateStore) {
+    let cart = accept(store, vec![state_of("cart:1", "l1", "k1")]).ids[0];
+    claim(store, "a", 10);
+    held(store, "job-1", &[cart]);
+    store.release("a").unwrap();
+    let accepted = accept(store, vec![order_over("cart:1")]);
+    assert!(accepted.superseded.is_empty());
+    assert_eq!(claim(store, "b", 10), [cart, accepted.ids[0]]);
+}
+
+fn what_a_job_held_leaves_the_outbox_like_anything_else(store: &dyn StateStore) {
+    let given = accept(store, vec![event("k1", "l1"), event("k2", "l2")]).ids;
+    held(store, "job-1", &given);
+    settle(store, &[Settlement::Delivered { id: given[0] }, Settlement::Dead { id: given[1], failure: failure(ErrorCode::JobLost) }]);
+    assert_eq!((store.waiting(D).unwrap(), store.in_jobs(D).unwrap()), (0, 0));
+    let filter = LetterFilter { code: Some("job_lost".to_owned()), ..LetterFilter::default() };
+    let letter = store.dead_letters(&filter).unwrap().remove(0);
+    assert_eq!(store.replay(&[(letter.id, None)], None, t(20)).unwrap(), 1);
+    assert_eq!(claim_at(store, "b", 10, 21, 60)[0].job, None, "a replay is sent, not asked for");
 }
 
 fn settling_twice_is_harmless(store: &dyn StateStore) {

@@ -8,6 +8,9 @@ use cartwire_sandbox::Sandbox;
 use cartwire_sandbox::shop::ShopOptions;
 use serde_json::{Value, json};
 
+#[path = "sync/fanout.rs"]
+mod fanout;
+
 fn sandbox() -> Sandbox {
     Sandbox::start(
         br#"{"iterable":{"api_key":"sandbox-key","project_type":"hybrid","rate_limits":false,"catalogs":["products","categories"],

@@ -44,7 +44,10 @@ __all__ = [
     "DateAttributeValue",
     "DateTimeAttributeValue",
     "DecimalAttributeValue",
+    "DestinationCheck",
+    "DestinationChoices",
     "DestinationConfig",
+    "DestinationReport",
     "Discount",
     "DiscountKind",
     "Durability",
@@ -60,6 +63,7 @@ __all__ = [
     "Fix",
     "FlushOptions",
     "Flushed",
+    "FlushedAt",
     "Format",
     "Fulfilment",
     "FulfilmentStatus",
@@ -324,12 +328,14 @@ class CheckReport(TypedDict):
 
     backfill_notice: str
     """What to know before a backfill."""
+    destinations: dict[str, DestinationCheck]
+    """The same for each destination, by name."""
     message: str
     """What it means."""
     ok: bool
-    """Whether the credentials work."""
+    """Whether the credentials work, at every destination."""
     status: int
-    """HTTP status of the answer; 0 for none."""
+    """HTTP status of the answer, of several the first that is not well; 0 for none."""
 
 
 class _CommercetoolsConsentRule(TypedDict):
@@ -603,6 +609,41 @@ class DecimalAttributeValue(TypedDict):
     value: str
 
 
+class DestinationCheck(TypedDict):
+    """Whether one destination takes its credentials."""
+
+    backfill_notice: str
+    """What to know before a backfill."""
+    message: str
+    """What it means."""
+    ok: bool
+    """Whether the credentials work."""
+    status: int
+    """HTTP status of the answer; 0 for none."""
+
+
+class _DestinationReport(TypedDict):
+    """What is always there in `DestinationReport`."""
+
+    counts: RunCounts
+    """Rows by how they ended there."""
+    endpoints: dict[str, EndpointCounts]
+    """What happened on each endpoint."""
+    in_jobs: int
+    """Operations that an asynchronous job there holds."""
+    skipped_by_reason: dict[str, int]
+    """Skips by reason."""
+    warnings: dict[str, int]
+    """What the destination remarked without refusing anything, by text."""
+
+
+class DestinationReport(_DestinationReport, total=False):
+    """What a run did at one destination."""
+
+    stopped: str | None
+    """Why delivery to it stopped before its end; the outbox holds the rest."""
+
+
 class _Discount(TypedDict):
     """What is always there in `Discount`."""
 
@@ -772,6 +813,10 @@ class FlushOptions(TypedDict, total=False):
 class _Flushed(TypedDict):
     """What is always there in `Flushed`."""
 
+    destinations: dict[str, FlushedAt]
+    """The same for each destination, by name."""
+    in_jobs: int
+    """Those of them that an asynchronous job at the destination holds."""
     waiting: int
     """Operations that still wait."""
 
@@ -781,6 +826,22 @@ class Flushed(_Flushed, total=False):
 
     stopped: str | None
     """Why delivery stopped before its end."""
+
+
+class _FlushedAt(TypedDict):
+    """What is always there in `FlushedAt`."""
+
+    in_jobs: int
+    """Those of them that an asynchronous job there holds."""
+    waiting: int
+    """Operations that still wait."""
+
+
+class FlushedAt(_FlushedAt, total=False):
+    """How one destination stands after `flush`."""
+
+    stopped: str | None
+    """Why delivery to it stopped before its end."""
 
 
 class _Fulfilment(TypedDict):
@@ -1418,8 +1479,12 @@ class Progress(TypedDict):
 
     counts: RunCounts
     """Rows so far."""
+    destinations: dict[str, RunCounts]
+    """Rows so far at each destination, by name."""
     elapsed_s: float
     """Seconds since it began."""
+    in_jobs: int
+    """Operations that an asynchronous job at the destination holds."""
     run: str
     """The run."""
 
@@ -1467,8 +1532,8 @@ class RecordFinding(TypedDict):
     """How bad it is, after policy."""
 
 
-class RecordSkip(TypedDict):
-    """Something that is not sent, and why."""
+class _RecordSkip(TypedDict):
+    """What is always there in `RecordSkip`."""
 
     detail: str
     """One sentence with what to do about it."""
@@ -1476,6 +1541,13 @@ class RecordSkip(TypedDict):
     """Position of the record's row in the input."""
     reason: SkipReason
     """Why."""
+
+
+class RecordSkip(_RecordSkip, total=False):
+    """Something that is not sent, and why."""
+
+    destination: str | None
+    """Which of several destinations it is not sent to; absent when to none, or when there is one only."""
 
 
 class _Refund(TypedDict):
@@ -1548,6 +1620,8 @@ class Rejection(_Rejection, total=False):
     ignored by name, or as one of these.
     """
 
+    destination: str | None
+    """Which of several destinations cannot take it; absent when it is good for none, or there is one only."""
     resource: ResourceRef | None
     """The source's id for the row where it could still be read."""
 
@@ -1662,11 +1736,15 @@ class _RunReport(TypedDict):
     """What is always there in `RunReport`."""
 
     counts: RunCounts
-    """Rows by how they ended."""
+    """Rows by how they ended, at the worst of the destinations: `pending` before `dead_lettered` before `rejected` before
+    `delivered` before `skipped`.
+    """
     dead_letters: list[int]
     """Ids of the first dead letters, at most 100."""
     destination: str
-    """The destination."""
+    """The destination; of several the names, separated by commas."""
+    destinations: dict[str, DestinationReport]
+    """The same at each destination, by name."""
     endpoints: dict[str, EndpointCounts]
     """What happened on each endpoint."""
     fetches: list[Fetch]
@@ -1677,6 +1755,10 @@ class _RunReport(TypedDict):
     """When this report was made."""
     ignored: dict[str, int]
     """Rows ignored, by their name at the source."""
+    in_jobs: int
+    """Operations that the destination has taken as an asynchronous job and not told the end of; they are asked for again
+    and not sent again.
+    """
     mode: Mode
     """Whether journeys might start."""
     rejected: list[Rejection]
@@ -1837,24 +1919,27 @@ class Stock(TypedDict, total=False):
     """Days until it comes back."""
 
 
-class _SyncOptions(TypedDict):
-    """What is always there in `SyncOptions`."""
-
-    destination: DestinationConfig
-    """What to deliver to."""
-
-
-class SyncOptions(_SyncOptions, total=False):
+class SyncOptions(TypedDict, total=False):
     """Options of a `Sync`."""
 
     consent: ConsentConfig
     """How consent is weighed."""
+    destination: DestinationConfig | None
+    """What to deliver to."""
+    destinations: DestinationChoices | None
+    """What to deliver to, when it is several: a list, or an object from names to settings. The state knows each destination
+    by its name, so a name must stay what it is; in a list, and for `destination`, it is the type's.
+    """
     durability: Durability
     """What an accepted record survives."""
     events: EventsConfig
     """Whether and how events are made of orders that are read as they stand."""
     idempotency_days: int
     """Days an idempotency key is remembered after its delivery."""
+    job_wait_s: float
+    """Longest wait of `deliver` and `flush` for asynchronous jobs of the destination of which none ends, in seconds; the
+    jobs are followed in the background after that.
+    """
     max_in_flight: int
     """Most requests under way at once."""
     max_record_bytes: int | None
@@ -2118,6 +2203,9 @@ Currency: TypeAlias = str
 
 DestinationConfig: TypeAlias = IterableDestinationConfig
 """Which marketing platform to write to, and how; told apart by `type`."""
+
+DestinationChoices: TypeAlias = list[DestinationConfig] | dict[str, DestinationConfig]
+"""Several destinations."""
 
 DiscountKind: TypeAlias = Literal["product", "cart", "coupon", "shipping", "manual"]
 """What kind of discount it is.

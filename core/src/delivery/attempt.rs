@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::lanes::{Entry, Moment};
-use super::rate_limit::{Pace, Turn, rest_asked_by};
+use super::rate_limit::{Turn, rest_asked_by};
 use super::redact::redact;
 use super::retry::{Next, Setback, retry_after};
 use super::{DeliveryEvent, Drained, Inner, Subject, TransportFailure};
-use crate::destinations::{Completed, Operation, Reading, Refusal, Reply, Request, Verdict};
+use crate::destinations::{Completed, Job, Operation, Reading, Refusal, Reply, Request, Verdict};
 use crate::error::{Error, ErrorCode, ErrorGroup};
 use crate::model::{Instant, SkipReason};
-use crate::state::{Failure, Settlement};
+use crate::state::{Failure, HeldBy, Settlement};
 
 /// Operations taken from their lanes and what to do with them.
 pub(super) struct Attempt {
@@ -26,6 +26,10 @@ pub(super) enum Step {
     Send(Request),
     /// Read first; what to send is decided then.
     Prefetch(Request),
+    /// Ask for the job that holds them all.
+    Poll(Request),
+    /// The job that holds them cannot be asked for.
+    Lose(Refusal),
     /// No request can hold it.
     Refuse(Refusal),
 }
@@ -39,7 +43,7 @@ pub(super) struct Permit {
 impl Permit {
     /// Counts a call of an endpoint whose turn it is.
     pub fn new(inner: &Arc<Inner>, endpoint: &'static str) -> Self {
-        inner.with_pace(endpoint, Pace::begin);
+        inner.with_pace(endpoint, |pace, now| pace.begin(now));
         Permit { inner: inner.clone(), endpoint }
     }
 }
@@ -55,6 +59,12 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How often to look again for a permit that another request holds.
 pub(super) const PERMIT_POLL: Duration = Duration::from_millis(50);
+
+/// The shortest wait between two questions about a job, whatever the destination says.
+const SHORTEST_BETWEEN: Duration = Duration::from_secs(1);
+
+/// The longest one: a job that ended is not left lying.
+pub(super) const LONGEST_BETWEEN: Duration = Duration::from_secs(600);
 
 /// What came of an attempt.
 #[derive(Default)]
@@ -77,6 +87,8 @@ pub(super) async fn run(inner: Arc<Inner>, attempt: Attempt) -> Finished {
         Step::Refuse(refusal) => entries.into_iter().for_each(|entry| course.die(entry, refusal.clone())),
         Step::Send(request) => course.send(entries, request).await,
         Step::Prefetch(request) => course.prefetch(entries, request).await,
+        Step::Poll(request) => course.poll(entries, request).await,
+        Step::Lose(refusal) => course.lose(entries, refusal),
     }
     course.settle().await
 }
@@ -145,10 +157,14 @@ impl<'a> Course<'a> {
                     self.inner.limits().gate.opened();
                     self.skip(entry, skip.reason, skip.detail);
                 }
-                Ok(Completed::Retry(refusal, after)) => self.not_now(&request, vec![entry], &reply, &refusal, after),
+                Ok(Completed::Retry(refusal, after)) => {
+                    let asked = self.not_now(&request, &reply, &refusal, after);
+                    self.retry_all(vec![entry], &refusal, asked);
+                }
                 Err(error) if error.code().group() == ErrorGroup::Transient => {
                     let refusal = Refusal::new(error.code(), "", error.message());
-                    self.not_now(&request, vec![entry], &reply, &refusal, error.retry_after());
+                    let asked = self.not_now(&request, &reply, &refusal, error.retry_after());
+                    self.retry_all(vec![entry], &refusal, asked);
                 }
                 Err(error) if stops(error.code()) => self.stop(vec![entry], error),
                 Err(error) => self.die(entry, Refusal::new(error.code(), "", error.message())),
@@ -192,25 +208,151 @@ impl<'a> Course<'a> {
             self.inner.limits().gate.opened();
         }
         match reading {
-            Reading::Each(verdicts, warnings) => {
-                for text in warnings {
-                    self.events.push(DeliveryEvent::Warning { endpoint: request.endpoint.clone(), text });
-                }
-                if verdicts.len() != entries.len() {
-                    let refusal = Refusal::new(ErrorCode::Internal, "", "the answer was not read operation by operation");
-                    return self.retry_all(entries, &refusal, None);
-                }
-                for (entry, verdict) in entries.into_iter().zip(verdicts) {
-                    self.judge(entry, verdict, &request, &reply);
-                }
-            }
+            Reading::Each(verdicts, warnings) => self.judge_all(entries, verdicts, warnings, &request, &reply),
             Reading::Split(refusal) => self.split(entries, refusal),
-            Reading::Retry(refusal, after) => self.not_now(&request, entries, &reply, &refusal, after),
-            Reading::Job(_) => {
-                let refusal = Refusal::new(ErrorCode::Internal, "", "the answer names a job, and the endpoint has none");
-                self.retry_all(entries, &refusal, None);
+            Reading::Retry(refusal, after) => {
+                let asked = self.not_now(&request, &reply, &refusal, after);
+                self.retry_all(entries, &refusal, asked);
             }
+            Reading::Job(job) => match self.give_up_after(&entries) {
+                Some(_) => self.taken_as_job(entries, &job),
+                None => {
+                    let refusal = Refusal::new(ErrorCode::Internal, "", "the answer names a job, and the endpoint has none");
+                    self.retry_all(entries, &refusal, None);
+                }
+            },
             Reading::Stop(error) => self.stop(entries, error),
+        }
+    }
+
+    /// Asks for the job that holds these operations.
+    async fn poll(&mut self, entries: Vec<Entry>, request: Request) {
+        let Some(job) = entries.first().and_then(|entry| entry.waiting.job.clone()) else { return self.finished.back.extend(entries) };
+        let reply = match self.ask(&request, &entries).await {
+            Answer::Reply(reply) => reply,
+            // Nothing was learnt about the job.
+            Answer::Failed(refusal) => return self.ask_again(entries, &job, &refusal, None),
+            Answer::Malformed(refusal) => return self.lose(entries, refusal),
+            other => return self.without_reply(entries, other),
+        };
+        let operations: Vec<&Operation> = entries.iter().map(|entry| &entry.waiting.operation).collect();
+        let reading = self.inner.destination.read_poll(&operations, &job.id, &reply);
+        if !matches!(reading, Reading::Retry(..)) {
+            self.inner.limits().gate.opened();
+        }
+        match reading {
+            Reading::Each(verdicts, warnings) => {
+                let entries = self.let_go(entries);
+                self.judge_all(entries, verdicts, warnings, &request, &reply);
+            }
+            Reading::Split(refusal) => {
+                let entries = self.let_go(entries);
+                // Durably out of the job: its verdict must not be asked for again once they are sent in halves.
+                let (wall, sent_at) = (self.inner.clock.now(), self.sent_at);
+                self.settlements.extend(entries.iter().filter(|_| entries.len() > 1).map(|entry| Settlement::Later {
+                    id: entry.waiting.id,
+                    due_at: wall,
+                    attempts: entry.history.attempts,
+                    first_attempt_at: Some(entry.waiting.first_attempt_at.unwrap_or(sent_at)),
+                }));
+                self.split(entries, refusal);
+            }
+            Reading::Retry(refusal, _) if refusal.code.0 == ErrorCode::NotFound => {
+                self.inner.limits().gate.opened();
+                let message = "the destination does not know the job any more that held it";
+                self.lose(entries, Refusal::new(ErrorCode::JobLost, refusal.vendor_code, message));
+            }
+            Reading::Retry(refusal, after) => {
+                let asked = self.not_now(&request, &reply, &refusal, after);
+                self.ask_again(entries, &job, &refusal, asked);
+            }
+            Reading::Job(next) => self.goes_on(entries, &job, &next),
+            Reading::Stop(error) => self.stop(entries, error),
+        }
+    }
+
+    /// How long a job of this endpoint is waited for; `None` when it has no jobs.
+    fn give_up_after(&self, entries: &[Entry]) -> Option<Duration> {
+        let id = &entries.first()?.waiting.operation.endpoint;
+        let facts = self.inner.destination.capabilities().endpoint(id)?.job?;
+        Some(Duration::from_secs(facts.give_up_s.into()))
+    }
+
+    /// Whether a job had all the time it may take when it was asked for last.
+    fn is_overdue(&self, entries: &[Entry], job: &HeldBy) -> bool {
+        let taken = (self.sent_at - job.since).to_std().unwrap_or_default();
+        self.give_up_after(entries).is_none_or(|most| taken >= most)
+    }
+
+    fn taken_as_job(&mut self, entries: Vec<Entry>, job: &Job) {
+        let held = HeldBy { id: job.id.clone(), since: self.sent_at };
+        self.events.extend(entries.iter().map(|entry| DeliveryEvent::InJob { subject: subject(entry) }));
+        self.hold(entries, &held, job.poll_after, true);
+    }
+
+    /// Operations stay with their job until it is asked for again.
+    fn hold(&mut self, entries: Vec<Entry>, job: &HeldBy, after: Duration, news: bool) {
+        let after = after.clamp(SHORTEST_BETWEEN, LONGEST_BETWEEN);
+        let (due, due_at) = (self.inner.moment() + after, self.inner.clock.now() + after);
+        for mut entry in entries {
+            // When to ask is not worth a write: whoever takes over may ask at once.
+            if news {
+                self.settlements.push(Settlement::InJob { id: entry.waiting.id, job: job.clone(), due_at });
+            }
+            entry.waiting.job = Some(job.clone());
+            entry.due = due;
+            self.finished.back.push(entry);
+        }
+    }
+
+    /// The job has not ended, or its report has another page.
+    fn goes_on(&mut self, mut entries: Vec<Entry>, job: &HeldBy, next: &Job) {
+        if self.is_overdue(&entries, job) {
+            return self.lose(entries, Refusal::new(ErrorCode::JobLost, "", "the job that held it did not end in the time allowed"));
+        }
+        entries.iter_mut().for_each(|entry| entry.history.unanswered = 0);
+        let renamed = HeldBy { id: next.id.clone(), since: job.since };
+        self.hold(entries, &renamed, next.poll_after, *job != renamed);
+    }
+
+    /// The question was not answered: that says nothing about the job, unless it has been so for too long.
+    fn ask_again(&mut self, mut entries: Vec<Entry>, job: &HeldBy, refusal: &Refusal, asked: Option<Duration>) {
+        if !self.probe && self.inner.limits().gate.down().is_none() && self.is_overdue(&entries, job) {
+            let message = "the job that held it did not end in the time allowed, and the destination does not answer about it";
+            return self.lose(entries, Refusal::new(ErrorCode::JobLost, refusal.vendor_code.clone(), message));
+        }
+        entries.iter_mut().for_each(|entry| entry.history.unanswered += 1);
+        let unanswered = entries.first().map_or(1, |entry| entry.history.unanswered);
+        let after = self.inner.settings.retry.backoff(unanswered, self.chance) + asked.unwrap_or_default();
+        self.hold(entries, job, after, false);
+    }
+
+    /// The job will never tell: its operations are sent again, as after any other failure.
+    fn lose(&mut self, entries: Vec<Entry>, refusal: Refusal) {
+        let entries = self.let_go(entries);
+        self.retry_all(entries, &refusal, None);
+    }
+
+    /// The job holds them no longer.
+    fn let_go(&mut self, mut entries: Vec<Entry>) -> Vec<Entry> {
+        for entry in &mut entries {
+            entry.waiting.job = None;
+            entry.history.unanswered = 0;
+            self.events.push(DeliveryEvent::JobEnded { subject: subject(entry) });
+        }
+        entries
+    }
+
+    fn judge_all(&mut self, entries: Vec<Entry>, verdicts: Vec<Verdict>, warnings: Vec<String>, request: &Request, reply: &Reply) {
+        for text in warnings {
+            self.events.push(DeliveryEvent::Warning { endpoint: request.endpoint.clone(), text });
+        }
+        if verdicts.len() != entries.len() {
+            let refusal = Refusal::new(ErrorCode::Internal, "", "the answer was not read operation by operation");
+            return self.retry_all(entries, &refusal, None);
+        }
+        for (entry, verdict) in entries.into_iter().zip(verdicts) {
+            self.judge(entry, verdict, request, reply);
         }
     }
 
@@ -252,7 +394,7 @@ impl<'a> Course<'a> {
             elapsed: self.took,
         });
         tracing::debug!(
-            destination = inner.destination.name(),
+            destination = &*inner.name,
             endpoint = %request.endpoint,
             status = self.status,
             operations = entries.len(),
@@ -283,7 +425,7 @@ impl<'a> Course<'a> {
                 let news = if unreachable { inner.limits().gate.unreachable(now, policy, self.chance) } else { self.not_well(code) };
                 let text = redact(failure.to_string().as_bytes(), &[]);
                 if news {
-                    tracing::warn!(destination = inner.destination.name(), endpoint = %request.endpoint, failure = %text, "destination is down");
+                    tracing::warn!(destination = &*inner.name, endpoint = %request.endpoint, failure = %text, "destination is down");
                     self.events.push(DeliveryEvent::Warning { endpoint: request.endpoint.clone(), text: text.clone() });
                 }
                 if unreachable { Answer::Unreachable } else { Answer::Failed(Refusal::new(code, "", text)) }
@@ -322,19 +464,19 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// The destination answered that the whole request should come again later.
-    fn not_now(&mut self, request: &Request, entries: Vec<Entry>, reply: &Reply, refusal: &Refusal, after: Option<Duration>) {
+    /// The destination answered that the whole request should come again later. Returns the wait it asked for.
+    fn not_now(&mut self, request: &Request, reply: &Reply, refusal: &Refusal, after: Option<Duration>) -> Option<Duration> {
         let asked = self.asked(reply, after);
         let code = refusal.code.0;
         if code == ErrorCode::RateLimited {
             self.inner.limits().gate.opened();
             self.throttle(request, asked);
         } else if self.not_well(code) {
-            tracing::warn!(destination = self.inner.destination.name(), endpoint = %request.endpoint, code = code.name(), "destination is down");
+            tracing::warn!(destination = &*self.inner.name, endpoint = %request.endpoint, code = code.name(), "destination is down");
             let text = "the destination keeps failing; from here on one request at a time asks whether it is back".to_owned();
             self.events.push(DeliveryEvent::Warning { endpoint: request.endpoint.clone(), text });
         }
-        self.retry_all(entries, refusal, asked);
+        asked
     }
 
     /// A failure that may be the whole destination's. Returns whether it is the one that makes it count as down.
@@ -403,7 +545,7 @@ impl<'a> Course<'a> {
         let (code, attempts) = (refusal.code.0, entry.history.sendings());
         refusal.message = redact(refusal.message.as_bytes(), &[]);
         tracing::warn!(
-            destination = self.inner.destination.name(),
+            destination = &*self.inner.name,
             endpoint = %entry.waiting.operation.endpoint,
             code = code.name(),
             status = self.status,
@@ -428,8 +570,8 @@ impl<'a> Course<'a> {
         let Course { inner, permits, settlements, events, finished, .. } = self;
         drop(permits);
         if !settlements.is_empty() {
-            let (name, now) = (inner.destination.name(), inner.clock.now());
-            if let Err(error) = inner.store(move |store| store.settle(name, &settlements, now)).await {
+            let (name, now) = (inner.name.clone(), inner.clock.now());
+            if let Err(error) = inner.store(move |store| store.settle(&name, &settlements, now)).await {
                 // What the destination took is not on record: going on could send the rest of a lane out of order.
                 return Finished { stop: Some(error.during("settle")), ..Finished::default() };
             }

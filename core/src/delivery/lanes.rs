@@ -3,6 +3,9 @@
 //! Operations of one lane go strictly one after the other, in outbox order: only the head of a lane is ever offered, and
 //! a lane offers nothing while an operation of it is under way. Where the endpoint takes many per lane, the operations
 //! right behind the head may go along in the same request. A head that is not due holds its own lane and no other.
+//!
+//! Operations that a job at the destination holds stay at the head of their lanes and are offered together, as one question
+//! about that job.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -34,7 +37,11 @@ pub struct Entry {
 impl Entry {
     fn bucket(&self) -> Bucket {
         let operation = &self.waiting.operation;
-        Bucket { endpoint: operation.endpoint.clone(), group: operation.group.clone(), part: self.part, alone: self.alone }
+        let (endpoint, group) = (operation.endpoint.clone(), operation.group.clone());
+        match &self.waiting.job {
+            Some(job) => Bucket { endpoint, group, part: 0, alone: false, job: Some(job.id.clone()) },
+            None => Bucket { endpoint, group, part: self.part, alone: self.alone, job: None },
+        }
     }
 }
 
@@ -49,6 +56,8 @@ pub struct Bucket {
     pub part: u64,
     /// Whether they must not share at all.
     pub alone: bool,
+    /// The job at the destination that holds them.
+    pub job: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -65,6 +74,7 @@ pub struct Lanes {
     ready: BTreeMap<Bucket, BTreeMap<u64, Arc<str>>>,
     later: BTreeSet<(Moment, u64, Arc<str>)>,
     held: usize,
+    in_jobs: usize,
     parts: u64,
 }
 
@@ -73,6 +83,12 @@ impl Lanes {
     #[must_use]
     pub fn held(&self) -> usize {
         self.held
+    }
+
+    /// How many of them a job at the destination holds and are not being asked for right now.
+    #[must_use]
+    pub fn in_jobs(&self) -> usize {
+        self.in_jobs
     }
 
     /// Whether a head waits that may go now.
@@ -133,6 +149,7 @@ impl Lanes {
             let Some(lane) = self.lanes.get_mut(&name) else { continue };
             let Some(entry) = lane.queue.pop_front() else { continue };
             lane.out += 1;
+            self.in_jobs -= usize::from(entry.waiting.job.is_some());
             taken.push(entry);
             if many_per_lane
                 && let Some(following) = lane.queue.front()
@@ -195,6 +212,7 @@ impl Lanes {
     fn insert(&mut self, name: &Arc<str>, entry: Entry) {
         self.withdraw(name);
         let lane = self.lanes.entry(name.clone()).or_default();
+        self.in_jobs += usize::from(entry.waiting.job.is_some());
         let at = lane.queue.partition_point(|other| other.waiting.id < entry.waiting.id);
         lane.queue.insert(at, entry);
         self.offer(name);
@@ -230,6 +248,7 @@ mod tests {
     use super::*;
     use crate::destinations::Operation;
     use crate::model::{CorrelationId, IdempotencyKey};
+    use crate::state::HeldBy;
 
     const fn s(seconds: u64) -> Moment {
         Duration::from_secs(seconds)
@@ -252,7 +271,8 @@ mod tests {
             correlation_id: CorrelationId::new("c"),
             body: vec![],
         };
-        let waiting = Waiting { id, operation, attempts: 0, first_attempt_at: None, due_at: at, run: None, position: 0, amended: false };
+        let waiting =
+            Waiting { id, operation, attempts: 0, first_attempt_at: None, due_at: at, run: None, position: 0, amended: false, job: None };
         Entry { waiting, due: s(0), history: History::default(), part: 0, alone: false }
     }
 
@@ -309,6 +329,27 @@ mod tests {
         lanes.add(entry(1, "a", "x"));
         lanes.add(Entry { due: s(30), ..entry(2, "a", "x") });
         assert_eq!(ids(&take(&mut lanes, 9, true, s(29))), [1]);
+    }
+
+    #[test]
+    fn what_one_job_holds_is_offered_together_and_holds_its_lanes() {
+        let in_job = |id, lane, job: &str| {
+            let mut entry = entry(id, lane, "x");
+            entry.waiting.job = Some(HeldBy { id: job.to_owned(), since: chrono::Utc.timestamp_opt(0, 0).unwrap() });
+            Entry { due: s(5), alone: true, part: 3, ..entry }
+        };
+        let mut lanes = Lanes::default();
+        [in_job(1, "a", "j1"), in_job(2, "b", "j2"), in_job(3, "a", "j1"), in_job(4, "c", "j1")]
+            .into_iter()
+            .for_each(|entry| lanes.add(entry));
+        [entry(5, "a", "x"), entry(6, "b", "x"), entry(7, "d", "x")].into_iter().for_each(|entry| lanes.add(entry));
+        assert_eq!((lanes.held(), lanes.in_jobs()), (7, 4));
+        assert_eq!(ids(&take(&mut lanes, 9, true, s(4))), [7]);
+        assert_eq!(ids(&take(&mut lanes, 9, true, s(5))), [1, 3, 4]);
+        assert_eq!(ids(&take(&mut lanes, 9, true, s(5))), [2]);
+        assert_eq!(lanes.in_jobs(), 0);
+        ["a", "a", "b", "c"].into_iter().for_each(|lane| lanes.end(lane));
+        assert_eq!(ids(&take(&mut lanes, 9, true, s(5))), [5, 6]);
     }
 
     #[test]

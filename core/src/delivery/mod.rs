@@ -13,6 +13,10 @@
 //! - **One bad row sinks no other.** A request refused because of some row is halved until that row stands alone.
 //! - **An outage is not the data's fault.** While no connection can be made, no attempt is counted; when the
 //!   destination keeps answering "not now", one request at a time asks whether it is back. See [`rate_limit::Gate`].
+//! - **A job is followed, not repeated.** Where the destination takes operations as an asynchronous job, they stay in the
+//!   outbox under the job's id and hold their lanes; a process that takes over asks for the job instead of sending again.
+//!   One request asks for all operations of a job. A job that does not end in the time the capability table allows, or that
+//!   the destination has forgotten, counts as a failed attempt of its operations (`job_lost`).
 //! - **A wrong key harms nothing.** When the destination refuses the credentials, delivery stops and everything stays.
 //!
 //! Retries are described in [`retry`], pace in [`rate_limit`], what may share a request in [`lanes`] and
@@ -207,6 +211,16 @@ pub enum DeliveryEvent {
         /// How long it waits at least.
         after: Duration,
     },
+    /// The destination took it as part of an asynchronous job, which is asked for until it tells a verdict.
+    InJob {
+        /// Which.
+        subject: Subject,
+    },
+    /// The job that held it is over, or is waited for no longer; a verdict or another sending follows.
+    JobEnded {
+        /// Which.
+        subject: Subject,
+    },
     /// A request has ended.
     RequestDone {
         /// Endpoint.
@@ -291,6 +305,8 @@ pub struct Drained {
     pub requests: u64,
     /// Operations still waiting: the call was stopped, or another worker holds them.
     pub left: u64,
+    /// Those of them that a job at the destination holds.
+    pub in_jobs: u64,
     /// Whether the call was stopped.
     pub stopped: bool,
 }
@@ -307,7 +323,7 @@ pub struct Delivery {
 impl fmt::Debug for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Delivery")
-            .field("destination", &self.inner.destination.name())
+            .field("destination", &self.inner.name)
             .field("owner", &self.inner.owner)
             .field("settings", &self.inner.settings)
             .finish_non_exhaustive()
@@ -315,6 +331,8 @@ impl fmt::Debug for Delivery {
 }
 
 struct Inner {
+    /// Under which the state knows the destination.
+    name: Arc<str>,
     destination: Arc<dyn Destination>,
     store: Arc<dyn StateStore>,
     transport: Arc<dyn Transport>,
@@ -330,10 +348,12 @@ struct Inner {
 }
 
 impl Delivery {
-    /// Delivery to `destination` of what waits for it in `store`. `owner` names this worker and must be unique among
+    /// Delivery to `destination` of what waits in `store` under `name`. `owner` names this worker and must be unique among
     /// all processes that share the store.
     #[must_use]
+    #[allow(clippy::too_many_arguments)] // Each is a part of its own, and there is one caller.
     pub fn new(
+        name: &str,
         destination: Arc<dyn Destination>,
         store: Arc<dyn StateStore>,
         transport: Arc<dyn Transport>,
@@ -344,6 +364,7 @@ impl Delivery {
     ) -> Self {
         Delivery {
             inner: Arc::new(Inner {
+                name: name.into(),
                 destination,
                 store,
                 transport,
@@ -367,7 +388,8 @@ impl Delivery {
         self
     }
 
-    /// Sends until nothing waits for this destination any more, or `stop` is stopped. What another worker holds is waited
+    /// Sends until nothing waits for this destination any more, or `stop` is stopped. Asynchronous jobs are asked for until
+    /// they end, each for as long as the capability table says and its operations' attempts last. What another worker holds is waited
     /// for as long as a lease lasts, so that the work of one that was killed is taken over.
     ///
     /// # Errors
@@ -393,6 +415,12 @@ impl Delivery {
         self.inner.woken.send_replace(());
     }
 
+    /// Whether the destination does not answer at present.
+    #[must_use]
+    pub fn is_down(&self) -> bool {
+        self.inner.limits().gate.down().is_some()
+    }
+
     fn session_owner(&self) -> String {
         format!("{}/{}", self.inner.owner, self.inner.sessions.fetch_add(1, Ordering::Relaxed))
     }
@@ -411,10 +439,10 @@ impl Inner {
     }
 
     /// Does something with the pace of an endpoint, if the table knows it.
-    fn with_pace<T>(&self, id: &str, act: impl FnOnce(&mut Pace, Moment) -> T) -> Option<T> {
+    fn with_pace<T>(&self, id: &str, act: impl FnOnce(&mut Pace<'_>, Moment) -> T) -> Option<T> {
         let endpoint = self.destination.capabilities().endpoint(id)?;
         let now = self.moment();
-        Some(act(self.limits().pace(endpoint, self.settings.rate_limits), now))
+        Some(act(&mut self.limits().pace(endpoint, self.settings.rate_limits), now))
     }
 
     /// Random in `0.0..1.0`.

@@ -5,7 +5,6 @@
 //! goes on at half its pace and half its permits, and recovers over [`RECOVERY`]: additive increase, multiplicative
 //! decrease. Pure: time is an argument.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -27,16 +26,29 @@ const SLOWEST: f64 = 1.0 / 64.0;
 /// How much a late timer may catch up, so that pace does not suffer from the timer's millisecond.
 const SLACK: Duration = Duration::from_millis(10);
 
-/// Pace and permits of one endpoint.
+/// What one endpoint has of its own.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+struct Calls {
     /// Between two calls at full pace; zero where no rate is known.
     interval: Duration,
     permits: u16,
     under_way: u16,
+}
+
+/// What endpoints may share.
+#[derive(Clone, Copy, Debug, Default)]
+struct Budget {
     next: Moment,
     rests_until: Moment,
     slowed: Option<Slowed>,
+}
+
+/// Pace and permits of one endpoint. Endpoints whose [`crate::destinations::Rate`] names the same budget share the pace and
+/// keep their permits: what one of them spends the others do not have, and when one is throttled all of them rest.
+#[derive(Debug)]
+pub struct Pace<'a> {
+    calls: &'a mut Calls,
+    budget: &'a mut Budget,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -56,21 +68,11 @@ pub enum Turn {
     WhenOneEnds,
 }
 
-impl Pace {
-    /// The pace the capability table allows. Without `limited` only the permits count, and what the destination says.
-    #[must_use]
-    pub fn new(endpoint: &Endpoint, limited: bool) -> Self {
-        let interval = endpoint
-            .rate
-            .filter(|rate| limited && rate.count > 0)
-            .map_or(Duration::ZERO, |rate| Duration::from_secs(rate.per_s.into()) / rate.count);
-        Pace { interval, permits: endpoint.concurrency.max(1), under_way: 0, next: Moment::ZERO, rests_until: Moment::ZERO, slowed: None }
-    }
-
+impl Pace<'_> {
     /// The share of the full pace that is used now.
     #[must_use]
     pub fn share(&self, now: Moment) -> f64 {
-        self.slowed.map_or(1.0, |slowed| {
+        self.budget.slowed.map_or(1.0, |slowed| {
             let recovered = now.saturating_sub(slowed.at).as_secs_f64() / RECOVERY.as_secs_f64();
             (slowed.to + recovered).min(1.0)
         })
@@ -80,11 +82,11 @@ impl Pace {
     #[must_use]
     pub fn turn(&self, now: Moment) -> Turn {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // A share of a u16 is a u16.
-        let permits = ((f64::from(self.permits) * self.share(now)) as u16).max(1);
-        let at = self.next.max(self.rests_until);
+        let permits = ((f64::from(self.calls.permits) * self.share(now)) as u16).max(1);
+        let at = self.budget.next.max(self.budget.rests_until);
         if at > now {
             Turn::At(at)
-        } else if self.under_way >= permits {
+        } else if self.calls.under_way >= permits {
             Turn::WhenOneEnds
         } else {
             Turn::Now
@@ -93,29 +95,29 @@ impl Pace {
 
     /// A call goes.
     pub fn begin(&mut self, now: Moment) {
-        self.under_way += 1;
-        self.next = self.next.max(now.saturating_sub(SLACK)) + self.interval.div_f64(self.share(now));
+        self.calls.under_way += 1;
+        self.budget.next = self.budget.next.max(now.saturating_sub(SLACK)) + self.calls.interval.div_f64(self.share(now));
     }
 
     /// A call has ended.
     pub fn end(&mut self) {
-        self.under_way = self.under_way.saturating_sub(1);
+        self.calls.under_way = self.calls.under_way.saturating_sub(1);
     }
 
     /// The destination throttled: rest, then go on at half the pace.
     pub fn throttle(&mut self, now: Moment, rest: Duration) {
         self.rest(now, rest);
-        if self.slowed.is_some_and(|slowed| now.saturating_sub(slowed.at) < SAME_EVENT) {
+        if self.budget.slowed.is_some_and(|slowed| now.saturating_sub(slowed.at) < SAME_EVENT) {
             return;
         }
         let to = (self.share(now) / 2.0).max(SLOWEST);
         // Recovery starts when the rest is over.
-        self.slowed = Some(Slowed { at: now + rest, to });
+        self.budget.slowed = Some(Slowed { at: now + rest, to });
     }
 
     /// No call before then.
     pub fn rest(&mut self, now: Moment, rest: Duration) {
-        self.rests_until = self.rests_until.max(now + rest);
+        self.budget.rests_until = self.budget.rests_until.max(now + rest);
     }
 }
 
@@ -139,15 +141,25 @@ pub fn rest_asked_by(reply: &Reply, now: Instant, longest: Duration) -> Option<D
 /// The paces of one destination's endpoints, and its gate.
 #[derive(Debug, Default)]
 pub struct Limits {
-    paces: HashMap<Cow<'static, str>, Pace>,
+    calls: HashMap<&'static str, Calls>,
+    /// By the budget's name, or the endpoint's id where it has one of its own.
+    budgets: HashMap<(bool, &'static str), Budget>,
     /// In front of all endpoints.
     pub gate: Gate,
 }
 
 impl Limits {
-    /// The pace of an endpoint.
-    pub fn pace(&mut self, endpoint: &Endpoint, limited: bool) -> &mut Pace {
-        self.paces.entry(Cow::Borrowed(endpoint.id)).or_insert_with(|| Pace::new(endpoint, limited))
+    /// The pace of an endpoint, as the capability table allows it. Without `limited` only the permits count, and what the
+    /// destination says.
+    pub fn pace(&mut self, endpoint: &Endpoint, limited: bool) -> Pace<'_> {
+        let shared = endpoint.rate.map(|rate| rate.budget).filter(|name| !name.is_empty());
+        let calls = self.calls.entry(endpoint.id).or_insert_with(|| {
+            let rate = endpoint.rate.filter(|rate| limited && rate.count > 0);
+            let interval = rate.map_or(Duration::ZERO, |rate| Duration::from_secs(rate.per_s.into()) / rate.count);
+            Calls { interval, permits: endpoint.concurrency.max(1), under_way: 0 }
+        });
+        let budget = self.budgets.entry((shared.is_some(), shared.unwrap_or(endpoint.id))).or_default();
+        Pace { calls, budget }
     }
 }
 
@@ -266,7 +278,7 @@ mod tests {
     }
 
     /// Calls that go within `until` when every call ends at once.
-    fn calls(pace: &mut Pace, from: Moment, until: Moment) -> usize {
+    fn calls(pace: &mut Pace<'_>, from: Moment, until: Moment) -> usize {
         let (mut now, mut calls) = (from, 0);
         while now < until {
             match pace.turn(now) {
@@ -284,7 +296,8 @@ mod tests {
 
     #[test]
     fn calls_are_spaced_evenly() {
-        let mut pace = Pace::new(&ENDPOINT, true);
+        let mut limits = Limits::default();
+        let mut pace = limits.pace(&ENDPOINT, true);
         assert_eq!(pace.turn(ms(100)), Turn::Now);
         pace.begin(ms(100));
         pace.end();
@@ -293,8 +306,31 @@ mod tests {
     }
 
     #[test]
+    fn endpoints_of_one_budget_share_its_pace_and_its_rests_but_not_their_permits() {
+        const fn of(id: &'static str, budget: &'static str, count: u32) -> Endpoint {
+            Endpoint { id, rate: Some(Rate { count, per_s: 1, scope: "account", budget }), ..ENDPOINT }
+        }
+        let (a, b, other) = (of("a", "rest", 4), of("b", "rest", 2), of("rest", "", 4));
+        let mut limits = Limits::default();
+        limits.pace(&a, true).begin(ms(0));
+        limits.pace(&a, true).end();
+        assert_eq!(limits.pace(&b, true).turn(ms(0)), Turn::At(ms(250)), "what one spent the other does not have");
+        assert_eq!(limits.pace(&other, true).turn(ms(0)), Turn::Now, "a budget is not an endpoint of the same name");
+        limits.pace(&b, true).begin(ms(250));
+        assert_eq!(limits.pace(&a, true).turn(ms(250)), Turn::At(ms(750)), "a call costs what its own rate says");
+        limits.pace(&b, true).begin(ms(1_000));
+        assert_eq!(limits.pace(&b, true).turn(ms(2_000)), Turn::WhenOneEnds);
+        assert_eq!(limits.pace(&a, true).turn(ms(2_000)), Turn::Now);
+        limits.pace(&b, true).throttle(ms(3_000), ms(5_000));
+        assert_eq!(limits.pace(&a, true).turn(ms(3_000)), Turn::At(ms(8_000)));
+        assert!(limits.pace(&a, true).share(ms(8_000)) < 0.6);
+        assert_eq!(limits.pace(&other, true).turn(ms(3_000)), Turn::Now);
+    }
+
+    #[test]
     fn permits_bound_what_is_under_way() {
-        let mut pace = Pace::new(&ENDPOINT, false);
+        let mut limits = Limits::default();
+        let mut pace = limits.pace(&ENDPOINT, false);
         pace.begin(ms(0));
         assert_eq!(pace.turn(ms(0)), Turn::Now);
         pace.begin(ms(0));
@@ -305,7 +341,8 @@ mod tests {
 
     #[test]
     fn a_throttled_endpoint_rests_halves_its_pace_and_recovers() {
-        let mut pace = Pace::new(&ENDPOINT, true);
+        let mut limits = Limits::default();
+        let mut pace = limits.pace(&ENDPOINT, true);
         pace.throttle(ms(10_000), ms(5_000));
         assert_eq!(pace.turn(ms(10_000)), Turn::At(ms(15_000)));
         assert!((pace.share(ms(15_000)) - 0.5).abs() < 1e-9);
@@ -317,7 +354,8 @@ mod tests {
 
     #[test]
     fn many_throttled_replies_at_once_halve_the_pace_once() {
-        let mut pace = Pace::new(&ENDPOINT, true);
+        let mut limits = Limits::default();
+        let mut pace = limits.pace(&ENDPOINT, true);
         for _ in 0..10 {
             pace.throttle(ms(10_000), ms(0));
         }

@@ -116,6 +116,8 @@ pub struct History {
     pub throttles: u32,
     /// What failing has cost.
     pub spent: Duration,
+    /// Questions about its job in a row that were not answered.
+    pub unanswered: u32,
 }
 
 impl History {

@@ -6,12 +6,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::attempt::{self, Attempt, Finished, PERMIT_POLL, Permit, Step};
+use super::attempt::{self, Attempt, Finished, LONGEST_BETWEEN, PERMIT_POLL, Permit, Step};
 use super::lanes::{Bucket, Entry, Lanes, Moment};
 use super::rate_limit::Turn;
 use super::retry::History;
 use super::{DeliveryEvent, Drained, Inner, Stop};
-use crate::destinations::{Operation, Refusal, Request};
+use crate::destinations::{Destination, Endpoint, Operation, Refusal, Request};
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::Instant;
 use crate::pipeline::batch::{Prefix, pack_prefix, unknown_endpoint};
@@ -31,6 +31,9 @@ const POLL: Duration = Duration::from_secs(5);
 
 /// Most operations held of one lane.
 const LANE_SHARE: u32 = 128;
+
+/// So many times what is claimed to be sent may be held for jobs at the destination, which end when they like.
+const JOB_SHARE: usize = 8;
 
 /// Longest sleep without any reason to wake.
 const IDLE: Duration = Duration::from_secs(60);
@@ -57,13 +60,13 @@ pub(super) async fn run(inner: &Arc<Inner>, owner: String, stop: &Stop, until: U
     let Session { owner, mut tally, fatal, .. } = session;
     let released = inner.store(move |store| store.release(&owner)).await;
     if let Some(error) = fatal.or(outcome.err()) {
-        tracing::warn!(destination = inner.destination.name(), code = error.code().name(), "delivery stopped");
+        tracing::warn!(destination = &*inner.name, code = error.code().name(), "delivery stopped");
         inner.observer.event(&DeliveryEvent::Stopped { code: error.code() });
         return Err(error.during("deliver"));
     }
     released?;
-    let name = inner.destination.name();
-    tally.left = inner.store(move |store| store.waiting(name)).await?;
+    let name = inner.name.clone();
+    (tally.left, tally.in_jobs) = inner.store(move |store| Ok((store.waiting(&name)?, store.in_jobs(&name)?))).await?;
     tally.stopped = stop.is_stopped();
     Ok(tally)
 }
@@ -137,7 +140,7 @@ impl Session<'_> {
             if !self.tasks.is_empty() {
                 return Ok(());
             }
-            tracing::warn!(destination = self.inner.destination.name(), "lease ended before it was renewed");
+            tracing::warn!(destination = &*self.inner.name, "lease ended before it was renewed");
             let owner = self.owner.clone();
             self.inner.store(move |store| store.release(&owner)).await?;
             self.lanes.clear();
@@ -145,7 +148,9 @@ impl Session<'_> {
             self.exhausted = false;
         }
         let limit = self.inner.settings.claim as usize;
-        let room = limit.saturating_sub(self.lanes.held());
+        // What only waits for a job to end leaves its room to others, within reason.
+        let (held, in_jobs) = (self.lanes.held(), self.lanes.in_jobs());
+        let room = limit.saturating_sub(held - in_jobs).min((limit * (1 + JOB_SHARE)).saturating_sub(held));
         let worth = room >= limit.div_ceil(4) || !self.lanes.has_ready();
         let wanted = room > 0 && worth && (!self.exhausted || now >= self.ask_at);
         let renewal = self.lease.is_some_and(|lease| now >= lease.renew);
@@ -155,12 +160,12 @@ impl Session<'_> {
     async fn claim(&mut self, room: usize) -> Result<()> {
         let inner = self.inner;
         let (now, wall) = (inner.moment(), inner.clock.now());
-        let (owner, name, lease) = (self.owner.clone(), inner.destination.name(), inner.settings.lease);
+        let (owner, name, lease) = (self.owner.clone(), inner.name.clone(), inner.settings.lease);
         let limit = u32::try_from(room).unwrap_or(u32::MAX);
         // A lane goes one by one: a few are enough to keep it going, and the less of it is held the more others fit in.
         let per_lane = (inner.settings.claim / 16).clamp(1, LANE_SHARE);
         let claimed =
-            inner.store(move |store| store.claim(name, &Claim { owner: &owner, now: wall, until: wall + lease, limit, per_lane })).await?;
+            inner.store(move |store| store.claim(&name, &Claim { owner: &owner, now: wall, until: wall + lease, limit, per_lane })).await?;
         // Stores save themselves the writing while half of a lease is left, so half is what one can count on.
         self.lease = Some(Lease { renew: now + lease / 4, end: now + lease / 2, end_wall: wall + lease / 2 });
         self.exhausted = claimed.len() < room;
@@ -177,9 +182,10 @@ impl Session<'_> {
 
     fn entry(&self, waiting: Waiting, now: Moment, wall: Instant) -> Entry {
         let wait = (waiting.due_at - wall).to_std().unwrap_or_default();
+        let longest = if waiting.job.is_some() { LONGEST_BETWEEN } else { self.inner.settings.retry.longest_wait() };
         Entry {
             // A due time far away was written under a clock that has jumped since.
-            due: now + wait.min(self.inner.settings.retry.longest_wait()),
+            due: now + wait.min(longest),
             history: History { attempts: waiting.attempts, ..History::default() },
             part: 0,
             alone: self.inner.destination.prefetch(&waiting.operation).is_some(),
@@ -238,11 +244,16 @@ impl Session<'_> {
     /// Whether the endpoints a bucket needs let it go, and the read that goes first.
     fn turn(&self, bucket: &Bucket, now: Moment) -> (Option<Request>, Turn) {
         let destination = &*self.inner.destination;
-        let prefetch = self.lanes.head(bucket).filter(|_| bucket.alone).and_then(|head| destination.prefetch(&head.waiting.operation));
+        let prefetch = self
+            .lanes
+            .head(bucket)
+            .filter(|_| bucket.alone && bucket.job.is_none())
+            .and_then(|head| destination.prefetch(&head.waiting.operation));
         let table = destination.capabilities();
         let mut limits = self.inner.limits();
-        let ids = [Some(&bucket.endpoint), prefetch.as_ref().map(|request| &request.endpoint)];
-        let turns = ids.into_iter().flatten().filter_map(|id| table.endpoint(id));
+        let own = table.endpoint(&bucket.endpoint);
+        let own = if bucket.job.is_some() { polled_by(destination, bucket) } else { own };
+        let turns = own.into_iter().chain(prefetch.as_ref().and_then(|request| table.endpoint(&request.endpoint)));
         let turns = turns.map(|endpoint| limits.pace(endpoint, self.inner.settings.rate_limits).turn(now));
         let turn = turns.fold(Turn::Now, |all, one| match (all, one) {
             (Turn::Now, other) | (other, Turn::Now) => other,
@@ -256,6 +267,9 @@ impl Session<'_> {
 
     /// Takes operations of a bucket and makes them a request. `None` when they were put back in halves.
     fn form(&mut self, bucket: &Bucket, prefetch: Option<Request>, now: Moment) -> Option<Attempt> {
+        if let Some(job) = &bucket.job {
+            return Some(self.form_poll(bucket, job, now));
+        }
         let destination = &*self.inner.destination;
         let Some(endpoint) = destination.capabilities().endpoint(&bucket.endpoint) else {
             let entries = self.lanes.take(bucket, 1, false, now);
@@ -284,6 +298,23 @@ impl Session<'_> {
         }
         let permits = if matches!(step, Step::Send(_)) { vec![Permit::new(self.inner, endpoint.id)] } else { Vec::new() };
         Some(Attempt { entries, step, permits })
+    }
+
+    /// Takes everything that a job holds and makes it one question.
+    fn form_poll(&mut self, bucket: &Bucket, job: &str, now: Moment) -> Attempt {
+        let destination = &*self.inner.destination;
+        let entries = self.lanes.take(bucket, usize::MAX, true, now);
+        let operations: Vec<&Operation> = entries.iter().map(|entry| &entry.waiting.operation).collect();
+        match destination.poll(&operations, job) {
+            Ok(request) => {
+                let permits = polled_by(destination, bucket).map(|endpoint| Permit::new(self.inner, endpoint.id));
+                Attempt { entries, step: Step::Poll(request), permits: permits.into_iter().collect() }
+            }
+            Err(error) => {
+                let step = Step::Lose(Refusal::new(ErrorCode::JobLost, "", error.message()));
+                Attempt { entries, step, permits: Vec::new() }
+            }
+        }
     }
 
     fn take_back(&mut self, finished: Finished) {
@@ -330,8 +361,8 @@ impl Session<'_> {
 
     /// With nothing held and nothing to claim: whether to end, or to wait for what others hold.
     async fn is_done(&mut self) -> Result<bool> {
-        let name = self.inner.destination.name();
-        let waiting = self.inner.store(move |store| store.waiting(name)).await?;
+        let name = self.inner.name.clone();
+        let waiting = self.inner.store(move |store| store.waiting(&name)).await?;
         if waiting == 0 {
             return Ok(true);
         }
@@ -344,4 +375,10 @@ impl Session<'_> {
             }
         }
     }
+}
+
+/// The endpoint that tells about a bucket's job.
+fn polled_by(destination: &dyn Destination, bucket: &Bucket) -> Option<&'static Endpoint> {
+    let table = destination.capabilities();
+    table.endpoint(table.endpoint(&bucket.endpoint)?.job?.poll)
 }

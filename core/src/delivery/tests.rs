@@ -12,8 +12,8 @@ use serde_json::json;
 
 use super::*;
 use crate::destinations::{
-    Backfill, Built, Capabilities, Completed, Endpoint, Method, Operation, PartialFailure, Promise, Rate, Reading, Refusal, Reply, Request,
-    RetrySafety, Secret, Skip, Verdict,
+    Backfill, Built, Capabilities, Completed, Endpoint, Job, JobFacts, Method, Operation, PartialFailure, Promise, Rate, Reading, Refusal,
+    Reply, Request, RetrySafety, Secret, Skip, Verdict,
 };
 use crate::model::{IdempotencyKey, Record};
 use crate::state::{Acceptance, DeadLetter, LetterFilter, MemoryStore, NewOperation, StateStore};
@@ -46,6 +46,12 @@ static TABLE: Capabilities = Capabilities {
         Endpoint { id: "paced", rate: Some(Rate { count: 10, per_s: 1, scope: "project", budget: "" }), concurrency: 1, ..BASE },
         Endpoint { id: "profile", ..BASE },
         Endpoint { id: "subscriptions", ..BASE },
+        Endpoint { id: "import", max_records: 8, job: Some(JobFacts { poll: "import.status", give_up_s: 60 }), ..BASE },
+        Endpoint { id: "import.status", ..BASE },
+        Endpoint { id: "slow", max_records: 2, job: Some(JobFacts { poll: "slow.status", give_up_s: 600 }), ..BASE },
+        Endpoint { id: "slow.status", rate: Some(Rate { count: 1, per_s: 10, scope: "project", budget: "" }), ..BASE },
+        Endpoint { id: "shared1", rate: Some(Rate { count: 10, per_s: 1, scope: "project", budget: "both" }), ..BASE },
+        Endpoint { id: "shared2", rate: Some(Rate { count: 10, per_s: 1, scope: "project", budget: "both" }), ..BASE },
     ],
 };
 
@@ -98,7 +104,9 @@ impl Destination for Toy {
                 };
                 Reading::Each(operations.iter().map(verdict).collect(), vec![])
             }
+            202 => Reading::Job(Job { id: String::from_utf8(reply.body.clone()).unwrap(), poll_after: Duration::from_secs(10) }),
             400 => Reading::Split(refusal(ErrorCode::Rejected, "BadBatch")),
+            404 => Reading::Retry(refusal(ErrorCode::NotFound, "NoSuchJob"), None),
             401 => Reading::Stop(Error::new(ErrorCode::Unauthorized, "the api key is refused")),
             429 => Reading::Retry(refusal(ErrorCode::RateLimited, "RateLimitExceeded"), None),
             _ => Reading::Retry(refusal(ErrorCode::Unavailable, ""), None),
@@ -124,6 +132,12 @@ impl Destination for Toy {
             404 => return Err(Error::new(ErrorCode::NotFound, "no such profile")),
             _ => Completed::Retry(Refusal::new(ErrorCode::Unavailable, "", "not now"), None),
         })
+    }
+    fn poll(&self, operations: &[&Operation], job: &str) -> Result<Request, Error> {
+        let mut request = self.request(operations)?;
+        request.endpoint = format!("{}.status", request.endpoint).into();
+        request.path = format!("/job/{job}");
+        Ok(request)
     }
     fn check(&self) -> Request {
         unreachable!("delivery checks nothing")
@@ -233,7 +247,8 @@ impl Bench {
         let platform = Arc::new(Platform { epoch, seen: Mutex::default(), under_way: Mutex::default(), script: Box::new(script) });
         let (store, log) = (Arc::new(MemoryStore::new()), Arc::new(Log::default()));
         let clock = Arc::new(PausedClock { epoch, jumped: Mutex::default() });
-        let delivery = Delivery::new(Arc::new(Toy), store.clone(), platform.clone(), clock.clone(), log.clone(), settings, "w".into());
+        let delivery =
+            Delivery::new("toy", Arc::new(Toy), store.clone(), platform.clone(), clock.clone(), log.clone(), settings, "w".into());
         Bench { delivery: Arc::new(delivery.seeded(7)), store, platform, log, clock, stop: Stop::new() }
     }
 
@@ -256,7 +271,7 @@ impl Bench {
     /// Another worker on the same outbox.
     fn rival(&self) -> Delivery {
         let (store, platform, clock, log) = (self.store.clone(), self.platform.clone(), self.clock.clone(), self.log.clone());
-        Delivery::new(Arc::new(Toy), store, platform, clock, log, Settings::default(), "rival".into())
+        Delivery::new("toy", Arc::new(Toy), store, platform, clock, log, Settings::default(), "rival".into())
     }
 
     fn jump(&self, by: chrono::Duration) {
@@ -850,6 +865,236 @@ async fn a_worker_that_slept_through_its_lease_sends_nothing_that_another_took_o
     assert_eq!(again, [3], "only what was under way when it fell asleep");
 }
 
+fn job(id: &str) -> (Duration, Answer) {
+    says(202, &[], id)
+}
+
+/// Requests of the platform by path: when, and which keys.
+fn seen_at<'a>(seen: &'a [Seen], path: &str) -> Vec<(u64, Vec<&'a str>)> {
+    let of_path = seen.iter().filter(|seen| seen.path == path);
+    of_path.map(|seen| (seen.at.as_secs(), seen.keys.iter().map(String::as_str).collect())).collect()
+}
+
+fn count(bench: &Bench, wanted: impl Fn(&DeliveryEvent) -> bool) -> usize {
+    bench.events().iter().filter(|event| wanted(event)).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_is_asked_for_in_one_request_until_it_tells_a_verdict_for_each() {
+    let bench = Bench::new(Settings::default(), |seen, count| match seen.path.as_str() {
+        "/import" if count > 1 => accepted(),
+        "/import" => job("j1"),
+        _ if seen.at < SECOND * 25 => job("j1"),
+        _ => rows(&[("k1", "reject"), ("k2", "later"), ("k3", "forgotten")]),
+    });
+    bench.accept(lanes("import", 0..5));
+    let drained = bench.drain().await;
+    assert_eq!(drained, Drained { delivered: 3, skipped: 1, dead_lettered: 1, retried: 1, requests: 5, ..Drained::default() });
+    let seen = bench.platform.seen();
+    let all = vec!["k0", "k1", "k2", "k3", "k4"];
+    assert_eq!(seen_at(&seen, "/job/j1"), [(10, all.clone()), (20, all.clone()), (30, all)]);
+    assert_eq!(seen_at(&seen, "/import")[1].1, ["k2"], "only what the job put off is sent again");
+    assert_eq!(bench.letters()[0].failure.refusal.vendor_code, "BadRow");
+    let in_job = count(&bench, |event| matches!(event, DeliveryEvent::InJob { .. }));
+    assert_eq!((in_job, count(&bench, |event| matches!(event, DeliveryEvent::JobEnded { .. }))), (5, 5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_holds_the_lanes_of_its_operations_and_no_others() {
+    let bench = Bench::new(Settings::default(), |seen, _| match seen.path.as_str() {
+        "/import" => job("j1"),
+        "/job/j1" if seen.at < SECOND * 15 => job("j1"),
+        _ => accepted(),
+    });
+    bench.accept(lanes("import", 0..2).chain([operation("single", "lane0", "after"), operation("single", "free", "free")]));
+    assert_eq!(bench.drain().await.delivered, 4);
+    let at: HashMap<_, _> = bench.platform.seen().into_iter().map(|seen| (seen.keys[0].clone(), seen.at)).collect();
+    assert!(at["free"] < SECOND && at["after"] >= SECOND * 20, "{at:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_takes_over_asks_for_the_whole_job_and_sends_nothing_again() {
+    let settings = Settings { claim: 4, ..Settings::default() };
+    let bench = Bench::new(Settings::default(), |seen, _| match seen.path.as_str() {
+        "/import" => job("j1"),
+        "/job/j1" if seen.at < SECOND * 15 => job("j1/page2"),
+        "/job/j1" => accepted(),
+        _ if seen.at < SECOND * 35 => job("j1/page2"),
+        _ => rows(&[("k7", "reject")]),
+    });
+    bench.accept(lanes("import", 0..8).chain([operation("single", "lane7", "after")]));
+    assert!(tokio::time::timeout(SECOND * 15, bench.delivery.drain(&bench.stop)).await.is_err(), "killed in the middle");
+    assert_eq!(bench.store.in_jobs("toy").unwrap(), 8);
+    bench.store.release("w/0").unwrap();
+    let (store, platform, clock, log) = (bench.store.clone(), bench.platform.clone(), bench.clock.clone(), bench.log.clone());
+    let next = Delivery::new("toy", Arc::new(Toy), store, platform, clock, log, settings, "next".into());
+    let drained = next.drain(&Stop::new()).await.unwrap();
+    assert_eq!((drained.delivered, drained.dead_lettered, drained.in_jobs), (8, 1, 0));
+    let seen = bench.platform.seen();
+    assert_eq!(seen_at(&seen, "/import").len(), 1);
+    let asked: Vec<_> = seen.iter().filter(|seen| seen.path.starts_with("/job")).map(|seen| seen.path.as_str()).collect();
+    assert_eq!((asked[0], asked[1]), ("/job/j1", "/job/j1/page2"), "the new name of the job is durable");
+    assert!(!asked[1..].contains(&"/job/j1"), "{asked:?}");
+    assert!(seen.iter().filter(|seen| seen.path.starts_with("/job")).all(|seen| seen.keys.len() == 8), "{seen:?}");
+    assert_eq!(bench.platform.sent("after"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_never_ends_is_sent_again_and_after_six_times_is_a_dead_letter() {
+    let bench = Bench::new(
+        Settings { retry: RetryPolicy { max_elapsed: SECOND * 3_600, ..RetryPolicy::default() }, ..Settings::default() },
+        |_, count| job(&format!("j{count}")),
+    );
+    bench.accept(lanes("import", 0..2));
+    let drained = bench.drain().await;
+    assert_eq!((drained.delivered, drained.dead_lettered), (0, 2));
+    let seen = bench.platform.seen();
+    let sent = seen_at(&seen, "/import");
+    assert_eq!(sent.len(), 6);
+    assert!(sent.windows(2).all(|pair| (60..=90).contains(&(pair[1].0 - pair[0].0))), "{sent:?}");
+    let failure = &bench.letters()[0].failure;
+    assert_eq!((failure.refusal.code.0, failure.attempts), (ErrorCode::JobLost, 6));
+    assert!(failure.refusal.message.contains("did not end"), "{failure:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_ended_while_nobody_asked_is_not_given_up() {
+    let bench = Bench::new(Settings::default(), |seen, _| if seen.path == "/import" { job("j1") } else { accepted() });
+    bench.accept(lanes("import", 0..3));
+    assert!(tokio::time::timeout(SECOND * 5, bench.delivery.drain(&bench.stop)).await.is_err());
+    tokio::time::sleep(SECOND * 86_400).await;
+    assert_eq!(bench.drain().await.delivered, 3);
+    assert_eq!(seen_at(&bench.platform.seen(), "/import").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_the_destination_has_forgotten_is_sent_again() {
+    let bench = Bench::new(Settings::default(), |seen, count| match seen.path.as_str() {
+        "/import" => job(&format!("j{count}")),
+        "/job/j1" => status(404),
+        _ => accepted(),
+    });
+    bench.accept(lanes("import", 0..2));
+    let drained = bench.drain().await;
+    assert_eq!(drained, Drained { delivered: 2, retried: 2, requests: 4, ..Drained::default() });
+    assert!(count(&bench, |event| matches!(event, DeliveryEvent::Retrying { code: ErrorCode::JobLost, attempts: 1, .. })) == 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_that_is_not_answered_is_asked_again_and_held_against_nobody() {
+    let bench = Bench::new(Settings::default(), |seen, count| match (seen.path.as_str(), count) {
+        ("/import", _) => job("j1"),
+        (_, 2) => status(503),
+        (_, 3) => (SECOND, Err(TransportFailure::Timeout)),
+        (_, 4) => says(429, &[("retry-after", "20")], ""),
+        (_, 5) => (SECOND, Err(TransportFailure::BeforeSending("connection refused".into()))),
+        _ => accepted(),
+    });
+    bench.accept(lanes("import", 0..2));
+    let drained = bench.drain().await;
+    assert_eq!(drained, Drained { delivered: 2, requests: 6, ..Drained::default() });
+    let asked: Vec<_> = seen_at(&bench.platform.seen(), "/job/j1").iter().map(|(at, _)| *at).collect();
+    assert_eq!(asked.len(), 5);
+    assert!(asked[3] - asked[2] >= 20 && asked[4] < 60, "{asked:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_nobody_answers_about_counts_as_lost_in_the_end() {
+    let bench = Bench::new(Settings::default(), |seen, count| match seen.path.as_str() {
+        "/import" if count == 1 => job("j1"),
+        // Other requests are answered: it is not the whole destination that is down.
+        "/job/j1" => status(500),
+        _ => accepted(),
+    });
+    bench.accept(lanes("import", 0..2));
+    let ticking = async {
+        for n in 0..100 {
+            tokio::time::sleep(SECOND).await;
+            bench.accept([operation("single", "tick", &format!("tick{n}"))]);
+            bench.delivery.wake();
+        }
+    };
+    let (drained, ()) = tokio::join!(bench.drain(), ticking);
+    assert_eq!((drained.dead_lettered, drained.retried), (0, 2));
+    assert_eq!(bench.platform.sent("k0"), seen_at(&bench.platform.seen(), "/job/j1").len() + 2);
+    assert_eq!(seen_at(&bench.platform.seen(), "/import").len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_refused_because_of_some_row_goes_on_in_halves() {
+    let bench = Bench::new(Settings::default(), |seen, count| match seen.path.as_str() {
+        "/import" => job(&format!("j{count}")),
+        _ if seen.keys.iter().any(|key| key == "k2") => status(400),
+        _ => accepted(),
+    });
+    bench.accept(lanes("import", 0..4));
+    let drained = bench.drain().await;
+    assert_eq!((drained.delivered, drained.dead_lettered), (3, 1));
+    assert_eq!(bench.letters()[0].operation.idempotency_key.as_str(), "k2");
+}
+
+#[tokio::test(start_paused = true)]
+async fn questions_keep_the_pace_of_their_own_endpoint() {
+    let bench = Bench::new(Settings::default(), |seen, count| if seen.path == "/slow" { job(&format!("j{count}")) } else { accepted() });
+    bench.accept(lanes("slow", 0..6));
+    assert_eq!(bench.drain().await.delivered, 6);
+    let seen = bench.platform.seen();
+    let asked: Vec<_> = seen.iter().filter(|seen| seen.path.starts_with("/job")).map(|seen| seen.at.as_secs()).collect();
+    assert_eq!(asked, [10, 20, 30]);
+    assert!(seen.iter().filter(|seen| seen.path == "/slow").all(|seen| seen.at < SECOND), "sending does not wait for asking");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_job_leaves_its_room_to_others_within_reason() {
+    let settings = Settings { claim: 10, ..Settings::default() };
+    let bench = Bench::new(settings, |seen, count| match seen.path.as_str() {
+        "/slow" => job(&format!("j{count}")),
+        _ if seen.at < SECOND * 100 => job(&seen.path[5..]),
+        _ => accepted(),
+    });
+    bench.accept(lanes("slow", 0..200));
+    let stop = bench.stop.clone();
+    let (delivery, stopping) = (bench.delivery.clone(), async {
+        tokio::time::sleep(SECOND * 50).await;
+        stop.stop();
+    });
+    let (drained, ()) = tokio::join!(delivery.drain(&bench.stop), stopping);
+    let drained = drained.unwrap();
+    assert_eq!((drained.left, drained.stopped), (200, true));
+    assert!((80..=90).contains(&drained.in_jobs), "eight times the claim: {}", drained.in_jobs);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_refused_while_asking_stops_the_destination_and_keeps_the_job() {
+    let bench = Bench::new(Settings::default(), |seen, count| match (seen.path.as_str(), count) {
+        ("/import", _) => job("j1"),
+        (_, 2) => status(401),
+        _ => accepted(),
+    });
+    bench.accept(lanes("import", 0..2));
+    assert_eq!(bench.delivery.drain(&bench.stop).await.unwrap_err().code(), ErrorCode::Unauthorized);
+    assert_eq!((bench.waiting(), bench.store.in_jobs("toy").unwrap()), (2, 2));
+    assert_eq!(bench.drain().await.delivered, 2);
+    assert_eq!(seen_at(&bench.platform.seen(), "/import").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_where_the_table_knows_of_none_is_a_failure() {
+    let bench = Bench::new(Settings::default(), |_, _| job("j1"));
+    bench.accept(lanes("single", 0..1));
+    assert_eq!(bench.drain().await.dead_lettered, 1);
+    assert_eq!(bench.letters()[0].failure.refusal.code.0, ErrorCode::Internal);
+}
+
+#[tokio::test(start_paused = true)]
+async fn endpoints_of_one_budget_together_keep_its_rate() {
+    let bench = Bench::new(Settings::default(), |_, _| accepted());
+    bench.accept(lanes("shared1", 0..20).chain(lanes("shared2", 20..40)));
+    assert_eq!(bench.drain().await.delivered, 40);
+    let last = *times(&bench).last().unwrap();
+    assert!(last >= Duration::from_millis(3_800) && last < Duration::from_millis(4_100), "{last:?}");
+}
+
 /// A memory store whose disk is full for settlements.
 struct Full(MemoryStore);
 
@@ -869,10 +1114,11 @@ impl StateStore for Full {
         fn consents(&self, people: &[&str]) -> Result<Vec<Vec<crate::state::ConsentRow>>>;
         fn consent_history(&self, person: &str) -> Result<Vec<crate::state::ConsentRow>>;
         fn erased(&self, people: &[&str]) -> Result<Vec<bool>>;
-        fn accept(&self, acceptance: &Acceptance, now: Instant) -> Result<crate::state::Accepted>;
+        fn accept_all(&self, acceptances: &[Acceptance], now: Instant) -> Result<Vec<crate::state::Accepted>>;
         fn claim(&self, destination: &str, claim: &crate::state::Claim<'_>) -> Result<Vec<crate::state::Waiting>>;
         fn release(&self, owner: &str) -> Result<()>;
         fn waiting(&self, destination: &str) -> Result<u64>;
+        fn in_jobs(&self, destination: &str) -> Result<u64>;
         fn dead_letters(&self, filter: &LetterFilter) -> Result<Vec<DeadLetter>>;
         fn replay(&self, letters: &[(u64, Option<Operation>)], run: Option<&str>, now: Instant) -> Result<u64>;
         fn discard(&self, letters: &[u64]) -> Result<u64>;
@@ -898,7 +1144,7 @@ async fn when_verdicts_cannot_be_committed_delivery_stops_and_tells_of_none() {
     let acceptance = Acceptance { destination: "toy".into(), operations: operations.collect(), ..Acceptance::default() };
     store.accept(&acceptance, bench.clock.now()).unwrap();
     let (platform, clock, log) = (bench.platform.clone(), bench.clock.clone(), bench.log.clone());
-    let delivery = Delivery::new(Arc::new(Toy), store.clone(), platform, clock, log, Settings::default(), "w".into());
+    let delivery = Delivery::new("toy", Arc::new(Toy), store.clone(), platform, clock, log, Settings::default(), "w".into());
     assert_eq!(delivery.drain(&Stop::new()).await.unwrap_err().code(), ErrorCode::StateCorrupt);
     assert_eq!((bench.platform.seen().len(), store.waiting("toy").unwrap()), (1, 50));
     assert_eq!(bench.events(), [DeliveryEvent::Stopped { code: ErrorCode::StateCorrupt }]);

@@ -74,7 +74,11 @@ pub trait Destination: Send + Sync {
     }
 
     /// Reads the answer to [`Destination::poll`]: verdicts when the job has ended, [`Reading::Job`] when it goes on or when
-    /// its report has another page.
+    /// its report has another page. `operations` are those of the request the job was made of, in its order.
+    ///
+    /// [`Reading::Retry`] says that this question was not answered and is asked again, with nothing held against the
+    /// operations; only with the code `not_found` does it say that the job is not known any more, and its operations are
+    /// sent again. To have them sent again because the job failed, give each [`Verdict::Retry`].
     fn read_poll(&self, operations: &[&Operation], job: &str, reply: &Reply) -> Reading {
         let _ = job;
         self.read(operations, reply)

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::answers::{RecordFinding, RecordSkip};
+use super::derived::Entry;
 use super::options::{CallOptions, Fix};
 use super::pure::located;
-use super::runs::Intaken;
+use super::runs::{Intaken, IntakenRow};
 use super::track::{SIGNAL, Storefront};
 use crate::decide::{self, ConsentConfig, Decision, EventsConfig, consent};
 use crate::destinations::{Destination, Operation, Skip};
@@ -19,7 +20,7 @@ use crate::state::{Acceptance, ConsentRow, DeadLetter, KeyStatus, Known, NewOper
 /// Where rows are taken in. Reads the state, never writes it: what it decides is committed by the engine.
 pub(super) struct Desk {
     pub source: Option<Box<dyn Source>>,
-    pub destination: Arc<dyn Destination>,
+    pub targets: Vec<Target>,
     pub store: Arc<dyn StateStore>,
     pub validate: crate::validate::Config,
     pub consent: ConsentConfig,
@@ -27,47 +28,61 @@ pub(super) struct Desk {
     pub max_record_bytes: usize,
 }
 
+/// A destination under the name the state knows it by.
+pub(super) struct Target {
+    pub name: String,
+    pub destination: Arc<dyn Destination>,
+}
+
 /// What became of some rows.
 #[derive(Default)]
 pub(super) struct Taken {
-    pub rows: u64,
     /// The position behind the last row.
     pub next: u64,
-    pub acceptance: Acceptance,
+    /// By destination, to be committed together.
+    pub acceptances: Vec<Acceptance>,
     pub accepted: u64,
     pub skipped: Vec<RecordSkip>,
     pub findings: Vec<RecordFinding>,
     pub rejected: Vec<Rejection>,
     pub ignored: Vec<Ignored>,
     pub fetches: Vec<Fetch>,
+    /// Positions of the rows that became records.
     record_rows: Vec<u64>,
 }
 
 impl Taken {
     /// The same as the run's counts want it.
-    pub fn intaken(&self) -> Intaken {
+    pub fn intaken(&self, names: &[Target]) -> Intaken {
         let mut findings: BTreeMap<&'static str, u64> = BTreeMap::new();
         for finding in &self.findings {
             *findings.entry(finding.code.name()).or_default() += 1;
         }
-        let fetched = self.fetches.iter().map(|fetch| fetch.position);
-        let refused: HashSet<u64> = self.rejected.iter().map(|row| row.position).chain(fetched).collect();
-        let mut record_rows: Vec<u64> = self.record_rows.iter().copied().filter(|position| !refused.contains(position)).collect();
-        record_rows.dedup();
+        let mut rows: BTreeMap<u64, IntakenRow> = BTreeMap::new();
+        let others = self.ignored.iter().map(|row| row.position).chain(self.fetches.iter().map(|fetch| fetch.position));
+        for number in self.record_rows.iter().copied().chain(others) {
+            rows.entry(number).or_default();
+        }
+        for rejection in &self.rejected {
+            let row = rows.entry(rejection.position).or_default();
+            match names.iter().position(|target| Some(&target.name) == rejection.destination.as_ref()) {
+                Some(at) => row.rejected_at.push(at),
+                None => row.rejected = true,
+            }
+        }
         Intaken {
-            rows: self.rows,
+            rows: rows.into_iter().map(|(number, row)| IntakenRow { number, ..row }).collect(),
             rejected: self.rejected.clone(),
             skipped: self.skipped.clone(),
             findings,
             ignored: self.ignored.clone(),
             fetches: self.fetches.clone(),
-            operations: self.acceptance.operations.iter().map(|new| new.position).collect(),
-            record_rows,
+            operations: self.acceptances.iter().map(|part| part.operations.iter().map(|new| new.position).collect()).collect(),
         }
     }
 
-    pub(super) fn skip(&mut self, position: u64, skip: Skip) {
-        self.skipped.push(RecordSkip { position, reason: skip.reason, detail: skip.detail });
+    pub(super) fn skip(&mut self, position: u64, skip: Skip, destination: Option<&String>) {
+        self.skipped.push(RecordSkip { position, reason: skip.reason, detail: skip.detail, destination: destination.cloned() });
     }
 }
 
@@ -77,6 +92,14 @@ pub(super) struct Redraft {
     pub replays: Vec<(u64, Option<Operation>)>,
     /// Letters that must not be sent any more, such as those of someone who was erased.
     pub discarded: Vec<u64>,
+}
+
+/// What replaying one dead letter comes to.
+enum Redrafted {
+    Replay(Operation),
+    /// Why not, and whether the letter must go, too.
+    Skip(Skip, bool),
+    Rejected(Rejection),
 }
 
 /// What must be remembered of a person, looked up once for all rows of a chunk.
@@ -92,10 +115,18 @@ impl Memory {
     }
 }
 
+/// What was heard of people, to be committed, and of what they said not to be sent.
+#[derive(Default)]
+struct Heard {
+    consents: Vec<ConsentRow>,
+    erasures: Vec<String>,
+    skips: Vec<Skip>,
+}
+
 /// A row's draft with the record it came from.
 struct Pending {
     draft: Draft,
-    record: Vec<u8>,
+    record: Arc<Vec<u8>>,
 }
 
 impl Desk {
@@ -114,7 +145,6 @@ impl Desk {
         let source = storefront.as_ref().map(|one| -> &dyn Source { one }).or(self.source.as_deref());
         let next = intake::read(source, layout, data, &context, &mut decoded);
         let mut taken = Taken {
-            rows: decoded.rows,
             next,
             rejected: decoded.rejected,
             ignored: decoded.ignored,
@@ -122,7 +152,8 @@ impl Desk {
             record_rows: decoded.records.iter().map(|row| row.position).collect(),
             ..Taken::default()
         };
-        taken.acceptance.destination = self.destination.name().to_owned();
+        let named = |target: &Target| Acceptance { destination: target.name.clone(), ..Acceptance::default() };
+        taken.acceptances = self.targets.iter().map(named).collect();
         let judge = self.validate.context(now);
         let mut checked = Vec::with_capacity(decoded.records.len());
         for mut row in decoded.records {
@@ -136,30 +167,60 @@ impl Desk {
             }
         }
         let checked = self.with_events(checked, &mut taken)?;
-        let people: Vec<Vec<String>> = checked.iter().map(|row| self.people(&row.record)).collect();
+        let people: Vec<Vec<String>> = checked.iter().map(|entry| self.people(&entry.row.record)).collect();
         let mut memory = self.remember(&people)?;
-        let mut pending = Vec::with_capacity(checked.len());
-        for (mut row, people) in checked.into_iter().zip(&people) {
+        let mut pending: Vec<Vec<Pending>> = self.targets.iter().map(|_| Vec::with_capacity(checked.len())).collect();
+        let mut heard = Heard::default();
+        for (Entry { mut row, only }, people) in checked.into_iter().zip(&people) {
             let position = row.position;
-            let record = serde_json::to_vec(&row.record).map_err(super::pure::internal)?;
-            if let Some(skip) = self.gate(&mut row.record, people, &mut memory, &mut taken, position) {
-                taken.skip(position, skip);
+            let record = Arc::new(serde_json::to_vec(&row.record).map_err(super::pure::internal)?);
+            let skip = self.gate(&mut row.record, people, &mut memory, &mut heard);
+            for skip in std::mem::take(&mut heard.skips) {
+                taken.skip(position, skip, None);
+            }
+            if let Some(skip) = skip {
+                taken.skip(position, skip, None);
                 continue;
             }
-            match pipeline::draft(position, &row.record, row.findings, &*self.destination, &judge) {
-                Ok(mut draft) => {
-                    if row.derived {
-                        super::derived::quiet(&mut draft);
-                    }
-                    pending.push(Pending { draft, record });
+            // What was noticed of the row itself is told once, however many destinations there are.
+            let noticed = row.findings.len();
+            let mut told = false;
+            for (at, target) in self.targets.iter().enumerate() {
+                if only.as_ref().is_some_and(|only| !only.contains(&at)) {
+                    continue;
                 }
-                // What is wrong with the event is wrong with its order, which was told already.
-                Err(rejection) if row.derived => drop(rejection),
-                Err(rejection) => taken.rejected.push(rejection),
+                match pipeline::draft(position, &row.record, row.findings.clone(), &*target.destination, &judge) {
+                    Ok(mut draft) if row.derived => {
+                        super::derived::quiet(&mut draft);
+                        pending[at].push(Pending { draft, record: record.clone() });
+                    }
+                    // What is wrong with the event is wrong with its order, which was told already.
+                    Err(rejection) if row.derived => drop(rejection),
+                    Ok(mut draft) => {
+                        let own = draft.findings.split_off(noticed);
+                        if !std::mem::replace(&mut told, true) {
+                            located(position, draft.findings, &mut taken.findings);
+                        }
+                        draft.findings = Vec::new();
+                        located(position, own, &mut taken.findings);
+                        pending[at].push(Pending { draft, record: record.clone() });
+                    }
+                    Err(rejection) => taken.rejected.push(Rejection { destination: self.label(at).cloned(), ..rejection }),
+                }
             }
         }
-        self.decide(pending, &mut taken)?;
+        if let Some(first) = taken.acceptances.first_mut() {
+            (first.consents, first.erasures) = (heard.consents, heard.erasures);
+        }
+        for (at, pending) in pending.into_iter().enumerate() {
+            self.decide(at, pending, &mut taken)?;
+        }
         Ok(taken)
+    }
+
+    /// What answers call a destination by: nothing when there is no other.
+    pub fn label(&self, at: usize) -> Option<&String> {
+        self.targets.get(at).filter(|_| self.targets.len() > 1).map(|target| &target.name)
     }
 
     /// Rebuilds dead letters under what is known and configured today.
@@ -167,78 +228,99 @@ impl Desk {
         let mut fixes: HashMap<u64, Record> = fixes.into_iter().map(|fix| (fix.id, fix.record)).collect();
         let judge = self.validate.context(now);
         let mut redraft = Redraft { intaken: Intaken::default(), replays: Vec::new(), discarded: Vec::new() };
+        redraft.intaken.operations = vec![Vec::new(); self.targets.len()];
         for (place, letter) in letters.into_iter().enumerate() {
             let place = place as u64;
-            let skip = |skip: Skip| RecordSkip { position: place, reason: skip.reason, detail: skip.detail };
-            redraft.intaken.rows += 1;
-            let record = match fixes.remove(&letter.id) {
-                Some(record) => record,
-                None => serde_json::from_slice(&letter.record)
-                    .map_err(|error| Error::new(ErrorCode::StateCorrupt, "the record of a dead letter cannot be read").because(error))?,
-            };
-            let row = crate::sources::DecodedRecord { position: place, record, findings: Vec::new() };
-            let mut row = match pipeline::check(row, &judge) {
-                Ok(row) => row,
-                Err(refused) => {
-                    redraft.intaken.rejected.push(refused.into_rejection());
-                    continue;
-                }
-            };
-            redraft.intaken.record_rows.push(place);
-            let people = self.people(&row.record);
-            let mut memory = self.remember(std::slice::from_ref(&people))?;
-            let mut aside = Taken::default();
-            if let Some(why) = self.gate(&mut row.record, &people, &mut memory, &mut aside, place) {
-                if why.reason == SkipReason::Erased {
-                    redraft.discarded.push(letter.id);
-                }
-                redraft.intaken.skipped.push(skip(why));
-                continue;
-            }
-            redraft.intaken.skipped.append(&mut aside.skipped);
-            let draft = match pipeline::draft(place, &row.record, row.findings, &*self.destination, &judge) {
-                Ok(draft) => draft,
-                Err(rejection) => {
-                    redraft.intaken.record_rows.pop();
-                    redraft.intaken.rejected.push(rejection);
-                    continue;
-                }
-            };
-            // The same effect again: by key, or, where a correction changed the key, by endpoint and entity.
-            let same = |operation: &Operation| operation.idempotency_key == letter.operation.idempotency_key;
-            let alike =
-                |operation: &Operation| operation.endpoint == letter.operation.endpoint && operation.entity == letter.operation.entity;
-            let endpoint = |operation: &Operation| operation.endpoint == letter.operation.endpoint;
-            let mut built = draft.operations;
-            let found = [&same as &dyn Fn(&Operation) -> bool, &alike, &endpoint].iter().find_map(|test| built.iter().position(test));
-            match found {
-                Some(index) => {
-                    let mut operation = built.swap_remove(index);
-                    // A letter is from the past: what was accepted of the same entity since then stands.
-                    let subject = Subject { entity: &operation.entity, idempotency_key: letter.operation.idempotency_key.as_str() };
-                    let known = self.store.known(self.destination.name(), &[subject])?.pop().unwrap_or_default();
-                    if !operation.once && known.version > letter.operation.version.max(operation.version) {
-                        redraft.discarded.push(letter.id);
-                        redraft.intaken.skipped.push(skip(Skip::new(SkipReason::Stale, "a newer version was accepted since it died")));
-                        continue;
+            let at = self.targets.iter().position(|target| target.name == letter.destination);
+            // Positions in the store stay those of the first run; whatever does not go out is counted by the letter's place,
+            // from the other end so that the two do not meet.
+            let mut row = IntakenRow { number: u64::MAX - place, only: at, ..IntakenRow::default() };
+            let fix = fixes.remove(&letter.id);
+            let mut heard = Heard::default();
+            let redrafted = self.redraft_one(at, &letter, fix, &judge, place, &mut heard)?;
+            let destination = at.and_then(|at| self.label(at)).cloned();
+            let tell =
+                |skip: Skip| RecordSkip { position: place, reason: skip.reason, detail: skip.detail, destination: destination.clone() };
+            redraft.intaken.skipped.extend(heard.skips.into_iter().map(tell));
+            match redrafted {
+                Redrafted::Replay(operation) => {
+                    row.number = letter.position;
+                    if let Some(operations) = at.and_then(|at| redraft.intaken.operations.get_mut(at)) {
+                        operations.push(letter.position);
                     }
-                    operation.idempotency_key = letter.operation.idempotency_key.clone();
-                    // Positions in the store stay those of the first run; the report counts by letter.
-                    redraft.intaken.operations.push(letter.position);
                     redraft.replays.push((letter.id, Some(operation)));
-                    if let Some(last) = redraft.intaken.record_rows.last_mut() {
-                        *last = letter.position;
-                    }
                 }
-                None => {
-                    let why = draft.skipped.into_iter().next();
-                    redraft.intaken.skipped.push(skip(why.unwrap_or_else(|| {
-                        Skip::new(SkipReason::NotConfigured, "under today's settings the record no longer leads to this call")
-                    })));
+                Redrafted::Skip(skip, gone) => {
+                    if gone {
+                        redraft.discarded.push(letter.id);
+                    }
+                    redraft.intaken.skipped.push(tell(skip));
+                }
+                Redrafted::Rejected(rejection) => {
+                    row.rejected = true;
+                    redraft.intaken.rejected.push(Rejection { destination, ..rejection });
                 }
             }
+            redraft.intaken.rows.push(row);
         }
         Ok(redraft)
+    }
+
+    fn redraft_one(
+        &self,
+        at: Option<usize>,
+        letter: &DeadLetter,
+        fix: Option<Record>,
+        judge: &crate::validate::ValidateContext<'_>,
+        place: u64,
+        heard: &mut Heard,
+    ) -> Result<Redrafted> {
+        let stays = |reason, why: &str| Ok(Redrafted::Skip(Skip::new(reason, why), false));
+        let Some(target) = at.and_then(|at| self.targets.get(at)) else {
+            return stays(SkipReason::NotConfigured, "no destination has the name that the letter was for");
+        };
+        let record = match fix {
+            Some(record) => record,
+            None => serde_json::from_slice(&letter.record)
+                .map_err(|error| Error::new(ErrorCode::StateCorrupt, "the record of a dead letter cannot be read").because(error))?,
+        };
+        let row = crate::sources::DecodedRecord { position: place, record, findings: Vec::new() };
+        let mut row = match pipeline::check(row, judge) {
+            Ok(row) => row,
+            Err(refused) => return Ok(Redrafted::Rejected(refused.into_rejection())),
+        };
+        let people = self.people(&row.record);
+        let mut memory = self.remember(std::slice::from_ref(&people))?;
+        if let Some(why) = self.gate(&mut row.record, &people, &mut memory, heard) {
+            let gone = why.reason == SkipReason::Erased;
+            return Ok(Redrafted::Skip(why, gone));
+        }
+        let draft = match pipeline::draft(place, &row.record, row.findings, &*target.destination, judge) {
+            Ok(draft) => draft,
+            Err(rejection) => return Ok(Redrafted::Rejected(rejection)),
+        };
+        // The same effect again: by key, or, where a correction changed the key, by endpoint and entity.
+        let same = |operation: &Operation| operation.idempotency_key == letter.operation.idempotency_key;
+        let alike = |operation: &Operation| operation.endpoint == letter.operation.endpoint && operation.entity == letter.operation.entity;
+        let endpoint = |operation: &Operation| operation.endpoint == letter.operation.endpoint;
+        let mut built = draft.operations;
+        let found = [&same as &dyn Fn(&Operation) -> bool, &alike, &endpoint].iter().find_map(|test| built.iter().position(test));
+        let Some(index) = found else {
+            let why =
+                draft.skipped.into_iter().next().unwrap_or_else(|| {
+                    Skip::new(SkipReason::NotConfigured, "under today's settings the record no longer leads to this call")
+                });
+            return Ok(Redrafted::Skip(why, false));
+        };
+        let mut operation = built.swap_remove(index);
+        // A letter is from the past: what was accepted of the same entity since then stands.
+        let subject = Subject { entity: &operation.entity, idempotency_key: letter.operation.idempotency_key.as_str() };
+        let known = self.store.known(&target.name, &[subject])?.pop().unwrap_or_default();
+        if !operation.once && known.version > letter.operation.version.max(operation.version) {
+            return Ok(Redrafted::Skip(Skip::new(SkipReason::Stale, "a newer version was accepted since it died"), true));
+        }
+        operation.idempotency_key = letter.operation.idempotency_key.clone();
+        Ok(Redrafted::Replay(operation))
     }
 
     fn people(&self, record: &Record) -> Vec<String> {
@@ -266,10 +348,10 @@ impl Desk {
     }
 
     /// Erasure, then consent. Leaves in a contact only the permissions that may be written, and notes what was heard.
-    fn gate(&self, record: &mut Record, people: &[String], memory: &mut Memory, taken: &mut Taken, position: u64) -> Option<Skip> {
+    fn gate(&self, record: &mut Record, people: &[String], memory: &mut Memory, heard: &mut Heard) -> Option<Skip> {
         if let Body::ContactDeleted(deleted) = &record.body {
             if deleted.erase {
-                taken.acceptance.erasures.extend(people.iter().cloned());
+                heard.erasures.extend(people.iter().cloned());
                 memory.erased.extend(people.iter().cloned());
             }
             return None;
@@ -283,7 +365,7 @@ impl Desk {
             for stated in stated {
                 match consent::weigh(self.consent.rule, &stated, memory.newest(people, &stated.channel)) {
                     None => contact.consents.push(stated.clone()),
-                    Some(skip) => taken.skip(position, skip),
+                    Some(skip) => heard.skips.push(skip),
                 }
                 for person in people {
                     let row = consent::row(person, &stated, observed_at);
@@ -295,7 +377,7 @@ impl Desk {
                     {
                         continue;
                     }
-                    taken.acceptance.consents.push(row.clone());
+                    heard.consents.push(row.clone());
                     memory.consents.entry(person.clone()).or_default().push(row);
                 }
             }
@@ -316,58 +398,62 @@ impl Desk {
     }
 
     /// Stale, duplicate, unchanged; rows of one chunk see those before them.
-    fn decide(&self, pending: Vec<Pending>, taken: &mut Taken) -> Result<()> {
+    fn decide(&self, at: usize, pending: Vec<Pending>, taken: &mut Taken) -> Result<()> {
+        let (Some(target), label) = (self.targets.get(at), self.label(at)) else { return Ok(()) };
+        let mut acceptance = taken.acceptances.get_mut(at).map(std::mem::take).unwrap_or_default();
         let known = {
             let subjects: Vec<Subject<'_>> = pending
                 .iter()
                 .flat_map(|row| &row.draft.operations)
                 .map(|operation| Subject { entity: &operation.entity, idempotency_key: operation.idempotency_key.as_str() })
                 .collect();
-            self.store.known(self.destination.name(), &subjects)?
+            self.store.known(&target.name, &subjects)?
         };
         let mut known = known.into_iter();
         let mut seen = Overlay::default();
         for Pending { draft, record } in pending {
             let position = draft.position;
-            located(position, draft.findings, &mut taken.findings);
-            taken.acceptance.withheld.extend(draft.withheld.iter().map(|key| key.as_str().to_owned()));
+            acceptance.withheld.extend(draft.withheld.iter().map(|key| key.as_str().to_owned()));
             for skip in draft.skipped {
-                taken.skip(position, skip);
+                taken.skip(position, skip, label);
             }
             for operation in draft.operations {
                 let mut known =
                     known.next().ok_or_else(|| Error::new(ErrorCode::Internal, "the state answered for fewer subjects than asked"))?;
                 seen.cover(&operation, &mut known);
                 let null_clears =
-                    self.destination.capabilities().endpoint(&operation.endpoint).is_some_and(|endpoint| endpoint.null_clears);
+                    target.destination.capabilities().endpoint(&operation.endpoint).is_some_and(|endpoint| endpoint.null_clears);
                 match decide::decide(&operation, &known, draft.mode, null_clears)? {
                     Decision::Skip(skip) => {
                         if let (SkipReason::Unchanged, Some(version)) = (skip.reason, operation.version) {
-                            taken.acceptance.versions.push((operation.entity.clone(), version));
+                            acceptance.versions.push((operation.entity.clone(), version));
                         }
-                        taken.skip(position, skip);
+                        taken.skip(position, skip, label);
                     }
                     Decision::Send(reduced) => {
-                        for gone in supersede(&mut taken.acceptance.operations, &operation) {
-                            taken.skip(gone, Skip::new(SkipReason::Superseded, "something newer came in the same batch"));
+                        for gone in supersede(&mut acceptance.operations, &operation) {
+                            taken.skip(gone, Skip::new(SkipReason::Superseded, "something newer came in the same batch"), label);
                         }
                         if operation.once {
                             // What happened cannot be undone: a cart that became an order is no cart any more, neither from
                             // a dead letter nor from an older export.
                             let closed = operation.supersedes.iter().map(|entity| (entity.clone(), CLOSED));
-                            taken.acceptance.versions.extend(closed);
+                            acceptance.versions.extend(closed);
                         }
                         seen.note(&operation, reduced.fingerprints.keys());
-                        taken.acceptance.operations.push(NewOperation {
+                        acceptance.operations.push(NewOperation {
                             operation: Operation { body: reduced.body, ..operation },
                             fingerprints: reduced.fingerprints,
-                            record: record.clone(),
+                            record: record.to_vec(),
                             run: None,
                             position,
                         });
                     }
                 }
             }
+        }
+        if let Some(place) = taken.acceptances.get_mut(at) {
+            *place = acceptance;
         }
         Ok(())
     }

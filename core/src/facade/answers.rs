@@ -88,6 +88,9 @@ pub struct RecordSkip {
     pub reason: SkipReason,
     /// One sentence with what to do about it.
     pub detail: String,
+    /// Which of several destinations it is not sent to; absent when to none, or when there is one only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<String>,
 }
 
 /// Answer of `build` and `plan`: what would be sent, and what would not and why.
@@ -165,7 +168,7 @@ pub struct EndpointCounts {
 pub struct RunReport {
     /// The run's id.
     pub run: String,
-    /// The destination.
+    /// The destination; of several the names, separated by commas.
     pub destination: String,
     /// Whether journeys might start.
     pub mode: Mode,
@@ -173,8 +176,12 @@ pub struct RunReport {
     pub started_at: Instant,
     /// When this report was made.
     pub finished_at: Instant,
-    /// Rows by how they ended.
+    /// Rows by how they ended, at the worst of the destinations: `pending` before `dead_lettered` before `rejected` before
+    /// `delivered` before `skipped`.
     pub counts: RunCounts,
+    /// The same at each destination, by name.
+    #[serde(default)]
+    pub destinations: BTreeMap<String, DestinationReport>,
     /// Skips by reason. A row can count several times: a contact can be sent while its consent is not.
     pub skipped_by_reason: BTreeMap<String, u64>,
     /// Findings by code, warnings included.
@@ -193,8 +200,31 @@ pub struct RunReport {
     pub fetches: Vec<Fetch>,
     /// What the destination remarked without refusing anything, by text.
     pub warnings: BTreeMap<String, u64>,
+    /// Operations that the destination has taken as an asynchronous job and not told the end of; they are asked for again
+    /// and not sent again.
+    #[serde(default)]
+    pub in_jobs: u64,
     /// Why delivery stopped before its end; the outbox holds the rest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
+}
+
+/// What a run did at one destination.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct DestinationReport {
+    /// Rows by how they ended there.
+    pub counts: RunCounts,
+    /// Skips by reason.
+    pub skipped_by_reason: BTreeMap<String, u64>,
+    /// What happened on each endpoint.
+    pub endpoints: BTreeMap<String, EndpointCounts>,
+    /// What the destination remarked without refusing anything, by text.
+    pub warnings: BTreeMap<String, u64>,
+    /// Operations that an asynchronous job there holds.
+    pub in_jobs: u64,
+    /// Why delivery to it stopped before its end; the outbox holds the rest.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,
 }
 
@@ -205,6 +235,12 @@ pub struct Progress {
     pub run: String,
     /// Rows so far.
     pub counts: RunCounts,
+    /// Rows so far at each destination, by name.
+    #[serde(default)]
+    pub destinations: BTreeMap<String, RunCounts>,
+    /// Operations that an asynchronous job at the destination holds.
+    #[serde(default)]
+    pub in_jobs: u64,
     /// Seconds since it began.
     pub elapsed_s: f64,
 }
@@ -214,7 +250,25 @@ pub struct Progress {
 pub struct Flushed {
     /// Operations that still wait.
     pub waiting: u64,
+    /// Those of them that an asynchronous job at the destination holds.
+    #[serde(default)]
+    pub in_jobs: u64,
     /// Why delivery stopped before its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
+    /// The same for each destination, by name.
+    #[serde(default)]
+    pub destinations: BTreeMap<String, FlushedAt>,
+}
+
+/// How one destination stands after `flush`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FlushedAt {
+    /// Operations that still wait.
+    pub waiting: u64,
+    /// Those of them that an asynchronous job there holds.
+    pub in_jobs: u64,
+    /// Why delivery to it stopped before its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,
 }
@@ -261,6 +315,22 @@ pub struct Letter {
 /// Answer of `check`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct CheckReport {
+    /// Whether the credentials work, at every destination.
+    pub ok: bool,
+    /// HTTP status of the answer, of several the first that is not well; 0 for none.
+    pub status: u16,
+    /// What it means.
+    pub message: String,
+    /// What to know before a backfill.
+    pub backfill_notice: String,
+    /// The same for each destination, by name.
+    #[serde(default)]
+    pub destinations: BTreeMap<String, DestinationCheck>,
+}
+
+/// Whether one destination takes its credentials.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct DestinationCheck {
     /// Whether the credentials work.
     pub ok: bool,
     /// HTTP status of the answer; 0 for none.

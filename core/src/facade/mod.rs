@@ -11,7 +11,11 @@ mod catalog;
 mod derived;
 #[cfg(feature = "delivery")]
 mod engine;
+#[cfg(feature = "delivery")]
+mod letters;
 pub mod options;
+#[cfg(feature = "delivery")]
+mod outlets;
 pub mod pure;
 #[cfg(feature = "delivery")]
 mod runs;

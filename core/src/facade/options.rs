@@ -1,8 +1,15 @@
 //! Options of every operation. Unknown fields are refused everywhere: a typo is an error, not silence.
 
+#[cfg(feature = "delivery")]
+use std::collections::BTreeMap;
+#[cfg(feature = "delivery")]
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+#[cfg(feature = "delivery")]
+use crate::destinations::Destination;
 use crate::destinations::DestinationConfig;
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Instant, Mode};
@@ -34,6 +41,58 @@ pub enum SourceChoice {
 
 /// A destination: its settings.
 pub type DestinationChoice = DestinationConfig;
+
+/// Several destinations.
+#[cfg(feature = "delivery")]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum DestinationChoices {
+    /// One of each type.
+    List(Vec<DestinationChoice>),
+    /// By names of your own: letters, digits, `_`, `-` and `.`, at most 64.
+    Named(BTreeMap<String, DestinationChoice>),
+}
+
+// By hand, so that an error names the destination at fault and not only that no variant matched.
+#[cfg(feature = "delivery")]
+impl<'de> Deserialize<'de> for DestinationChoices {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Choices;
+        impl<'de> serde::de::Visitor<'de> for Choices {
+            type Value = DestinationChoices;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a list of destinations, or an object from names to destinations")
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, list: A) -> Result<Self::Value, A::Error> {
+                Deserialize::deserialize(serde::de::value::SeqAccessDeserializer::new(list)).map(DestinationChoices::List)
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut named = BTreeMap::new();
+                while let Some((name, choice)) = map.next_entry::<String, DestinationChoice>()? {
+                    if named.insert(name, choice).is_some() {
+                        return Err(serde::de::Error::custom("two destinations have the same name"));
+                    }
+                }
+                Ok(DestinationChoices::Named(named))
+            }
+        }
+        deserializer.deserialize_any(Choices)
+    }
+}
+
+/// Whether a destination may be called that: names are keys of the state and stand in reports.
+#[cfg(feature = "delivery")]
+pub(super) fn check_name(name: &str) -> Result<()> {
+    let usable = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    if name.is_empty() || name.len() > 64 || !name.bytes().all(usable) {
+        let rule = "a destination's name is 1 to 64 letters, digits, `_`, `-` and `.`";
+        return Err(Error::new(ErrorCode::InvalidConfig, rule).at("/destinations"));
+    }
+    Ok(())
+}
 
 impl<'de> Deserialize<'de> for SourceChoice {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -116,7 +175,12 @@ pub struct SyncOptions {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<SourceChoice>,
     /// What to deliver to.
-    pub destination: DestinationChoice,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<DestinationChoice>,
+    /// What to deliver to, when it is several: a list, or an object from names to settings. The state knows each destination
+    /// by its name, so a name must stay what it is; in a list, and for `destination`, it is the type's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destinations: Option<DestinationChoices>,
     /// Where to remember: `memory:`, `sqlite:path`.
     #[serde(default = "SyncOptions::default_state")]
     pub state: String,
@@ -141,6 +205,10 @@ pub struct SyncOptions {
     /// Longest wait for one answer, in seconds.
     #[serde(default = "SyncOptions::default_timeout")]
     pub timeout_s: f64,
+    /// Longest wait of `deliver` and `flush` for asynchronous jobs of the destination of which none ends, in seconds; the
+    /// jobs are followed in the background after that.
+    #[serde(default = "SyncOptions::default_job_wait")]
+    pub job_wait_s: f64,
     /// Most requests under way at once.
     #[serde(default = "SyncOptions::default_in_flight")]
     pub max_in_flight: u16,
@@ -160,11 +228,38 @@ pub struct SyncOptions {
 
 #[cfg(feature = "delivery")]
 impl SyncOptions {
+    /// Opens the destinations configured here, each with its name.
+    ///
+    /// # Errors
+    /// What the settings have, `invalid_config` when `destination` and `destinations` are both given.
+    pub fn open_destinations(&self) -> Result<Vec<(String, Arc<dyn Destination>)>> {
+        let named = |choice: &DestinationChoice, at: &str| -> Result<(String, Arc<dyn Destination>)> {
+            let opened: Arc<dyn Destination> = choice.clone().open().map_err(|error| error.below(at))?.into();
+            Ok((opened.name().to_owned(), opened))
+        };
+        match (&self.destination, &self.destinations) {
+            (Some(_), Some(_)) => {
+                Err(Error::new(ErrorCode::InvalidConfig, "give `destination` or `destinations`, not both").at("/destinations"))
+            }
+            (Some(one), None) => Ok(vec![named(one, "/destination")?]),
+            (None, Some(DestinationChoices::List(list))) => {
+                list.iter().enumerate().map(|(at, one)| named(one, &format!("/destinations/{at}"))).collect()
+            }
+            (None, Some(DestinationChoices::Named(all))) => {
+                all.iter().map(|(name, one)| Ok((name.clone(), named(one, &format!("/destinations/{name}"))?.1))).collect()
+            }
+            (None, None) => Ok(Vec::new()),
+        }
+    }
+
     fn default_state() -> String {
         "memory:".to_owned()
     }
     const fn default_timeout() -> f64 {
         30.0
+    }
+    const fn default_job_wait() -> f64 {
+        900.0
     }
     const fn default_in_flight() -> u16 {
         16

@@ -163,11 +163,16 @@ impl Pipeline {
         for draft in share.drafts {
             let position = draft.position;
             operations.extend(draft.operations.into_iter().map(|operation| (position, operation)));
-            skipped.extend(draft.skipped.into_iter().map(|skip| RecordSkip { position, reason: skip.reason, detail: skip.detail }));
+            skipped.extend(draft.skipped.into_iter().map(|skip| RecordSkip {
+                position,
+                reason: skip.reason,
+                detail: skip.detail,
+                destination: None,
+            }));
             located(position, draft.findings, &mut findings);
         }
         let rest = Rest { skipped, findings, rejected: share.rejected, ignored: share.ignored, fetches: share.fetches };
-        write_plan(destination, &operations, rest)
+        write_plan(&[(destination.name(), destination, operations)], rest)
     }
 
     /// Who reads the data.
@@ -226,23 +231,32 @@ impl Pipeline {
 
     fn share(&self, data: &[u8], layout: Layout, context: &DecodeContext<'_>, destination: Option<&dyn Destination>) -> Share {
         let mut decoded = Decoded::default();
-        let extent = intake::read(self.reader(), layout, data, context, &mut decoded);
         let judge = self.validate.context(context.observed_at);
-        let mut share =
-            Share { extent, rejected: decoded.rejected, ignored: decoded.ignored, fetches: decoded.fetches, ..Share::default() };
-        for row in decoded.records {
-            match pipeline::check(row, &judge) {
-                Err(Refused::Nameless(_, fetch)) if destination.is_some() => share.fetches.push(fetch),
-                Err(refused) => share.rejected.push(refused.into_rejection()),
-                Ok(checked) => match destination {
-                    None => share.checked.push(checked),
-                    Some(destination) => match pipeline::draft(checked.position, &checked.record, checked.findings, destination, &judge) {
-                        Ok(draft) => share.drafts.push(draft),
-                        Err(rejection) => share.rejected.push(rejection),
+        let mut share = Share::default();
+        let mut refused = Vec::new();
+        // Record by record while it is in the processor's cache, not stage by stage over all of them.
+        share.extent = intake::read_each(self.reader(), layout, data, context, &mut decoded, &mut |decoded| {
+            for row in decoded.records.drain(..) {
+                match pipeline::check(row, &judge) {
+                    Err(Refused::Nameless(_, fetch)) if destination.is_some() => share.fetches.push(fetch),
+                    Err(rejected) => refused.push(rejected.into_rejection()),
+                    Ok(checked) => match destination {
+                        None => share.checked.push(checked),
+                        Some(destination) => {
+                            match pipeline::draft(checked.position, &checked.record, checked.findings, destination, &judge) {
+                                Ok(draft) => share.drafts.push(draft),
+                                Err(rejection) => refused.push(rejection),
+                            }
+                        }
                     },
-                },
+                }
             }
-        }
+        });
+        share.rejected = decoded.rejected;
+        share.rejected.append(&mut refused);
+        share.ignored = decoded.ignored;
+        decoded.fetches.append(&mut share.fetches);
+        share.fetches = decoded.fetches;
         share.rejected.sort_by_key(|row| row.position);
         share
     }
@@ -275,7 +289,7 @@ pub(super) struct Rest {
 
 /// Writes a plan. Bodies are copied as they are: they can be most of the bytes, and reading them again would cost more
 /// than building them did.
-pub(super) fn write_plan(destination: &dyn Destination, operations: &[(u64, Operation)], mut rest: Rest) -> Result<Vec<u8>> {
+pub(super) fn write_plan(parts: &[(&str, &dyn Destination, Vec<(u64, Operation)>)], mut rest: Rest) -> Result<Vec<u8>> {
     #[derive(Serialize)]
     struct Head<'a> {
         destination: &'a str,
@@ -286,34 +300,39 @@ pub(super) fn write_plan(destination: &dyn Destination, operations: &[(u64, Oper
         positions: Vec<u64>,
         idempotency_keys: Vec<&'a str>,
     }
-    let rows: Vec<&Operation> = operations.iter().map(|(_, operation)| operation).collect();
-    let bytes: usize = rows.iter().map(|row| row.body.len() + 256).sum();
+    let all = parts.iter().flat_map(|(_, _, operations)| operations);
+    let bytes: usize = all.map(|(_, operation)| operation.body.len() + 256).sum();
     let mut out = Vec::with_capacity(bytes + 256);
     out.extend_from_slice(b"{\"requests\":[");
-    let plan = batch::plan(destination, &rows)?;
-    for (index, refusal) in plan.refused {
-        let finding = Finding::new(FindingCode::ValueUnsupported, "", refusal.message);
-        rest.rejected.push(Rejection { position: operations[index].0, resource: None, findings: vec![finding] });
-    }
-    for (index, planned) in plan.requests.into_iter().enumerate() {
-        if index > 0 {
-            out.push(b',');
+    let mut first = true;
+    for (name, destination, operations) in parts {
+        let rows: Vec<&Operation> = operations.iter().map(|(_, operation)| operation).collect();
+        let plan = batch::plan(*destination, &rows)?;
+        for (index, refusal) in plan.refused {
+            let finding = Finding::new(FindingCode::ValueUnsupported, "", refusal.message);
+            let destination = (parts.len() > 1).then(|| (*name).to_owned());
+            rest.rejected.push(Rejection { position: operations[index].0, resource: None, destination, findings: vec![finding] });
         }
-        let request = planned.request;
-        let head = Head {
-            destination: destination.name(),
-            endpoint: &request.endpoint,
-            method: request.method,
-            path: &request.path,
-            headers: request.headers.iter().map(|(name, value)| (*name, value.as_str())).collect(),
-            positions: planned.operations.iter().map(|index| operations[*index].0).collect(),
-            idempotency_keys: planned.operations.iter().map(|index| operations[*index].1.idempotency_key.as_str()).collect(),
-        };
-        serde_json::to_writer(&mut out, &head).map_err(internal)?;
-        out.pop(); // the closing brace, to go on with the body
-        out.extend_from_slice(b",\"body\":");
-        out.extend_from_slice(request.body.as_deref().unwrap_or(b"null"));
-        out.push(b'}');
+        for planned in plan.requests {
+            if !std::mem::take(&mut first) {
+                out.push(b',');
+            }
+            let request = planned.request;
+            let head = Head {
+                destination: name,
+                endpoint: &request.endpoint,
+                method: request.method,
+                path: &request.path,
+                headers: request.headers.iter().map(|(name, value)| (*name, value.as_str())).collect(),
+                positions: planned.operations.iter().map(|index| operations[*index].0).collect(),
+                idempotency_keys: planned.operations.iter().map(|index| operations[*index].1.idempotency_key.as_str()).collect(),
+            };
+            serde_json::to_writer(&mut out, &head).map_err(internal)?;
+            out.pop(); // the closing brace, to go on with the body
+            out.extend_from_slice(b",\"body\":");
+            out.extend_from_slice(request.body.as_deref().unwrap_or(b"null"));
+            out.push(b'}');
+        }
     }
     out.push(b']');
     let rest = serde_json::to_vec(&rest).map_err(internal)?;

@@ -1,11 +1,11 @@
-//! Runs: who asked for what, and how it ended. Fed by acceptance and by delivery's events.
+//! Runs: who asked for what, and how it ended, in all and at each destination. Fed by acceptance and by delivery's events.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::answers::{EndpointCounts, Progress, RecordSkip, RunReport};
+use super::answers::{DestinationReport, EndpointCounts, Progress, RecordSkip, RunCounts, RunReport};
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Instant, Mode, Rejection, SkipReason, Status};
 use crate::sources::{Fetch, Ignored};
@@ -14,64 +14,163 @@ use crate::sources::{Fetch, Ignored};
 const EXAMPLES: usize = 100;
 
 /// All runs of one engine that are not finished.
-#[derive(Default)]
 pub(super) struct Runs {
+    /// Names of the destinations; everything here knows them by their place.
+    names: Vec<String>,
     runs: Mutex<HashMap<String, Run>>,
-    /// Why delivery does not go on, if it does not.
-    halted: Mutex<Option<String>>,
+    /// Why delivery to each destination does not go on, if it does not.
+    halted: Mutex<Vec<Option<String>>>,
     /// Wakes those who wait for a run to have nothing under way.
     settled: Notify,
 }
 
-/// One run. Rows are kept only while something of them is under way.
+/// One run.
 struct Run {
     report: RunReport,
-    rows: HashMap<u64, Row>,
-    under_way: u64,
+    all: Ledger,
+    /// By destination.
+    parts: Vec<Part>,
     /// Where the next row's position starts.
     positions: u64,
     /// Nobody will ask for it any more; it goes when nothing of it is under way.
     detached: bool,
 }
 
+/// What a run did at one destination.
+#[derive(Default)]
+struct Part {
+    report: DestinationReport,
+    ledger: Ledger,
+}
+
+/// Rows of which something is under way. The others are only counted.
+#[derive(Default)]
+struct Ledger {
+    rows: HashMap<u64, Row>,
+    under_way: u64,
+}
+
 #[derive(Default)]
 struct Row {
     under_way: u32,
+    /// Rows that go by this number.
+    weight: u64,
     delivered: bool,
     dead: bool,
+    rejected: bool,
 }
 
 /// What acceptance found of one part of the input.
 #[derive(Default)]
 pub(super) struct Intaken {
-    pub rows: u64,
+    /// Each row once.
+    pub rows: Vec<IntakenRow>,
     pub rejected: Vec<Rejection>,
     pub skipped: Vec<RecordSkip>,
     pub findings: BTreeMap<&'static str, u64>,
     pub ignored: Vec<Ignored>,
     pub fetches: Vec<Fetch>,
-    /// Operations under way by row.
-    pub operations: Vec<u64>,
-    /// Rows that became records, each once.
-    pub record_rows: Vec<u64>,
+    /// Numbers of the rows whose operations are under way, by destination.
+    pub operations: Vec<Vec<u64>>,
+}
+
+/// One row of the input, as the counts want it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct IntakenRow {
+    /// What its operations are known by: its position.
+    pub number: u64,
+    /// The only destination it is for.
+    pub only: Option<usize>,
+    /// Good for none.
+    pub rejected: bool,
+    /// Destinations that cannot take it.
+    pub rejected_at: Vec<usize>,
+}
+
+impl Ledger {
+    /// Counts a row that acceptance is through with.
+    fn enter(&mut self, counts: &mut RunCounts, number: u64, rejected: bool) {
+        counts.rows += 1;
+        match self.rows.get_mut(&number) {
+            Some(row) => {
+                row.weight += 1;
+                row.rejected |= rejected;
+                counts.pending += 1;
+            }
+            None if rejected => counts.rejected += 1,
+            None => counts.skipped += 1,
+        }
+    }
+
+    /// Counts a verdict on one operation of a row.
+    fn settle(&mut self, counts: &mut RunCounts, number: u64, status: Status) {
+        let Some(row) = self.rows.get_mut(&number) else { return };
+        row.under_way = row.under_way.saturating_sub(1);
+        row.delivered |= status == Status::Delivered;
+        row.dead |= status == Status::DeadLettered;
+        self.under_way = self.under_way.saturating_sub(1);
+        if row.under_way > 0 {
+            return;
+        }
+        counts.pending = counts.pending.saturating_sub(row.weight);
+        *match (row.dead, row.rejected, row.delivered) {
+            (true, ..) => &mut counts.dead_lettered,
+            (_, true, _) => &mut counts.rejected,
+            (.., true) => &mut counts.delivered,
+            _ => &mut counts.skipped,
+        } += row.weight;
+        self.rows.remove(&number);
+    }
+
+    fn begin(&mut self, number: u64) {
+        self.rows.entry(number).or_default().under_way += 1;
+        self.under_way += 1;
+    }
+}
+
+impl Run {
+    /// Tells in all what the destinations tell of their stops.
+    fn stops(&mut self, names: &[String]) {
+        self.report.stopped =
+            overall(names.iter().zip(&self.parts).filter_map(|(name, part)| Some((name, part.report.stopped.as_deref()?))), names.len());
+    }
+
+    /// The report as it stands, with what each destination did.
+    fn told(&self, names: &[String]) -> RunReport {
+        let parts = names.iter().cloned().zip(self.parts.iter().map(|part| part.report.clone()));
+        RunReport { destinations: parts.collect(), ..self.report.clone() }
+    }
+}
+
+/// Why delivery stopped, of one destination as it is and of several by name.
+pub(super) fn overall<'a>(stops: impl Iterator<Item = (&'a String, &'a str)>, destinations: usize) -> Option<String> {
+    let told: Vec<String> = stops.map(|(name, why)| if destinations > 1 { format!("{name}: {why}") } else { why.to_owned() }).collect();
+    (!told.is_empty()).then(|| told.join("; "))
 }
 
 impl Runs {
+    pub fn new(names: Vec<String>) -> Self {
+        let halted = Mutex::new(vec![None; names.len()]);
+        Runs { names, runs: Mutex::default(), halted, settled: Notify::new() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Run>> {
         // Counts stay usable even if a thread died while holding them.
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn start(&self, run: &str, destination: &str, mode: Mode, now: Instant) {
+    pub fn start(&self, run: &str, mode: Mode, now: Instant) {
         let report = RunReport {
             run: run.to_owned(),
-            destination: destination.to_owned(),
+            destination: self.names.join(", "),
             mode,
             started_at: now,
             finished_at: now,
             ..RunReport::default()
         };
-        self.lock().entry(run.to_owned()).or_insert(Run { report, rows: HashMap::new(), under_way: 0, positions: 0, detached: false });
+        let parts = self.names.iter().map(|_| Part::default()).collect();
+        let new = Run { report, all: Ledger::default(), parts, positions: 0, detached: false };
+        self.lock().entry(run.to_owned()).or_insert(new);
     }
 
     pub fn has(&self, run: &str) -> bool {
@@ -84,8 +183,6 @@ impl Runs {
         let mut runs = self.lock();
         let Some(run) = runs.get_mut(run) else { return };
         let report = &mut run.report;
-        report.counts.rows += intaken.rows;
-        report.counts.rejected += intaken.rejected.len() as u64;
         keep(&mut report.rejected, intaken.rejected.iter().cloned());
         for rejection in &intaken.rejected {
             for finding in &rejection.findings {
@@ -95,138 +192,182 @@ impl Runs {
         for (code, count) in &intaken.findings {
             *report.findings_by_code.entry((*code).to_owned()).or_default() += count;
         }
-        for skip in &intaken.skipped {
-            *report.skipped_by_reason.entry(skip.reason.name().to_owned()).or_default() += 1;
-        }
-        let telling = |skip: &&RecordSkip| !matches!(skip.reason, SkipReason::Duplicate | SkipReason::Unchanged | SkipReason::Stale);
-        keep(&mut report.skipped, intaken.skipped.iter().filter(telling).cloned());
         for ignored in &intaken.ignored {
             *report.ignored.entry(ignored.what.clone()).or_default() += 1;
         }
+        keep(&mut report.fetches, intaken.fetches.iter().cloned());
+        let telling = |skip: &&RecordSkip| !matches!(skip.reason, SkipReason::Duplicate | SkipReason::Unchanged | SkipReason::Stale);
+        keep(&mut report.skipped, intaken.skipped.iter().filter(telling).cloned());
+
+        let mut reasons: Vec<(SkipReason, Option<&str>, u64)> =
+            intaken.skipped.iter().map(|skip| (skip.reason, skip.destination.as_deref(), 1)).collect();
         for (reason, count) in [(SkipReason::Ignored, intaken.ignored.len()), (SkipReason::NeedsFetch, intaken.fetches.len())] {
             if count > 0 {
-                *report.skipped_by_reason.entry(reason.name().to_owned()).or_default() += count as u64;
-                report.counts.skipped += count as u64;
+                reasons.push((reason, None, count as u64));
             }
         }
-        keep(&mut report.fetches, intaken.fetches.iter().cloned());
-        for position in &intaken.operations {
-            let row = run.rows.entry(*position).or_default();
-            row.under_way += 1;
-            run.under_way += 1;
+        for (reason, destination, count) in reasons {
+            *report.skipped_by_reason.entry(reason.name().to_owned()).or_default() += count;
+            for (name, part) in self.names.iter().zip(&mut run.parts) {
+                if destination.is_none_or(|destination| destination == name) {
+                    *part.report.skipped_by_reason.entry(reason.name().to_owned()).or_default() += count;
+                }
+            }
         }
-        for position in &intaken.record_rows {
-            match run.rows.contains_key(position) {
-                true => run.report.counts.pending += 1,
-                false => run.report.counts.skipped += 1,
+        for (part, operations) in run.parts.iter_mut().zip(&intaken.operations) {
+            for number in operations {
+                part.ledger.begin(*number);
+                run.all.begin(*number);
+            }
+        }
+        for row in &intaken.rows {
+            run.all.enter(&mut report.counts, row.number, row.rejected || !row.rejected_at.is_empty());
+            for (at, part) in run.parts.iter_mut().enumerate() {
+                if row.only.is_none_or(|only| only == at) {
+                    part.ledger.enter(&mut part.report.counts, row.number, row.rejected || row.rejected_at.contains(&at));
+                }
             }
         }
     }
 
     /// Takes operations back that could not be committed.
-    pub fn withdraw(&self, run: &str, operations: &[u64]) {
-        for position in operations {
-            self.settle(run, *position, None, Status::Pending);
+    pub fn withdraw(&self, run: &str, operations: &[Vec<u64>]) {
+        for (at, operations) in operations.iter().enumerate() {
+            for number in operations {
+                self.settle(run, at, *number, None, Status::Pending);
+            }
         }
     }
 
     /// Counts a verdict on one operation of a row.
-    pub fn settle(&self, run: &str, position: u64, endpoint: Option<&str>, status: Status) {
+    pub fn settle(&self, run: &str, at: usize, position: u64, endpoint: Option<&str>, status: Status) {
         let mut runs = self.lock();
         let Some(run) = runs.get_mut(run) else { return };
+        let Some(part) = run.parts.get_mut(at) else { return };
         if let Some(endpoint) = endpoint {
-            let counts = endpoint_counts(&mut run.report.endpoints, endpoint);
-            match status {
-                Status::Delivered => counts.delivered += 1,
-                Status::DeadLettered => counts.dead_lettered += 1,
-                Status::Skipped => counts.skipped += 1,
-                Status::Rejected | Status::Pending => {}
+            for endpoints in [&mut run.report.endpoints, &mut part.report.endpoints] {
+                let counts = endpoint_counts(endpoints, endpoint);
+                match status {
+                    Status::Delivered => counts.delivered += 1,
+                    Status::DeadLettered => counts.dead_lettered += 1,
+                    Status::Skipped => counts.skipped += 1,
+                    Status::Rejected | Status::Pending => {}
+                }
             }
         }
-        let Some(row) = run.rows.get_mut(&position) else { return };
-        row.under_way = row.under_way.saturating_sub(1);
-        row.delivered |= status == Status::Delivered;
-        row.dead |= status == Status::DeadLettered;
-        run.under_way = run.under_way.saturating_sub(1);
-        if row.under_way == 0 {
-            let counts = &mut run.report.counts;
-            counts.pending = counts.pending.saturating_sub(1);
-            match (row.dead, row.delivered) {
-                (true, _) => counts.dead_lettered += 1,
-                (false, true) => counts.delivered += 1,
-                (false, false) => counts.skipped += 1,
-            }
-            run.rows.remove(&position);
+        part.ledger.settle(&mut part.report.counts, position, status);
+        run.all.settle(&mut run.report.counts, position, status);
+        let part_is_over = part.ledger.under_way == 0;
+        if run.all.under_way == 0 && run.detached {
+            let over = run.report.run.clone();
+            runs.remove(&over);
         }
-        if run.under_way == 0 {
-            if run.detached {
-                let over = run.report.run.clone();
-                runs.remove(&over);
-            }
+        if part_is_over {
             self.settled.notify_waiters();
         }
     }
 
-    pub fn skipped(&self, run: &str, position: u64, reason: SkipReason, detail: &str) {
+    pub fn skipped(&self, run: &str, at: usize, position: u64, reason: SkipReason, detail: &str) {
         let mut runs = self.lock();
         let Some(run) = runs.get_mut(run) else { return };
-        *run.report.skipped_by_reason.entry(reason.name().to_owned()).or_default() += 1;
-        keep(&mut run.report.skipped, std::iter::once(RecordSkip { position, reason, detail: detail.to_owned() }));
+        let Some(part) = run.parts.get_mut(at) else { return };
+        for reasons in [&mut run.report.skipped_by_reason, &mut part.report.skipped_by_reason] {
+            *reasons.entry(reason.name().to_owned()).or_default() += 1;
+        }
+        let skip = RecordSkip { position, reason, detail: detail.to_owned(), destination: self.label(at) };
+        keep(&mut run.report.skipped, std::iter::once(skip));
     }
 
-    pub fn retried(&self, run: &str, endpoint: &str) {
-        if let Some(run) = self.lock().get_mut(run) {
-            endpoint_counts(&mut run.report.endpoints, endpoint).retries += 1;
+    /// What answers call a destination by: nothing when there is no other.
+    pub fn label(&self, at: usize) -> Option<String> {
+        self.names.get(at).filter(|_| self.names.len() > 1).cloned()
+    }
+
+    /// Counts an operation that a job at the destination holds from now on, or no longer holds.
+    pub fn in_job(&self, run: &str, at: usize, held: bool) {
+        let mut runs = self.lock();
+        let Some(run) = runs.get_mut(run) else { return };
+        let Some(part) = run.parts.get_mut(at) else { return };
+        for count in [&mut run.report.in_jobs, &mut part.report.in_jobs] {
+            *count = if held { *count + 1 } else { count.saturating_sub(1) };
         }
     }
 
-    /// Counts a request with every run that has something under way: a request can carry rows of several.
-    pub fn requested(&self, endpoint: &str) {
-        for run in self.lock().values_mut().filter(|run| run.under_way > 0) {
-            endpoint_counts(&mut run.report.endpoints, endpoint).requests += 1;
+    pub fn retried(&self, run: &str, at: usize, endpoint: &str) {
+        let mut runs = self.lock();
+        let Some(run) = runs.get_mut(run) else { return };
+        let Some(part) = run.parts.get_mut(at) else { return };
+        for endpoints in [&mut run.report.endpoints, &mut part.report.endpoints] {
+            endpoint_counts(endpoints, endpoint).retries += 1;
         }
     }
 
-    /// Keeps a remark of the destination with every run under way.
-    pub fn warned(&self, text: &str) {
-        for run in self.lock().values_mut().filter(|run| run.under_way > 0) {
-            if run.report.warnings.len() < EXAMPLES || run.report.warnings.contains_key(text) {
-                *run.report.warnings.entry(text.to_owned()).or_default() += 1;
+    /// Counts a request with every run that has something under way there: a request can carry rows of several.
+    pub fn requested(&self, at: usize, endpoint: &str) {
+        for run in self.lock().values_mut() {
+            let Some(part) = run.parts.get_mut(at).filter(|part| part.ledger.under_way > 0) else { continue };
+            for endpoints in [&mut run.report.endpoints, &mut part.report.endpoints] {
+                endpoint_counts(endpoints, endpoint).requests += 1;
             }
         }
     }
 
-    fn halted(&self) -> MutexGuard<'_, Option<String>> {
+    /// Keeps a remark of the destination with every run under way there.
+    pub fn warned(&self, at: usize, text: &str) {
+        for run in self.lock().values_mut() {
+            let Some(part) = run.parts.get_mut(at).filter(|part| part.ledger.under_way > 0) else { continue };
+            for warnings in [&mut run.report.warnings, &mut part.report.warnings] {
+                if warnings.len() < EXAMPLES || warnings.contains_key(text) {
+                    *warnings.entry(text.to_owned()).or_default() += 1;
+                }
+            }
+        }
+    }
+
+    fn halted(&self) -> MutexGuard<'_, Vec<Option<String>>> {
         self.halted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Delivery does not go on: tells every run with something under way, and wakes those who wait.
-    pub fn stopped(&self, why: &str) {
-        *self.halted() = Some(why.to_owned());
-        for run in self.lock().values_mut().filter(|run| run.under_way > 0) {
-            run.report.stopped = Some(why.to_owned());
+    /// Delivery to a destination does not go on: tells every run with something under way there, and wakes those who wait.
+    pub fn stopped(&self, at: usize, why: &str) {
+        if let Some(halted) = self.halted().get_mut(at) {
+            *halted = Some(why.to_owned());
+        }
+        for run in self.lock().values_mut() {
+            if let Some(part) = run.parts.get_mut(at).filter(|part| part.ledger.under_way > 0) {
+                part.report.stopped = Some(why.to_owned());
+                run.stops(&self.names);
+            }
         }
         self.settled.notify_waiters();
     }
 
-    /// Nobody waits for the run any longer; what is under way goes on.
-    pub fn give_up(&self, run: &str, why: &str) {
-        if let Some(run) = self.lock().get_mut(run) {
-            run.report.stopped = Some(why.to_owned());
+    /// Nobody waits any longer for what the run has under way there; it goes on.
+    pub fn give_up(&self, run: &str, at: usize, why: &str) {
+        let mut runs = self.lock();
+        let Some(run) = runs.get_mut(run) else { return };
+        if let Some(part) = run.parts.get_mut(at) {
+            part.report.stopped = Some(why.to_owned());
+            run.stops(&self.names);
         }
     }
 
     /// Delivery goes on: forgets an earlier stop.
-    pub fn resumed(&self) {
-        *self.halted() = None;
+    pub fn resumed(&self, at: usize) {
+        if let Some(halted) = self.halted().get_mut(at) {
+            *halted = None;
+        }
         for run in self.lock().values_mut() {
-            run.report.stopped = None;
+            if let Some(part) = run.parts.get_mut(at).filter(|part| part.report.stopped.is_some()) {
+                part.report.stopped = None;
+                run.stops(&self.names);
+            }
         }
     }
 
-    /// Why delivery does not go on, if it does not.
-    pub fn why_stopped(&self) -> Option<String> {
-        self.halted().clone()
+    /// Why delivery to a destination does not go on, if it does not.
+    pub fn why_stopped(&self, at: usize) -> Option<String> {
+        self.halted().get(at).cloned().flatten()
     }
 
     /// Waits until some run has nothing under way, but not longer than `most`.
@@ -235,9 +376,11 @@ impl Runs {
         let _ = tokio::time::timeout(most, self.settled.notified()).await;
     }
 
-    /// Operations of the run that have no verdict yet.
-    pub fn under_way(&self, run: &str) -> u64 {
-        self.lock().get(run).map_or(0, |run| run.under_way)
+    /// Operations of the run that have no verdict yet at a destination, and those of them that a job holds.
+    pub fn under_way(&self, run: &str, at: usize) -> (u64, u64) {
+        let runs = self.lock();
+        let part = runs.get(run).and_then(|run| run.parts.get(at));
+        part.map_or((0, 0), |part| (part.ledger.under_way, part.report.in_jobs))
     }
 
     /// The report as it stands.
@@ -245,14 +388,14 @@ impl Runs {
         let mut runs = self.lock();
         let run = runs.get_mut(run).ok_or_else(unknown)?;
         run.report.finished_at = now;
-        Ok(run.report.clone())
+        Ok(run.told(&self.names))
     }
 
     /// Nobody asks for the run any more: it goes once nothing of it is under way.
     pub fn detach(&self, run: &str) {
         let mut runs = self.lock();
         match runs.get_mut(run) {
-            Some(busy) if busy.under_way > 0 => busy.detached = true,
+            Some(busy) if busy.all.under_way > 0 => busy.detached = true,
             _ => drop(runs.remove(run)),
         }
     }
@@ -275,6 +418,8 @@ impl Runs {
             .map(|run| Progress {
                 run: run.report.run.clone(),
                 counts: run.report.counts.clone(),
+                destinations: self.names.iter().cloned().zip(run.parts.iter().map(|part| part.report.counts.clone())).collect(),
+                in_jobs: run.report.in_jobs,
                 elapsed_s: (now - run.report.started_at).num_milliseconds().max(0) as f64 / 1000.0,
             })
             .collect();

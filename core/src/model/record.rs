@@ -262,6 +262,9 @@ pub struct Rejection {
     /// The source's id for the row where it could still be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<ResourceRef>,
+    /// Which of several destinations cannot take it; absent when it is good for none, or there is one only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination: Option<String>,
     /// Why, where, and what to do.
     pub findings: Vec<Finding>,
 }

@@ -41,12 +41,26 @@ impl Layout {
 /// Reads one document, or many lines, and answers the position behind the last row. Positions are line numbers for lines,
 /// else what the source counts.
 pub fn read(source: Option<&dyn Source>, layout: Layout, data: &[u8], context: &DecodeContext<'_>, out: &mut Decoded) -> u64 {
+    read_each(source, layout, data, context, out, &mut |_| ())
+}
+
+/// [`read`] that hands out what was decoded after every document, so that the records of a line can be worked on and
+/// forgotten before the next line is read.
+pub fn read_each(
+    source: Option<&dyn Source>,
+    layout: Layout,
+    data: &[u8],
+    context: &DecodeContext<'_>,
+    out: &mut Decoded,
+    after: &mut dyn FnMut(&mut Decoded),
+) -> u64 {
     let data = unmarked(data);
     if layout.is_lines(data) {
-        lines(source, data, context, out)
+        lines(source, data, context, out, after)
     } else {
         let before = out.rows;
         document(source, data, context, out);
+        after(out);
         context.position + (out.rows - before)
     }
 }
@@ -58,20 +72,27 @@ fn unmarked(data: &[u8]) -> &[u8] {
 
 /// Reads lines. A blank line is no row but counts for positions, so that a position is a line number; a line that holds
 /// several rows, such as a page, pushes those behind it on, so that no two rows share a position.
-pub fn lines(source: Option<&dyn Source>, data: &[u8], context: &DecodeContext<'_>, out: &mut Decoded) -> u64 {
+fn lines(
+    source: Option<&dyn Source>,
+    data: &[u8],
+    context: &DecodeContext<'_>,
+    out: &mut Decoded,
+    after: &mut dyn FnMut(&mut Decoded),
+) -> u64 {
     let mut context = *context;
     let mut rest = data;
     while !rest.is_empty() {
-        let (line, after) = match memchr::memchr(b'\n', rest) {
+        let (line, behind) = match memchr::memchr(b'\n', rest) {
             Some(end) => (&rest[..end], &rest[end + 1..]),
             None => (rest, &rest[rest.len()..]),
         };
         let before = out.rows;
         if !line.trim_ascii().is_empty() {
             document(source, line, &context, out);
+            after(out);
         }
         context.position += (out.rows - before).max(1);
-        rest = after;
+        rest = behind;
     }
     context.position
 }

@@ -126,5 +126,5 @@ pub fn draft(
 
 fn reject(position: u64, record: &Record, findings: Vec<Finding>) -> Rejection {
     let resource = ResourceRef { kind: record.envelope.resource.kind.clone(), id: record.envelope.resource.id.clone() };
-    Rejection { position, resource: Some(resource), findings }
+    Rejection { position, resource: Some(resource), destination: None, findings }
 }

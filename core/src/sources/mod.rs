@@ -120,7 +120,7 @@ impl Decoded {
         pointer: impl Into<String>,
         message: impl Into<String>,
     ) {
-        self.rejected.push(Rejection { position, resource, findings: vec![Finding::new(code, pointer, message)] });
+        self.rejected.push(Rejection { position, resource, destination: None, findings: vec![Finding::new(code, pointer, message)] });
     }
 }
 

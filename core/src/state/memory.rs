@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard};
 
 use super::{
-    Acceptance, Accepted, Claim, ConsentRow, DeadLetter, Failure, Fingerprints, KeyStatus, Known, LetterFilter, RunRow, Settlement,
+    Acceptance, Accepted, Claim, ConsentRow, DeadLetter, Failure, Fingerprints, HeldBy, KeyStatus, Known, LetterFilter, RunRow, Settlement,
     StateStore, Subject, Superseded, Waiting, rules,
 };
 use crate::destinations::Operation;
@@ -155,7 +155,7 @@ impl Desk {
     }
 
     fn under_way(&self, row: &Row, now: Instant) -> bool {
-        row.owner.as_ref().is_some_and(|owner| self.leases.get(owner).is_some_and(|until| *until > now))
+        row.waiting.job.is_some() || row.owner.as_ref().is_some_and(|owner| self.leases.get(owner).is_some_and(|until| *until > now))
     }
 
     fn supersede(&mut self, entity: &str, now: Instant, superseded: &mut Vec<Superseded>) {
@@ -214,6 +214,56 @@ impl State {
         }
     }
 
+    fn accept(&mut self, acceptance: &Acceptance, now: Instant) -> Accepted {
+        let mut accepted = Accepted::default();
+        acceptance.consents.iter().for_each(|row| self.hear(row));
+        self.erased.extend(acceptance.erasures.iter().cloned());
+        let mut desk = self.desks.remove(&acceptance.destination).unwrap_or_default();
+        for (entity, version) in &acceptance.versions {
+            desk.see(entity, Some(*version));
+        }
+        for (order, facts) in &acceptance.orders {
+            desk.orders.insert(order.clone(), (facts.clone(), now));
+        }
+        for key in &acceptance.withheld {
+            desk.keys.entry(key.clone()).or_insert((KeyStatus::Withheld, now));
+        }
+        for (index, new) in acceptance.operations.iter().enumerate() {
+            let operation = &new.operation;
+            let key = operation.idempotency_key.as_str();
+            let status = desk.keys.get(key).map(|(status, _)| *status);
+            if operation.once && matches!(status, Some(KeyStatus::Pending | KeyStatus::Delivered)) {
+                accepted.ids.push(desk.by_key.get(key).and_then(BTreeSet::first).copied().unwrap_or(0));
+                accepted.duplicates.push(index);
+                continue;
+            }
+            if status.is_some() {
+                self.letters.retain(|_, Letter { letter, .. }| {
+                    letter.destination != acceptance.destination || letter.operation.idempotency_key != operation.idempotency_key
+                });
+            }
+            for entity in &operation.supersedes {
+                desk.supersede(entity, now, &mut accepted.superseded);
+            }
+            let id = self.next_id();
+            let waiting = Waiting {
+                id,
+                operation: operation.clone(),
+                attempts: 0,
+                first_attempt_at: None,
+                due_at: now,
+                run: new.run.clone(),
+                position: new.position,
+                amended: false,
+                job: None,
+            };
+            desk.insert(Row { waiting, fingerprints: new.fingerprints.clone(), record: new.record.clone(), owner: None }, now);
+            accepted.ids.push(id);
+        }
+        self.desks.insert(acceptance.destination.clone(), desk);
+        accepted
+    }
+
     fn bury(&mut self, destination: &str, row: Row, failure: &Failure, now: Instant) {
         self.last_letter += 1;
         let letter = DeadLetter {
@@ -260,56 +310,9 @@ impl StateStore for MemoryStore {
         Ok(self.lock()?.people.get(person).map(|person| person.history.clone()).unwrap_or_default())
     }
 
-    fn accept(&self, acceptance: &Acceptance, now: Instant) -> Result<Accepted> {
-        let now = rules::micros(now);
-        let mut guard = self.lock()?;
-        let state = &mut *guard;
-        let mut accepted = Accepted::default();
-        acceptance.consents.iter().for_each(|row| state.hear(row));
-        state.erased.extend(acceptance.erasures.iter().cloned());
-        let mut desk = state.desks.remove(&acceptance.destination).unwrap_or_default();
-        for (entity, version) in &acceptance.versions {
-            desk.see(entity, Some(*version));
-        }
-        for (order, facts) in &acceptance.orders {
-            desk.orders.insert(order.clone(), (facts.clone(), now));
-        }
-        for key in &acceptance.withheld {
-            desk.keys.entry(key.clone()).or_insert((KeyStatus::Withheld, now));
-        }
-        for (index, new) in acceptance.operations.iter().enumerate() {
-            let operation = &new.operation;
-            let key = operation.idempotency_key.as_str();
-            let status = desk.keys.get(key).map(|(status, _)| *status);
-            if operation.once && matches!(status, Some(KeyStatus::Pending | KeyStatus::Delivered)) {
-                accepted.ids.push(desk.by_key.get(key).and_then(BTreeSet::first).copied().unwrap_or(0));
-                accepted.duplicates.push(index);
-                continue;
-            }
-            if status.is_some() {
-                state.letters.retain(|_, Letter { letter, .. }| {
-                    letter.destination != acceptance.destination || letter.operation.idempotency_key != operation.idempotency_key
-                });
-            }
-            for entity in &operation.supersedes {
-                desk.supersede(entity, now, &mut accepted.superseded);
-            }
-            let id = state.next_id();
-            let waiting = Waiting {
-                id,
-                operation: operation.clone(),
-                attempts: 0,
-                first_attempt_at: None,
-                due_at: now,
-                run: new.run.clone(),
-                position: new.position,
-                amended: false,
-            };
-            desk.insert(Row { waiting, fingerprints: new.fingerprints.clone(), record: new.record.clone(), owner: None }, now);
-            accepted.ids.push(id);
-        }
-        state.desks.insert(acceptance.destination.clone(), desk);
-        Ok(accepted)
+    fn accept_all(&self, acceptances: &[Acceptance], now: Instant) -> Result<Vec<Accepted>> {
+        let mut state = self.lock()?;
+        Ok(acceptances.iter().map(|acceptance| state.accept(acceptance, rules::micros(now))).collect())
     }
 
     fn claim(&self, destination: &str, claim: &Claim<'_>) -> Result<Vec<Waiting>> {
@@ -322,7 +325,7 @@ impl StateStore for MemoryStore {
 
         let per_lane = usize::try_from(claim.per_lane).unwrap_or(usize::MAX);
         let mut lanes: HashMap<&str, usize> = HashMap::new();
-        let ids: Vec<_> = desk
+        let mut ids: Vec<_> = desk
             .free
             .iter()
             .copied()
@@ -342,6 +345,15 @@ impl StateStore for MemoryStore {
         let lease = desk.leases.get(claim.owner).copied();
         if !ids.is_empty() || (lease.is_some() && rules::renews(lease, now, until)) {
             desk.leases.insert(claim.owner.to_owned(), lease.map_or(until, |lease| lease.max(until)));
+        }
+        // A job has one owner: what else of it is free comes along.
+        let job = |id: &u64| Some(desk.outbox.get(id)?.waiting.job.as_ref()?.id.as_str());
+        let jobs: HashSet<&str> = ids.iter().filter_map(job).collect();
+        if !jobs.is_empty() {
+            let taken: HashSet<u64> = ids.iter().copied().collect();
+            let rest = desk.free.iter().filter(|id| !taken.contains(id) && job(id).is_some_and(|job| jobs.contains(job)));
+            ids.extend(rest.copied().collect::<Vec<_>>());
+            ids.sort_unstable();
         }
         ids.iter().for_each(|id| desk.take(*id, claim.owner));
         Ok(ids.iter().filter_map(|id| desk.outbox.get(id)).map(|row| row.waiting.clone()).collect())
@@ -375,12 +387,20 @@ impl StateStore for MemoryStore {
                         waiting.due_at = rules::micros(*due_at);
                         waiting.attempts = *attempts;
                         waiting.first_attempt_at = first_attempt_at.map(rules::micros);
+                        waiting.job = None;
                     }
                 }
                 Settlement::Amended { id, body } => {
                     if let Some(Row { waiting, .. }) = desk.outbox.get_mut(id) {
                         waiting.operation.body.clone_from(body);
                         waiting.amended = true;
+                        waiting.job = None;
+                    }
+                }
+                Settlement::InJob { id, job, due_at } => {
+                    if let Some(Row { waiting, .. }) = desk.outbox.get_mut(id) {
+                        waiting.due_at = rules::micros(*due_at);
+                        waiting.job = Some(HeldBy { since: rules::micros(job.since), ..job.clone() });
                     }
                 }
             }
@@ -395,6 +415,12 @@ impl StateStore for MemoryStore {
 
     fn waiting(&self, destination: &str) -> Result<u64> {
         Ok(self.lock()?.desks.get(destination).map_or(0, |desk| desk.outbox.len() as u64))
+    }
+
+    fn in_jobs(&self, destination: &str) -> Result<u64> {
+        let state = self.lock()?;
+        let rows = state.desks.get(destination).into_iter().flat_map(|desk| desk.outbox.values());
+        Ok(rows.filter(|row| row.waiting.job.is_some()).count() as u64)
     }
 
     fn dead_letters(&self, filter: &LetterFilter) -> Result<Vec<DeadLetter>> {
@@ -434,6 +460,7 @@ impl StateStore for MemoryStore {
                 run: run.map(str::to_owned).or(letter.run),
                 position: letter.position,
                 amended: false,
+                job: None,
             };
             let row = Row { waiting, fingerprints, record: letter.record, owner: None };
             state.desks.entry(letter.destination).or_default().insert(row, now);

@@ -110,24 +110,36 @@ pub trait StateStore: Send + Sync {
     /// `state_*`.
     fn consent_history(&self, person: &str) -> Result<Vec<ConsentRow>>;
 
-    /// Commits accepted work to the outbox, with everything that must be known from then on. When it returns, a crash
-    /// loses nothing of it. Returns the outbox ids in the order of `acceptance.operations`, what was superseded and
+    /// Commits accepted work for one or more destinations to the outbox, with everything that must be known from then on: all
+    /// of it or, when it fails, none. When it returns, a crash loses nothing of it. Returns, for each, the outbox ids in the order of `acceptance.operations`, what was superseded and
     /// what had been accepted already.
     ///
     /// Operations are taken in order. Waiting operations of the entities that one supersedes are removed, unless they
-    /// are under way (claimed under a lease that has not run out); the key of a removed operation counts as delivered,
+    /// are under way (claimed under a lease that has not run out, or held by a job at the destination); the key of a removed
+    /// operation counts as delivered,
     /// so that the same version heard again is not sent after what made it pointless. Keys of dead letters that come
     /// again take the letter out. A thing that happened (`once`) whose key waits or was delivered is not stored again,
     /// whoever stored it between [`StateStore::known`] and now.
     ///
     /// # Errors
     /// `state_*`.
-    fn accept(&self, acceptance: &Acceptance, now: Instant) -> Result<Accepted>;
+    fn accept_all(&self, acceptances: &[Acceptance], now: Instant) -> Result<Vec<Accepted>>;
+
+    /// [`StateStore::accept_all`] for one destination.
+    ///
+    /// # Errors
+    /// `state_*`.
+    fn accept(&self, acceptance: &Acceptance, now: Instant) -> Result<Accepted> {
+        Ok(self.accept_all(std::slice::from_ref(acceptance), now)?.pop().unwrap_or_default())
+    }
 
     /// Takes waiting operations for this owner, oldest first, whole lanes only: no operation of a lane that another
     /// owner holds, and none whose predecessor in the lane is left out. Operations that are due later are included
     /// (`due_at` says when), because they hold their lane. Ids already held by this owner are not returned again. A limit
     /// of 0 only renews the lease.
+    ///
+    /// The operations that one job at the destination holds come together, beyond `limit` and `per_lane` if need be: a job is
+    /// asked for once for all of them, so it has one owner.
     ///
     /// The lease is the owner's: claiming again extends it, at the latest when half of it is left. What an owner held
     /// whose lease ran out is free for others.
@@ -154,6 +166,12 @@ pub trait StateStore: Send + Sync {
     /// # Errors
     /// `state_*`.
     fn waiting(&self, destination: &str) -> Result<u64>;
+
+    /// Operations waiting for a destination that a job there holds.
+    ///
+    /// # Errors
+    /// `state_*`.
+    fn in_jobs(&self, destination: &str) -> Result<u64>;
 
     /// Dead letters, oldest first.
     ///
@@ -266,7 +284,7 @@ pub struct ConsentRow {
 /// Work to be committed together.
 #[derive(Clone, Debug, Default)]
 pub struct Acceptance {
-    /// The destination.
+    /// The destination, by the name the state knows it under.
     pub destination: String,
     /// What to send, in order.
     pub operations: Vec<NewOperation>,
@@ -366,6 +384,17 @@ pub struct Waiting {
     pub position: u64,
     /// Whether it was amended already.
     pub amended: bool,
+    /// The job at the destination that holds it: it is asked for, and not sent again.
+    pub job: Option<HeldBy>,
+}
+
+/// An asynchronous job at the destination that holds operations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldBy {
+    /// What the destination needs to ask for it; the same for all operations of the job.
+    pub id: String,
+    /// When the destination took them.
+    pub since: Instant,
 }
 
 /// How a claimed operation ends or goes on. Debug shows no payload.
@@ -390,7 +419,7 @@ pub enum Settlement {
         /// Why.
         failure: Failure,
     },
-    /// Goes on waiting, held by its owner.
+    /// Goes on waiting to be sent, held by its owner and by no job.
     Later {
         /// Outbox id.
         id: u64,
@@ -401,12 +430,21 @@ pub enum Settlement {
         /// When it was first sent.
         first_attempt_at: Option<Instant>,
     },
-    /// Goes on waiting with another body.
+    /// Goes on waiting with another body, held by no job.
     Amended {
         /// Outbox id.
         id: u64,
         /// The new body.
         body: Vec<u8>,
+    },
+    /// The destination took it as part of a job, or names the job differently now: goes on waiting, held by its owner.
+    InJob {
+        /// Outbox id.
+        id: u64,
+        /// The job.
+        job: HeldBy,
+        /// When to ask for the job.
+        due_at: Instant,
     },
 }
 
@@ -419,7 +457,8 @@ impl Settlement {
             | Settlement::Skipped { id, .. }
             | Settlement::Dead { id, .. }
             | Settlement::Later { id, .. }
-            | Settlement::Amended { id, .. } => *id,
+            | Settlement::Amended { id, .. }
+            | Settlement::InJob { id, .. } => *id,
         }
     }
 }
@@ -432,6 +471,7 @@ impl fmt::Debug for Settlement {
             Settlement::Dead { .. } => "Dead",
             Settlement::Later { .. } => "Later",
             Settlement::Amended { .. } => "Amended",
+            Settlement::InJob { .. } => "InJob",
         });
         shown.field("id", &self.id());
         match self {
@@ -440,6 +480,7 @@ impl fmt::Debug for Settlement {
             Settlement::Dead { failure, .. } => drop(shown.field("code", &failure.refusal.code).field("status", &failure.status)),
             Settlement::Later { due_at, attempts, .. } => drop(shown.field("due_at", due_at).field("attempts", attempts)),
             Settlement::Amended { body, .. } => drop(shown.field("bytes", &body.len())),
+            Settlement::InJob { job, .. } => drop(shown.field("job", job)),
         }
         shown.finish()
     }

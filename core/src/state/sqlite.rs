@@ -16,8 +16,8 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use self::fault::Fault;
 use super::{
-    Acceptance, Accepted, Claim, ConsentRow, DeadLetter, Durability, Failure, Fingerprints, KeyStatus, Known, LetterFilter, NewOperation,
-    RunRow, Settlement, StateStore, Subject, Superseded, Waiting, rules,
+    Acceptance, Accepted, Claim, ConsentRow, DeadLetter, Durability, Failure, Fingerprints, HeldBy, KeyStatus, Known, LetterFilter,
+    NewOperation, RunRow, Settlement, StateStore, Subject, Superseded, Waiting, rules,
 };
 use crate::destinations::Operation;
 use crate::error::{Error, ErrorCode, Result};
@@ -74,18 +74,27 @@ const WITHHELD: i64 = 3;
 
 /// What precedes a free operation in its lane is free too and comes before it here, or is held: by this owner, or by one
 /// whose lane this then is.
-const CLAIM: &str = "SELECT o.id, o.attempts, o.first_attempt_at, o.due_at, o.run, o.position, o.amended, p.operation, p.body
+const CLAIM: &str =
+    "SELECT o.id, o.attempts, o.first_attempt_at, o.due_at, o.run, o.position, o.amended, o.job, o.job_at, p.operation, p.body
     FROM outbox o JOIN payloads p ON p.id = o.id
     WHERE o.destination = ?1 AND o.owner IS NULL AND NOT EXISTS (
       SELECT 1 FROM outbox h WHERE h.destination = ?1 AND h.lane = o.lane AND h.owner IS NOT NULL AND h.owner <> ?2)
       AND (SELECT b.id FROM outbox b WHERE b.destination = ?1 AND b.lane = o.lane AND b.id < o.id LIMIT 1 OFFSET ?4 - 1) IS NULL
     ORDER BY o.id LIMIT ?3";
 
+/// The rest of a job of which something was claimed. What precedes it in its lanes is of the same job.
+const REST_OF_JOB: &str =
+    "SELECT o.id, o.attempts, o.first_attempt_at, o.due_at, o.run, o.position, o.amended, o.job, o.job_at, p.operation, p.body
+    FROM outbox o JOIN payloads p ON p.id = o.id
+    WHERE o.destination = ?1 AND o.job = ?2 AND o.owner IS NULL";
+
 const PENDING_MEMBERS: &str = "SELECT p.members FROM outbox o JOIN payloads p ON p.id = o.id WHERE o.destination = ?1 AND o.entity = ?2";
 
 const SUPERSEDED: &str =
     "SELECT o.id, o.key, o.run, o.position FROM outbox o LEFT JOIN leases l ON l.destination = o.destination AND l.owner = o.owner
-    WHERE o.destination = ?1 AND o.entity = ?2 AND (l.until IS NULL OR l.until <= ?3) ORDER BY o.id";
+    WHERE o.destination = ?1 AND o.entity = ?2 AND o.job IS NULL AND (l.until IS NULL OR l.until <= ?3) ORDER BY o.id";
+
+const IN_JOBS: &str = "SELECT count(*) FROM outbox WHERE destination = ?1 AND job IS NOT NULL";
 
 const END_KEY: &str = "UPDATE keys SET status = ?3, at = ?4 WHERE destination = ?1 AND key = ?2
     AND NOT EXISTS (SELECT 1 FROM outbox WHERE destination = ?1 AND key = ?2)";
@@ -337,6 +346,10 @@ fn waiting(row: &Row<'_>) -> Sql<Waiting> {
         run: row.get("run")?,
         position: position.cast_unsigned(),
         amended: row.get("amended")?,
+        job: match (row.get("job")?, maybe_instant(row.get("job_at")?)?) {
+            (Some(id), Some(since)) => Some(HeldBy { id, since }),
+            _ => None,
+        },
     })
 }
 
@@ -345,7 +358,7 @@ fn claim(tx: &Transaction<'_>, destination: &str, claim: &Claim<'_>) -> Sql<Vec<
     for owner in rows(tx, sql, params![destination, claim.owner, to_micros(claim.now)], |row| Ok(row.get::<_, String>(0)?))? {
         free(tx, destination, &owner)?;
     }
-    let claimed = rows(tx, CLAIM, params![destination, claim.owner, claim.limit, claim.per_lane], waiting)?;
+    let mut claimed = rows(tx, CLAIM, params![destination, claim.owner, claim.limit, claim.per_lane], waiting)?;
     let sql = "SELECT until FROM leases WHERE destination = ?1 AND owner = ?2";
     let lease = first(tx, sql, [destination, claim.owner], |row| instant(row.get(0)?))?;
     if !claimed.is_empty() || (lease.is_some() && rules::renews(lease, claim.now, claim.until)) {
@@ -356,9 +369,20 @@ fn claim(tx: &Transaction<'_>, destination: &str, claim: &Claim<'_>) -> Sql<Vec<
             params![destination, claim.owner, to_micros(claim.until)],
         )?;
     }
-    for waiting in &claimed {
-        run(tx, "UPDATE outbox SET owner = ?2 WHERE id = ?1", params![waiting.id.cast_signed(), claim.owner])?;
+    let own = |claimed: &[Waiting]| -> Sql<()> {
+        for waiting in claimed {
+            run(tx, "UPDATE outbox SET owner = ?2 WHERE id = ?1", params![waiting.id.cast_signed(), claim.owner])?;
+        }
+        Ok(())
+    };
+    own(&claimed)?;
+    let jobs: BTreeSet<String> = claimed.iter().filter_map(|waiting| Some(waiting.job.as_ref()?.id.clone())).collect();
+    for job in jobs {
+        let rest = rows(tx, REST_OF_JOB, params![destination, job], waiting)?;
+        own(&rest)?;
+        claimed.extend(rest);
     }
+    claimed.sort_unstable_by_key(|waiting| waiting.id);
     Ok(claimed)
 }
 
@@ -421,15 +445,20 @@ fn settle(tx: &Transaction<'_>, destination: &str, settlement: &Settlement, now:
         Settlement::Later { id, due_at, attempts, first_attempt_at } => {
             run(
                 tx,
-                "UPDATE outbox SET due_at = ?3, attempts = ?4, first_attempt_at = ?5 WHERE id = ?1 AND destination = ?2",
+                "UPDATE outbox SET due_at = ?3, attempts = ?4, first_attempt_at = ?5, job = NULL, job_at = NULL
+                   WHERE id = ?1 AND destination = ?2",
                 params![id.cast_signed(), destination, to_micros(*due_at), attempts, first_attempt_at.map(to_micros)],
             )?;
         }
         Settlement::Amended { id, body } => {
-            let sql = "UPDATE outbox SET amended = 1 WHERE id = ?1 AND destination = ?2";
+            let sql = "UPDATE outbox SET amended = 1, job = NULL, job_at = NULL WHERE id = ?1 AND destination = ?2";
             if run(tx, sql, params![id.cast_signed(), destination])? == 1 {
                 run(tx, "UPDATE payloads SET body = ?2 WHERE id = ?1", params![id.cast_signed(), body])?;
             }
+        }
+        Settlement::InJob { id, job, due_at } => {
+            let sql = "UPDATE outbox SET job = ?3, job_at = ?4, due_at = ?5 WHERE id = ?1 AND destination = ?2";
+            run(tx, sql, params![id.cast_signed(), destination, job.id, to_micros(job.since), to_micros(*due_at)])?;
         }
     }
     Ok(())
@@ -540,8 +569,8 @@ impl StateStore for SqliteStore {
         self.transaction(|tx| rows(tx, "SELECT * FROM consent_history WHERE person = ?1 ORDER BY id", [person], consent))
     }
 
-    fn accept(&self, acceptance: &Acceptance, now: Instant) -> Result<Accepted> {
-        self.transaction(|tx| accept(tx, acceptance, to_micros(now)))
+    fn accept_all(&self, acceptances: &[Acceptance], now: Instant) -> Result<Vec<Accepted>> {
+        self.transaction(|tx| acceptances.iter().map(|acceptance| accept(tx, acceptance, to_micros(now))).collect())
     }
 
     fn claim(&self, destination: &str, request: &Claim<'_>) -> Result<Vec<Waiting>> {
@@ -563,6 +592,10 @@ impl StateStore for SqliteStore {
     fn waiting(&self, destination: &str) -> Result<u64> {
         let sql = "SELECT count(*) FROM outbox WHERE destination = ?1";
         self.transaction(|tx| Ok(first(tx, sql, [destination], |row| Ok(row.get::<_, i64>(0)?))?.map_or(0, i64::cast_unsigned)))
+    }
+
+    fn in_jobs(&self, destination: &str) -> Result<u64> {
+        self.transaction(|tx| Ok(first(tx, IN_JOBS, [destination], |row| Ok(row.get::<_, i64>(0)?))?.map_or(0, i64::cast_unsigned)))
     }
 
     fn dead_letters(&self, filter: &LetterFilter) -> Result<Vec<DeadLetter>> {
@@ -646,7 +679,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(folder.path().join("state.db"), Durability::Full).unwrap();
         let connection = store.connection.lock().unwrap();
-        for (sql, parameters) in [(CLAIM, 4), (PENDING_MEMBERS, 2), (SUPERSEDED, 3), (END_KEY, 4), (PURGE, 1), (PURGE_ORDERS, 1)] {
+        for (sql, parameters) in
+            [(CLAIM, 4), (REST_OF_JOB, 2), (IN_JOBS, 1), (PENDING_MEMBERS, 2), (SUPERSEDED, 3), (END_KEY, 4), (PURGE, 1), (PURGE_ORDERS, 1)]
+        {
             let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             let steps = plan.query_map(params_from_iter(vec![1; parameters]), |row| row.get::<_, String>("detail")).unwrap();
             for step in steps.map(Result::unwrap) {

@@ -110,6 +110,18 @@ impl Stage {
         Stage { sandbox, options, _folder: folder }
     }
 
+    /// One state and two sandboxes; the second is the other one's.
+    fn pair() -> (Stage, Sandbox) {
+        let (stage, other) = (Stage::new(), sandbox());
+        let mut options: Value = serde_json::from_slice(&fs::read(&stage.options).unwrap()).unwrap();
+        let one = options.as_object_mut().unwrap().remove("destination").unwrap();
+        let mut second = one.clone();
+        second["base_url"] = json!(other.url("iterable").unwrap());
+        options["destinations"] = json!({"one": one, "other": second});
+        fs::write(&stage.options, options.to_string()).unwrap();
+        (stage, other)
+    }
+
     fn start(&self, input: &Path) -> Child {
         Command::new(env!("CARGO_BIN_EXE_victim")).arg(&self.options).arg(input).stderr(Stdio::inherit()).spawn().unwrap()
     }
@@ -195,6 +207,33 @@ fn a_job_that_is_killed_and_run_again_delivers_everything_once() {
         "{killed} kills over {stages} shops of {} ms each (seed {seed}): every digest equal; {again} purchases in flight went out again, at most {again_most} in one shop",
         whole.as_millis()
     );
+}
+
+#[test]
+fn a_job_for_two_destinations_that_is_killed_and_run_again_delivers_everything_to_both() {
+    let kills: u32 = std::env::var("CARTWIRE_CRASH_KILLS").map_or(15, |text| text.parse().unwrap());
+    let mut random = fastrand::Rng::with_seed(11);
+    let input = tempfile::tempdir().unwrap();
+    shop(input.path());
+    let undisturbed = Stage::new();
+    assert!(undisturbed.run(input.path(), None));
+    let wanted = digest(&undisturbed.sandbox);
+
+    let (stage, other) = Stage::pair();
+    slow(&stage.sandbox);
+    // The other is slower, so that the two are never at the same place.
+    other.fault(br#"{"match": {"path": "/api"}, "fault": {"kind": "latency", "delay_ms": 40}, "probability": 1.0}"#).unwrap();
+    let mut killed = 0;
+    while !stage.run(input.path(), (killed < kills).then(|| Duration::from_millis(random.u64(20..=900)))) {
+        killed += 1;
+    }
+    for sandbox in [&stage.sandbox, &other] {
+        let counts = inspect(sandbox, "counts");
+        assert_eq!(digest(sandbox), wanted, "after {killed} kills: {}\n{counts:#}", difference(&undisturbed.sandbox, sandbox));
+        assert_eq!(counts["purchases"]["probableDuplicates"].as_u64().unwrap_or(0), 0, "{counts:#}");
+        assert!(counts["purchases"]["updates"].as_u64().unwrap() <= u64::from(killed) * 16, "{counts:#}");
+    }
+    println!("{killed} kills, two destinations: both digests equal");
 }
 
 #[test]

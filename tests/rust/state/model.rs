@@ -27,7 +27,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => (0..12_u8, 0..4_u8, any::<bool>()).prop_map(|(key, lane, once)| Step::Accept(key, lane, once)),
         1 => (0..4_u8).prop_map(Step::Supersede),
         4 => (0..3_u8, 0..5_u32).prop_map(|(owner, limit)| Step::Claim(owner, limit)),
-        6 => (0..3_u8, any::<prop::sample::Index>(), 0..4_u8).prop_map(|(owner, index, how)| Step::Settle(owner, index, how)),
+        6 => (0..3_u8, any::<prop::sample::Index>(), 0..5_u8).prop_map(|(owner, index, how)| Step::Settle(owner, index, how)),
         1 => (0..3_u8).prop_map(Step::Release),
         1 => any::<prop::sample::Index>().prop_map(Step::Replay),
         1 => Just(Step::Crash),
@@ -43,6 +43,8 @@ struct Line {
     lane: String,
     entity: String,
     owner: Option<String>,
+    /// Whether a job holds it, one for each operation.
+    job: bool,
 }
 
 #[derive(Default)]
@@ -77,7 +79,7 @@ impl Paper {
     }
 
     fn under_way(&self, line: &Line, now: i64) -> bool {
-        line.owner.as_ref().is_some_and(|owner| self.leases.get(owner).is_some_and(|until| *until > now))
+        line.job || line.owner.as_ref().is_some_and(|owner| self.leases.get(owner).is_some_and(|until| *until > now))
     }
 
     fn ids(&self, wanted: impl Fn(&Line) -> bool) -> Vec<u64> {
@@ -98,6 +100,7 @@ impl Paper {
     /// Whether the store says the same.
     fn check(&self, store: &dyn StateStore) {
         assert_eq!(store.waiting(D).unwrap(), self.waiting.len() as u64);
+        assert_eq!(store.in_jobs(D).unwrap(), self.waiting.values().filter(|line| line.job).count() as u64);
         let letters = store.dead_letters(&LetterFilter::default()).unwrap();
         let found: Vec<_> = letters.iter().map(|letter| letter.operation.idempotency_key.as_str()).collect();
         assert_eq!(found, self.letters.iter().map(|line| line.key.as_str()).collect::<Vec<_>>());
@@ -135,7 +138,7 @@ fn play(steps: Vec<Step>, mut store: Box<dyn StateStore>, mut crash: impl FnMut(
                 assert_eq!(accepted.duplicates.len(), usize::from(duplicate));
                 if !duplicate {
                     paper.letters.retain(|letter| letter.key != key);
-                    paper.add(accepted.ids[0], Line { key, lane, entity, owner: None });
+                    paper.add(accepted.ids[0], Line { key, lane, entity, owner: None, job: false });
                 }
             }
             Step::Supersede(lane) => {
@@ -149,7 +152,7 @@ fn play(steps: Vec<Step>, mut store: Box<dyn StateStore>, mut crash: impl FnMut(
                 let gone = paper.ids(|line| line.entity == cart && !paper.under_way(line, now));
                 assert_eq!(accepted.superseded.iter().map(|gone| gone.id).collect::<Vec<_>>(), gone);
                 gone.into_iter().for_each(|id| drop(paper.remove(id, KeyStatus::Delivered)));
-                paper.add(accepted.ids[0], Line { key, lane, entity, owner: None });
+                paper.add(accepted.ids[0], Line { key, lane, entity, owner: None, job: false });
             }
             Step::Claim(number, limit) => {
                 let owner = owner(number);
@@ -177,6 +180,7 @@ fn play(steps: Vec<Step>, mut store: Box<dyn StateStore>, mut crash: impl FnMut(
                     0 => Settlement::Delivered { id },
                     1 => Settlement::Skipped { id, reason: SkipReason::Erased },
                     2 => Settlement::Dead { id, failure: failure(ErrorCode::Rejected) },
+                    3 => Settlement::InJob { id, job: HeldBy { id: format!("job-{id}"), since: t(now) }, due_at: t(now + 5) },
                     _ => Settlement::Later { id, due_at: t(now + 5), attempts: 1, first_attempt_at: None },
                 };
                 store.settle(D, &[settlement.clone(), settlement], t(now)).unwrap();
@@ -186,7 +190,7 @@ fn play(steps: Vec<Step>, mut store: Box<dyn StateStore>, mut crash: impl FnMut(
                         let line = paper.remove(id, KeyStatus::Dead);
                         paper.letters.push(line);
                     }
-                    _ => {}
+                    _ => paper.waiting.get_mut(&id).unwrap().job = how == 3,
                 }
             }
             Step::Release(number) => {
@@ -201,7 +205,7 @@ fn play(steps: Vec<Step>, mut store: Box<dyn StateStore>, mut crash: impl FnMut(
                 let at = index.index(letters.len());
                 assert_eq!(store.replay(&[(letters[at].id, None)], None, t(now)).unwrap(), 1);
                 let line = paper.letters.remove(at);
-                paper.add(paper.last_id + 1, Line { owner: None, ..line });
+                paper.add(paper.last_id + 1, Line { owner: None, job: false, ..line });
             }
             Step::Crash => {
                 store = crash(store);

@@ -46,6 +46,29 @@ fn everything_survives_closing_and_opening() {
 }
 
 #[test]
+fn what_cannot_be_accepted_for_one_destination_is_accepted_for_none() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(open_in(folder.path()));
+    let file = rusqlite::Connection::open(folder.path().join("state.db")).unwrap();
+    file.execute_batch(
+        "CREATE TRIGGER full BEFORE INSERT ON outbox WHEN NEW.destination = 'cordial' BEGIN SELECT RAISE(ABORT, 'full'); END",
+    )
+    .unwrap();
+    drop(file);
+    let store = open_in(folder.path());
+    let part = |destination: &str| Acceptance {
+        destination: destination.to_owned(),
+        operations: vec![event("k1", "l1")],
+        consents: vec![consent(ConsentStatus::Denied, Some(1), 2)],
+        ..Acceptance::default()
+    };
+    store.accept_all(&[part(D), part("cordial")], t(0)).unwrap_err();
+    assert_eq!((store.waiting(D).unwrap(), key_of(&store, "k1"), store.consents(&["p1"]).unwrap()[0].len()), (0, None, 0));
+    store.accept(&part(D), t(0)).unwrap();
+    assert_eq!(store.waiting(D).unwrap(), 1);
+}
+
+#[test]
 fn what_a_killed_process_had_claimed_goes_on_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let store = open_in(folder.path());
@@ -258,6 +281,7 @@ fn a_state_of_the_first_version_is_read() {
     assert_eq!(ids(&claimed), [41]);
     assert_eq!((claimed[0].attempts, claimed[0].first_attempt_at, claimed[0].due_at), (2, Some(t(5)), t(9)));
     assert_eq!((claimed[0].run.as_deref(), claimed[0].position, claimed[0].amended), (Some("run-1"), 3, true));
+    assert_eq!((&claimed[0].job, store.in_jobs(D).unwrap()), (&None, 0));
     let mut expected = state_of("contact:1", "contact:1", "k-pending").operation;
     expected.version = Some(12);
     assert!(claimed[0].operation == expected);
@@ -270,4 +294,8 @@ fn a_state_of_the_first_version_is_read() {
     assert_eq!(store.cursor("orders").unwrap().as_deref(), Some("2026-09-01T00:00:00Z"));
     assert_eq!(store.runs(9).unwrap()[0].id, "run-1");
     assert_eq!(accept(&store, vec![event("k9", "l9")]).ids, [42]);
+    held(&store, "job-1", &[41]);
+    drop(store);
+    let store = open_in(folder.path());
+    assert_eq!(claim_at(&store, "c", 1, 1, 60)[0].job, Some(HeldBy { id: "job-1".to_owned(), since: t(5) }));
 }
