@@ -10,7 +10,7 @@ BIN    := $(abspath $(VENV)/bin)
 # What the tests write for the contract check.
 EXCHANGES := $(abspath target/exchanges)
 
-.PHONY: demo test bench scale types fmt help rust python node contracts golden wheel addon venv clean
+.PHONY: demo test bench scale pull types fmt help rust python node contracts golden wheel addon venv clean
 
 help: ## Shows this.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,6 +27,9 @@ bench: ## Throughput as ratios against baselines of the same run.
 
 scale: ## 200,000 orders through one Sync; prints time and memory.
 	cargo run --release --package cartwire-crash --bin scale
+
+pull: ## 200,000 orders pulled from a shop that breaks, by a process that is killed twice.
+	cargo run --release --package cartwire-crash --bin pull
 
 types: venv node_modules/.package-lock.json ## Generates the types of both hosts and the tables in the documentation.
 	$(BIN)/python bindings-python/scripts/generate_types.py

@@ -21,7 +21,11 @@ import type {
   PipelineOptions,
   Plan,
   Progress,
+  PullOptions,
+  PullReport,
   Receipt,
+  ReceiveOptions,
+  Received,
   Record as CanonicalRecord,
   RunReport,
   Severity,
@@ -151,6 +155,15 @@ export interface StreamOptions extends Omit<CallOptions, "format" | "run">, Canc
   onProgress?: (progress: Progress) => void;
 }
 
+/** Headers as a server of Node or fetch has them. */
+export type CallHeaders = { [name: string]: string | string[] | undefined } | { entries(): IterableIterator<[string, string]> };
+
+/** Options of {@link Sync.pull}. */
+export interface PullCallOptions extends Omit<PullOptions, "run">, Cancellable {
+  /** Called several times a second with how the run stands. An error thrown here makes the call reject at its end. */
+  onProgress?: (progress: Progress) => void;
+}
+
 /**
  * A source, a destination and a state, working together: what is accepted is delivered once, in order, and what the
  * destination refuses is kept.
@@ -217,6 +230,41 @@ export class Sync implements AsyncDisposable {
    * ```
    */
   track(signals: Signal | Signal[], options?: Cancellable): Promise<Receipt>;
+
+  /**
+   * Takes one message of the shop's queue or one call of its webhook: verifies it, where the source's calls carry a proof,
+   * commits what it says to the outbox and answers; answer the shop after that. What the message only names is read from the
+   * shop in the background, also by the next process if this one ends before.
+   *
+   * @param headers Headers of the call: `request.headers` of Node, `Headers` of fetch, or a plain object. Queues have none.
+   * @throws {@link InputError} with code `signature_mismatch` or `signature_expired` for a call that is not the shop's, or an
+   * old one.
+   *
+   * @example
+   * ```js
+   * app.post("/webhooks/shop", async (request, response) => {
+   *   await sync.receive(request.body, request.headers);
+   *   response.sendStatus(200);
+   * });
+   * ```
+   */
+  receive(body: Data, headers?: CallHeaders | null, options?: Omit<ReceiveOptions, "headers"> & Cancellable): Promise<Received>;
+
+  /**
+   * Reads from the shop what changed since the last pull, delivers it and waits for the verdicts, in bounded memory. Where
+   * each stream stands is kept in the state: a pull that was killed or given up goes on where it was. The first pull of a
+   * stream reads all there is, as a `backfill` unless `mode` says otherwise.
+   *
+   * @throws {@link ConfigError} when the source's settings do not say how to read, or for a stream it does not have;
+   * {@link DestinationError} with code `unauthorized` when the shop refuses the credentials.
+   *
+   * @example
+   * ```js
+   * const report = await sync.pull({ streams: ["orders"], onProgress: ({ counts }) => bar(counts) });
+   * console.log(report.streams.orders.rows, report.run.counts);
+   * ```
+   */
+  pull(options?: PullCallOptions): Promise<PullReport>;
 
   /** Waits until nothing waits for the destination any more, or until `timeout_s` is over. */
   flush(options?: FlushOptions & Cancellable): Promise<Flushed>;

@@ -10,6 +10,9 @@ const CHUNK_BYTES = 4 << 20;
 /** The library's own limit of a row, unless told: what is longer need not be held to be refused. */
 const MAX_RECORD_BYTES = 16 << 20;
 
+/** How often a pull tells how it goes. */
+const PROGRESS_MS = 250;
+
 const OPENED = Symbol("opened");
 
 /** A source, a destination and a state, working together. */
@@ -75,6 +78,43 @@ class Sync {
   async track(signals, options) {
     const [text, signal] = split({ ...options, resource: "signal" });
     return fromBytes(await callAsync(signal, (cancel) => this.#engine.accept(text, toBytes(signals), cancel)));
+  }
+
+  /** Takes one message of the shop's queue or one call of its webhook, and answers once it is safe. */
+  async receive(body, headers, options) {
+    const { signal, ...rest } = options ?? {};
+    const given = typeof headers?.entries === "function" ? Object.fromEntries(headers.entries()) : headers;
+    const text = toOptions({ ...rest, headers: given ?? {} });
+    return fromBytes(await callAsync(signal, (cancel) => this.#engine.receive(text, toBytes(body), cancel)));
+  }
+
+  /** Reads from the shop what changed since the last pull, delivers it and waits for the verdicts. */
+  async pull(options) {
+    const { signal, onProgress, ...settings } = options ?? {};
+    const pull = (text) => callAsync(signal, (cancel) => this.#engine.pull(text, cancel));
+    if (!onProgress) return fromBytes(await pull(toOptions(settings)));
+    const { run } = fromBytes(await callAsync(signal, (cancel) => this.#engine.startRun(toOptions({ mode: settings.mode }), cancel)));
+    let failed;
+    const tell = () => {
+      try {
+        onProgress(this.progress().find((progress) => progress.run === run));
+      } catch (error) {
+        failed ??= error;
+      }
+    };
+    const timer = setInterval(tell, PROGRESS_MS);
+    try {
+      const report = fromBytes(await pull(toOptions({ ...settings, run })));
+      tell();
+      if (failed) throw failed;
+      return { ...report, run: await this.#finish(run, signal) };
+    } catch (error) {
+      const finished = this.#finish(run).catch(() => undefined);
+      if (!signal?.aborted) await finished;
+      throw error;
+    } finally {
+      clearInterval(timer);
+    }
   }
 
   /** Waits until nothing waits for the destination any more. */

@@ -15,6 +15,22 @@ export type AttributeValue =
   | ListAttributeValue
   | ObjectAttributeValue;
 /**
+ * Where the field of a [`ConsentRule`] is.
+ */
+export type BigcommerceConsentPlace = "customer" | "attribute" | "form_field" | "metafield" | "subscriber" | "order";
+/**
+ * What a subscriber row means that has no consent and never changed.
+ */
+export type BigcommerceUntouched = "unknown" | "denied";
+/**
+ * What a configured field is read as.
+ */
+export type BigcommerceValueType = "boolean" | "integer" | "decimal" | "text" | "date" | "date_time";
+/**
+ * How calls are known to come from the platform.
+ */
+export type BigcommerceWebhookScheme = "auto" | "header" | "standard" | "body";
+/**
  * A person, as known now.
  */
 export type ContactBody = {type: "contact"} & Contact;
@@ -102,6 +118,63 @@ export type ConsentRule = "most_restrictive" | "latest" | "source" | "destinatio
  */
 export type ConsentStatus = "granted" | "denied" | "pending" | "unknown";
 /**
+ * Which interface carries live contacts.
+ */
+export type CordialApi = "rest" | "async";
+/**
+ * Type of an attribute at Cordial (<https://support.cordial.com/hc/en-us/articles/115005528368>). It has no booleans:
+ * those are lists.
+ */
+export type CordialAttributeType = "string" | "number" | "date" | "geo" | "array";
+/**
+ * What a backfill does with something that cannot be sent quietly.
+ */
+export type CordialBackfilled = "withhold" | "send";
+/**
+ * Which call writes a cart.
+ */
+export type CordialCartWrite = "post" | "put";
+/**
+ * Which name stands as the category.
+ */
+export type CordialCategoryName = "leaf" | "path";
+/**
+ * What is sent for a field that is gone.
+ */
+export type CordialCleared = "keep" | "null" | "empty";
+/**
+ * What a deletion that is not an erasure does.
+ */
+export type CordialContactDeletion = "keep" | "delete";
+/**
+ * What a changed e-mail does.
+ */
+export type CordialEmailChange = "update" | "merge" | "skip";
+/**
+ * What happens before data of somebody Cordial may not know.
+ */
+export type CordialMissingContacts = "create" | "wait";
+/**
+ * Cordial's regions (<https://support.cordial.com/hc/en-us/articles/203885498>).
+ */
+export type CordialRegion = "usw1" | "usw2" | "use1";
+/**
+ * Whether somebody who left at Cordial can come back by way of the shop.
+ */
+export type CordialResubscribe = "newer" | "never";
+/**
+ * How a yes to text messages is sent.
+ */
+export type CordialSmsOptIn = "double" | "confirmed";
+/**
+ * What becomes of units that were cancelled or paid back.
+ */
+export type CordialTakenBack = "remove" | "keep";
+/**
+ * What happens when Cordial does not know an attribute or list.
+ */
+export type CordialUnknownAttributes = "drop" | "refuse";
+/**
  * Ties the logs of one thing together.
  */
 export type CorrelationId = string;
@@ -120,11 +193,87 @@ export type DestinationChoices =
 /**
  * Which marketing platform to write to, and how; told apart by `type`.
  */
-export type DestinationConfig = IterableConfig;
+export type DestinationConfig = CordialConfig | InsiderConfig | DotdigitalConfig | IterableConfig;
 /**
  * What kind of discount it is.
  */
 export type DiscountKind = "product" | "cart" | "coupon" | "shipping" | "manual";
+/**
+ * What a backfill does with something that can start programs.
+ */
+export type DotdigitalBackfilled = "withhold" | "send";
+/**
+ * What a backfill does with orders.
+ */
+export type DotdigitalBackfilledOrders = "send" | "withhold";
+/**
+ * What a cancelled order becomes.
+ */
+export type DotdigitalCancelled = "delete" | "keep";
+/**
+ * What one catalog record is.
+ */
+export type DotdigitalCatalogLayout = "product" | "variant";
+/**
+ * What a deletion that is not an erasure does.
+ */
+export type DotdigitalContactDeletion = "keep" | "delete";
+/**
+ * Which calls carry contacts.
+ */
+export type DotdigitalContactWrite = "read_first" | "import";
+/**
+ * Whether data fields are made.
+ */
+export type DotdigitalDefine = "create" | "never";
+/**
+ * Which call deletes contacts.
+ */
+export type DotdigitalDeleteWrite = "single" | "bulk";
+/**
+ * What an erasure does.
+ */
+export type DotdigitalErase = "delete_all" | "delete";
+/**
+ * How behavioural events are sent.
+ */
+export type DotdigitalEvents = "collections" | "api" | "off";
+/**
+ * Which calls carry insight data.
+ */
+export type DotdigitalInsightWrite = "auto" | "single" | "bulk";
+/**
+ * How stored values and sent ones are weighed.
+ */
+export type DotdigitalMergeOption = "overwrite" | "overwrite_if_not_empty" | "overwrite_if_empty";
+/**
+ * Dotdigital's opt-in types.
+ */
+export type DotdigitalOptInType = "unknown" | "single" | "double" | "verified_double";
+/**
+ * What orders are known by.
+ */
+export type DotdigitalOrderKey = "id" | "number";
+/**
+ * What an order's total is.
+ */
+export type DotdigitalOrderTotal = "net" | "gross";
+/**
+ * Where an account lives (<https://developer.dotdigital.com/docs/api-end-points>).
+ */
+export type DotdigitalRegion = "r1" | "r2" | "r3";
+/**
+ * How someone who left comes back.
+ */
+export type DotdigitalResubscribe = "challenge" | "no_challenge" | "never";
+/**
+ * How the order's members are spelled.
+ */
+export type DotdigitalSpelling = "camel" | "snake";
+/**
+ * What happens to people Dotdigital does not know and whose permission is unknown.
+ */
+export type DotdigitalUnknown = "create" | "skip";
 /**
  * What a commit must survive.
  */
@@ -173,9 +322,73 @@ export type Format = "auto" | "json" | "ndjson";
 export type FulfilmentStatus =
   "open" | "partially_shipped" | "shipped" | "delivered" | "partially_returned" | "returned" | "cancelled";
 /**
+ * The value of a header, or its values.
+ */
+export type HeaderValue = string | string[];
+/**
  * Same key, same effect: two records with one key are one thing that happened.
  */
 export type IdempotencyKey = string;
+/**
+ * Type of a custom attribute.
+ */
+export type InsiderAttributeType = "string" | "number" | "boolean" | "datetime" | "array";
+/**
+ * What a backfill does with something that can start journeys.
+ */
+export type InsiderBackfilled = "withhold" | "send";
+/**
+ * How carts are sent.
+ */
+export type InsiderCarts = "changes" | "snapshot" | "skip";
+/**
+ * How catalog records are written.
+ */
+export type InsiderCatalogWrite = "ingest" | "update";
+/**
+ * What stands in categories.
+ */
+export type InsiderCategories = "path" | "labels";
+/**
+ * What a deletion that is not an erasure does.
+ */
+export type InsiderContactDeletion = "keep" | "delete";
+/**
+ * What an erasure does.
+ */
+export type InsiderErase = "delete" | "anonymize";
+/**
+ * What happens when the new address of a customer belongs to another profile.
+ */
+export type InsiderIdentityConflict = "reject" | "merge";
+/**
+ * What an item is called.
+ */
+export type InsiderItemId = "sku" | "variant" | "product";
+/**
+ * How many events a change of an order becomes.
+ */
+export type InsiderLineEvents = "one" | "per_line";
+/**
+ * What the price of a purchase comes to.
+ */
+export type InsiderPurchasePrice = "after_order_discounts" | "line_total";
+/**
+ * Whether prices contain tax.
+ */
+export type InsiderPurchaseTax = "as_priced" | "included" | "excluded";
+/**
+ * Whether a newer yes lifts a global unsubscribe.
+ */
+export type InsiderResubscribe = "never" | "newer_opt_in";
+/**
+ * Where the shipping cost stands.
+ */
+export type InsiderShippingCost = "first_line" | "every_line" | "none";
+/**
+ * What the e-mail unsubscribe call names.
+ */
+export type InsiderUnsubscribeBy = "addresses" | "users";
 /**
  * What a backfill does with something that can start journeys.
  */
@@ -204,6 +417,14 @@ export type IterableEmptyCart = "update_cart" | "profile" | "skip";
  * What an erasure does.
  */
 export type IterableErase = "forget" | "delete";
+/**
+ * Type of a catalog field; once set it cannot be changed (<https://support.iterable.com/hc/articles/360033578331>).
+ */
+export type IterableFieldType = "boolean" | "date" | "geo_location" | "long" | "double" | "object" | "string";
+/**
+ * What becomes of a guest's profile whose address a customer turns out to have; in `hybrid` projects, where both can be.
+ */
+export type IterableGuests = "merge" | "keep";
 /**
  * A message type's subscription policy.
  */
@@ -264,7 +485,7 @@ export type SourceChoice = string | SourceConfig;
 /**
  * Which commerce platform to read, and how; told apart by `type`.
  */
-export type SourceConfig = CommercetoolsConfig;
+export type SourceConfig = BigcommerceConfig | CommercetoolsConfig;
 
 /**
  * A postal address.
@@ -391,6 +612,127 @@ export interface ObjectAttributeValue {
   value: {
     [k: string]: AttributeValue;
   };
+}
+/**
+ * How one channel's permission is read.
+ *
+ * | field | settings | reading |
+ * |---|---|---|
+ * | truth value, also as word | `field` | true is a yes, false is a no; `invert` for fields such as `unsubscribed` |
+ * | word | `field`, `granted`, `denied`, `pending` | the word's list; a word in none is unknown |
+ * | list of words | `field`, `member` | containing `member` (default: the channel's name) is a yes, not containing it a no |
+ * | instants | `granted_at_field`, `denied_at_field` | the newer one counts, with its time; a tie is a no |
+ *
+ * An absent or empty field is no entry at all: absence is never a yes and never a no.
+ */
+export interface BigcommerceConsentRule {
+  /**
+   * Field with the instant the state was set. Without it the consent has no time, because the time of the last change of
+   * the customer says nothing about it; subscribers and orders have their own.
+   */
+  at_field?: string | null;
+  /**
+   * The channel: `email`, `sms`, `push`, `whatsapp`, `post`, or a word of your own.
+   */
+  channel: Channel;
+  /**
+   * Words that mean no.
+   */
+  denied?: string[];
+  /**
+   * Field with the instant of a no.
+   */
+  denied_at_field?: string | null;
+  /**
+   * Field with the proof, such as the version of the text.
+   */
+  evidence_field?: string | null;
+  /**
+   * Field with the state.
+   */
+  field?: string | null;
+  /**
+   * Words that mean yes.
+   */
+  granted?: string[];
+  /**
+   * Field with the instant of a yes.
+   */
+  granted_at_field?: string | null;
+  /**
+   * A true value means no. Default: false.
+   */
+  invert?: boolean;
+  /**
+   * The member of a list that means yes. Default: the channel's name; for subscribers `marketing_newsletter`.
+   */
+  member?: string | null;
+  /**
+   * Where the field is. Default: `customer`.
+   */
+  on?: BigcommerceConsentPlace;
+  /**
+   * Words that mean asked but not confirmed.
+   */
+  pending?: string[];
+  /**
+   * Field that says where it was given.
+   */
+  source_field?: string | null;
+}
+/**
+ * One field to pass on.
+ */
+export interface BigcommerceFieldMapping {
+  /**
+   * Its name from here on; the same unless given.
+   */
+  as?: string | null;
+  /**
+   * Its name at the platform.
+   */
+  field?: string;
+  /**
+   * What to read it as; what its JSON shows unless given. The platform keeps attributes and custom fields as text,
+   * numbers and dates too. A value that is not of the type is left out and reported, because destinations lock a field
+   * to one type.
+   */
+  type?: BigcommerceValueType | null;
+}
+/**
+ * How webhooks are verified. The platform's documents and its partners' disagree on signatures, so the scheme is a setting;
+ * a token of one's own in a header works with every account.
+ */
+export interface BigcommerceWebhookConfig {
+  /**
+   * Client secret of the API account: the key of signatures.
+   */
+  client_secret?: Secret;
+  /**
+   * Seconds that the event itself (`created_at`) may be old, because calls that failed are repeated for two days.
+   * Default: 259200, three days; 0 for no limit.
+   */
+  max_age_s?: number;
+  /**
+   * The scheme. Default: `auto`.
+   */
+  scheme?: BigcommerceWebhookScheme;
+  /**
+   * Header of the `body` scheme. Default: `x-bc-signature`.
+   */
+  signature_header?: string;
+  /**
+   * The value that header was given when the hook was made.
+   */
+  token?: Secret;
+  /**
+   * Header that carries `token`. Default: `x-webhook-token`.
+   */
+  token_header?: string;
+  /**
+   * Seconds that the time of a Standard Webhooks signature may be off, either way. Default: 300.
+   */
+  tolerance_s?: number;
 }
 /**
  * Options of one call that takes data: `plan`, `deliver`, `accept`.
@@ -687,6 +1029,49 @@ export interface CommercetoolsFieldMapping {
   type?: CommercetoolsValueType | null;
 }
 /**
+ * What reading from the platform needs besides the project. An API client with the scopes `view_customers`, `view_orders`,
+ * `view_payments`, `view_published_products`, `view_products`, `view_categories` and, for the streams of these names,
+ * `view_standalone_prices`, `view_discount_codes`, `view_shopping_lists`, `view_recurring_orders` is enough, with
+ * `view_order_edits` where edits are heard of; none may change anything.
+ */
+export interface CommercetoolsPullConfig {
+  /**
+   * Minutes without a change after which an active cart counts as left alone. Without it the stream `abandoned_carts` is
+   * pulled only when named, with 60 minutes.
+   */
+  abandoned_after_minutes?: number | null;
+  /**
+   * API host in place of the region's, such as a test server's.
+   */
+  api_url?: string | null;
+  /**
+   * Token host in place of the region's, without the path.
+   */
+  auth_url?: string | null;
+  /**
+   * Id of the API client.
+   */
+  client_id?: string;
+  /**
+   * Its secret.
+   */
+  client_secret?: Secret;
+  /**
+   * Region of the project: `us-central1.gcp`, `us-east-2.aws`, `europe-west1.gcp`, `eu-central-1.aws`,
+   * `australia-southeast1.gcp`, or a newer one.
+   */
+  region?: string | null;
+  /**
+   * Scopes to ask for, such as `view_orders:demo`; all that the API client has unless given.
+   */
+  scopes?: string[];
+  /**
+   * Key of the store to read from, where the API client may see no more than that. Payments, stock, categories and
+   * stand-alone prices have no store and are read from the project.
+   */
+  store?: string | null;
+}
+/**
  * Permission for one channel, with what proves it.
  */
 export interface Consent {
@@ -823,6 +1208,115 @@ export interface ContactDeleted {
   erase: boolean;
 }
 /**
+ * Settings of the Asynchronous API.
+ */
+export interface CordialAsynchronous {
+  /**
+   * Base URL instead of the region's. Default: none. As `base_url`.
+   */
+  base_url?: string | null;
+  /**
+   * Member that holds the event, used with `events`. Default `contactActivity`.
+   */
+  event_member?: string;
+  /**
+   * Whether live events go this way too. Default false: the names of an event's members are not published, and a wrong one is
+   * not answered.
+   */
+  events?: boolean;
+  /**
+   * Whether two contacts that share a key may be merged by Cordial. Default false.
+   */
+  merge_allowed?: boolean;
+  /**
+   * What Cordial is told the data comes from. Default `cartwire`.
+   */
+  source?: string;
+}
+/**
+ * An attribute of the account.
+ */
+export interface CordialAttribute {
+  /**
+   * Its key, in the account's spelling: `First_Name` is not `first_name`.
+   */
+  key: string;
+  /**
+   * Most characters of a `string`, most entries of an `array`. Default: Cordial's own, 128 and 25.
+   */
+  max?: number | null;
+  /**
+   * Its type. Default `string`.
+   */
+  type?: CordialAttributeType;
+}
+/**
+ * Where files of a backfill are laid for Cordial to fetch.
+ */
+export interface CordialImports {
+  /**
+   * Value of the `Authorization` header of that `PUT`. Default: none.
+   */
+  authorization?: Secret;
+  /**
+   * Whether contacts that Cordial does not know are made. Default true.
+   */
+  create_contacts?: boolean;
+  /**
+   * How Cordial fetches the file: the members of `source` as Cordial names them, with `{file}` for the file's name, such as
+   * `{"transport": "HTTPS", "url": "https://files.example.com/in/{file}"}`.
+   */
+  source: {
+    [k: string]: Secret;
+  };
+  /**
+   * Address below which each file is laid by `PUT`. `https`, or `http` to this machine.
+   */
+  upload_url: string;
+}
+/**
+ * Keys of the supplements.
+ */
+export interface CordialSupplements {
+  /**
+   * Of categories. Default: none, categories are skipped.
+   */
+  categories?: string | null;
+  /**
+   * Of refunds. Default: none.
+   */
+  refunds?: string | null;
+  /**
+   * Of returns. Default: none.
+   */
+  returns?: string | null;
+  /**
+   * Of shipments. Default: none.
+   */
+  shipments?: string | null;
+}
+/**
+ * Which live writes may start automations.
+ */
+export interface CordialTriggers {
+  /**
+   * Contacts whose attributes changed. Default true.
+   */
+  contacts?: boolean;
+  /**
+   * Orders that changed. Default false: the events tell of it.
+   */
+  order_updates?: boolean;
+  /**
+   * New orders. Default true.
+   */
+  orders?: boolean;
+  /**
+   * Supplement records. Default false: the events tell of the same.
+   */
+  supplements?: boolean;
+}
+/**
  * A code that was typed in and applies.
  */
 export interface Coupon {
@@ -861,6 +1355,497 @@ export interface DestinationCheck {
   status: number;
 }
 /**
+ * Cordial.
+ */
+export interface CordialConfig {
+  /**
+   * Which interface carries live contacts. Default `rest`, which answers for each record.
+   */
+  api?: CordialApi;
+  /**
+   * API key of the account. Default: empty, enough for building requests, not for sending them. The key must allow the
+   * address this library calls from, and the calls it makes.
+   */
+  api_key?: Secret;
+  /**
+   * Settings of the Asynchronous API, used with `api: async`.
+   */
+  asynchronous?: CordialAsynchronous;
+  /**
+   * What is sent of a contact: canonical field or custom field → attribute of the account. Default: none. Attributes must
+   * exist at Cordial, spelled exactly so.
+   */
+  attributes?: {
+    [k: string]: CordialAttribute;
+  };
+  /**
+   * Whether a backfill sends events. Default `withhold`: events cannot be sent quietly.
+   */
+  backfill_events?: CordialBackfilled;
+  /**
+   * Whether a backfill subscribes people. Default `withhold`. A no is always sent.
+   */
+  backfill_grants?: CordialBackfilled;
+  /**
+   * Base URL of the REST API instead of the region's, such as `http://127.0.0.1:8080` for a test server. Default: none.
+   * `https`, or `http` to this machine; no path.
+   */
+  base_url?: string | null;
+  /**
+   * Whether a change of the cart is also told as the event `cart_updated`; writing a cart starts nothing. Default false.
+   */
+  cart_events?: boolean;
+  /**
+   * Which call writes a cart. Default `post`.
+   */
+  cart_write?: CordialCartWrite;
+  /**
+   * Which name stands as the one category Cordial has room for. Default `leaf`.
+   */
+  category_name?: CordialCategoryName;
+  /**
+   * Keys of the account's channels by canonical channel. Default `{"email": "email"}`. A channel that is not here gets
+   * neither address nor permission.
+   */
+  channels?: {
+    [k: string]: string;
+  };
+  /**
+   * Whether a cart that became an order is emptied at Cordial. Default true: that Cordial does so itself is not published.
+   */
+  clear_ordered_carts?: boolean;
+  /**
+   * What is sent for a field that was there before and is gone. Default `keep`: nothing. That Cordial clears on `null`
+   * is not published for this API.
+   */
+  cleared?: CordialCleared;
+  /**
+   * What a deletion that is not an erasure does. Default `keep`.
+   */
+  contact_deleted?: CordialContactDeletion;
+  /**
+   * Key of the account's attribute that holds the shop's customer id. Default: none, and the id stands in orders and carts
+   * only.
+   */
+  customer_id_key?: string | null;
+  /**
+   * Category of items and products that have none; Cordial requires one. Default `uncategorized`.
+   */
+  default_category?: string;
+  /**
+   * What a changed e-mail does where contacts are found by e-mail. Default `update`.
+   */
+  email_change?: CordialEmailChange;
+  /**
+   * Event names at Cordial by canonical name (`order_shipped`: `fulfillment`). Default: the canonical name.
+   * `order_placed` is sent as the order only, unless it is named here.
+   */
+  event_names?: {
+    [k: string]: string;
+  };
+  /**
+   * Put before every id of a customer, order, product, shipment, refund, return, cart and event, for several shops in one
+   * account. Default: empty.
+   */
+  id_prefix?: string;
+  /**
+   * Keys by which contacts are found, the first one leading: `email`, the `customer_id_key`, or
+   * `channels.<key>.address`. Default: the `customer_id_key` if there is one, then `email`.
+   */
+  identify_by?: string[];
+  /**
+   * Where files of a backfill are laid for Cordial to fetch. Default: none, and a backfill calls record by record.
+   */
+  imports?: CordialImports | null;
+  /**
+   * Whether items of orders say `enabled` and `inStock`. Default true: an order writes the product too, and Cordial's
+   * default for both is false.
+   */
+  item_flags?: boolean;
+  /**
+   * Lists of the account that the shop owns: boolean field, `group:<key>` or `store:<key>` → list name. Default: none.
+   */
+  lists?: {
+    [k: string]: string;
+  };
+  /**
+   * Whether a sign-in that joins two known people merges their contacts. Default false: Cordial must have switched merging
+   * on.
+   */
+  merge?: boolean;
+  /**
+   * What happens before an order, cart or event of somebody Cordial may not know. Default `create`: the contact is made,
+   * with no permission. Cordial refuses data about people it does not know.
+   */
+  missing_contacts?: CordialMissingContacts;
+  /**
+   * Age in hours from which a live order that Cordial does not have yet is written quietly: it is history that was
+   * missed, not a purchase to confirm. Default 24.
+   */
+  order_max_age_h?: number;
+  /**
+   * Where the account lives. Default `usw1`.
+   */
+  region?: CordialRegion;
+  /**
+   * Whether somebody who left at Cordial comes back by a yes that is provably newer than the leaving. Default `newer`.
+   */
+  resubscribe?: CordialResubscribe;
+  /**
+   * How a yes to text messages is sent. Default `double`: Cordial asks the person by text, who must reply.
+   */
+  sms_opt_in?: CordialSmsOptIn;
+  /**
+   * Whether phone numbers keep their plus sign. Default false: Cordial shows them without.
+   */
+  sms_plus?: boolean;
+  /**
+   * Keys of the supplements that hold what Cordial has no place for. Default: none.
+   */
+  supplements?: CordialSupplements;
+  /**
+   * What becomes of units that were cancelled or paid back. Default `remove`: Cordial computes revenue from the items.
+   */
+  taken_back?: CordialTakenBack;
+  /**
+   * Which live writes may start automations. Nothing of a backfill ever does.
+   */
+  triggers?: CordialTriggers;
+  type: "cordial";
+  /**
+   * What happens when Cordial does not know an attribute or list. Default `drop`.
+   */
+  unknown_attributes?: CordialUnknownAttributes;
+  /**
+   * Whether the account's attributes are read before every write of a contact. Default false: they are compared by the
+   * credential check, and an unknown one is found when Cordial refuses it. The Asynchronous API never refuses one.
+   */
+  verify_attributes?: boolean;
+}
+/**
+ * Insider.
+ */
+export interface InsiderConfig {
+  /**
+   * Names at Insider by canonical attribute name. Default: the name in snake case.
+   */
+  attribute_names?: {
+    [k: string]: string;
+  };
+  /**
+   * Whether a backfill writes the catalog. Default `withhold`: it can start journeys on price drops.
+   */
+  backfill_catalog?: InsiderBackfilled;
+  /**
+   * Base URL for all hosts, such as `http://127.0.0.1:8080` for a test server. Default: none. `https`, or `http` to this
+   * machine; no path.
+   */
+  base_url?: string | null;
+  /**
+   * How carts are sent. Default `changes`.
+   */
+  carts?: InsiderCarts;
+  /**
+   * The catalog.
+   */
+  catalog?: InsiderCatalog;
+  /**
+   * Key of the type Product Catalog. Default: none, and products are skipped.
+   */
+  catalog_token?: Secret | null;
+  /**
+   * What stands in `category` and `taxonomy`, as the account is set. Default `path`.
+   */
+  categories?: InsiderCategories;
+  /**
+   * Keep what a permission rests on in the custom attributes `<channel>_consent` and `<channel>_consent_at`, which must
+   * exist. Default false, and then a no at Insider is never lifted from here.
+   */
+  consent_evidence?: boolean;
+  /**
+   * What a deletion that is not an erasure does. Default `keep`: the profile stays.
+   */
+  contact_deleted?: InsiderContactDeletion;
+  /**
+   * Custom attributes that exist in the panel, by name there, with their types. Default: none given; then attributes of the
+   * record are sent as they are, and the library's own extra ones (see the page) are not.
+   */
+  custom_attributes?: {
+    [k: string]: InsiderAttributeType;
+  } | null;
+  /**
+   * What an erasure does. Default `delete`.
+   */
+  erase?: InsiderErase;
+  /**
+   * Event names at Insider by canonical name. Default: see the page; `order_placed`, `email_changed` and
+   * `consent_changed` are sent by other means and as events only when they are named here.
+   */
+  event_names?: {
+    [k: string]: string;
+  };
+  /**
+   * Whether events name everything known of a person instead of the strongest identifier only. Default false: an e-mail
+   * typed at a checkout is not always the account's, and naming both merges the two people.
+   */
+  events_with_all_identifiers?: boolean;
+  /**
+   * Put before order and cart ids to make `event_group_id`, for several shops in one account that count orders from one.
+   * Default: empty.
+   */
+  group_id_prefix?: string;
+  /**
+   * Base URLs by host, for accounts with hosts of their own.
+   */
+  hosts?: InsiderHosts;
+  /**
+   * What identifies people, as switched on in the account's identity resolution settings.
+   */
+  identifiers?: InsiderIdentifiers;
+  /**
+   * What happens when the new address of a customer belongs to another profile. Default `reject`.
+   */
+  identity_conflict?: InsiderIdentityConflict;
+  /**
+   * What `product_id` of events and `item_id` of the catalog are: what the site tags. Default `sku`.
+   */
+  item_id?: InsiderItemId;
+  /**
+   * One event per refund, return or shipment, or one per line of it. Default `one`: a journey starts once.
+   */
+  line_events?: InsiderLineEvents;
+  /**
+   * Key of the attribute that holds the locale; the vendor's pages name `lo` and `locale`. Default `lo`; empty for none.
+   */
+  locale_attribute?: string | null;
+  /**
+   * Partner name, lower case, as under Account Settings. Required.
+   */
+  partner?: string;
+  /**
+   * Channel of the consent that allows processing at all (`gdpr_optin`), such as `processing`. Default: none, never written.
+   */
+  processing_channel?: string | null;
+  /**
+   * What `unit_sale_price` of a purchase comes to. Default `after_order_discounts`.
+   */
+  purchase_price?: InsiderPurchasePrice;
+  /**
+   * Whether prices of purchases contain tax. Default `as_priced`.
+   */
+  purchase_tax?: InsiderPurchaseTax;
+  /**
+   * Events older than so many hours when they are heard start no journeys, whatever the mode. Default 168, a week; 0 for
+   * never.
+   */
+  quiet_after_h?: number | null;
+  /**
+   * Whether a yes newer than the no this library wrote lifts the global unsubscribe, too. Default `never`. Needs
+   * `consent_evidence` and `resubscribe_token`.
+   */
+  resubscribe?: InsiderResubscribe;
+  /**
+   * Key of the type Resubscribe. Needed by `resubscribe` only.
+   */
+  resubscribe_token?: Secret | null;
+  /**
+   * Days after which Insider drops events, where the account has bought more: by endpoint, such as `events.custom`.
+   */
+  retention_days?: {
+    [k: string]: number;
+  };
+  /**
+   * On which lines of a purchase `shipping_cost` stands. Default `first_line`: it is not published whether Insider adds it
+   * up.
+   */
+  shipping_cost?: InsiderShippingCost;
+  /**
+   * Key of the type Unified Customer Database. Default: empty, enough for building requests, not for sending them.
+   */
+  token?: Secret;
+  type: "insider";
+  /**
+   * What the e-mail unsubscribe call names: addresses, or users where the account's flow is profile based. Default
+   * `addresses`.
+   */
+  unsubscribe_by?: InsiderUnsubscribeBy;
+  /**
+   * Key of the type Global Unsubscribe. Default: none, and a no is written on the profile only.
+   */
+  unsubscribe_token?: Secret | null;
+  /**
+   * Attribute that tells of a global unsubscribe when a profile is read. Default `global_unsubscribe`; empty for none.
+   */
+  unsubscribed_attribute?: string | null;
+}
+/**
+ * Dotdigital.
+ */
+export interface DotdigitalConfig {
+  /**
+   * Which calls carry contacts in a backfill. Default `read_first`.
+   */
+  backfill_contacts?: DotdigitalContactWrite;
+  /**
+   * Whether a backfill sends behavioural events. Default `withhold`: programs can start on them.
+   */
+  backfill_events?: DotdigitalBackfilled;
+  /**
+   * Whether a backfill subscribes people. Default `withhold`: a subscription can start a welcome program. A no is always
+   * sent. People with a withheld yes are not created either.
+   */
+  backfill_grants?: DotdigitalBackfilled;
+  /**
+   * Whether a backfill puts people on lists. Default `withhold`: joining a list can start a program.
+   */
+  backfill_lists?: DotdigitalBackfilled;
+  /**
+   * Whether a backfill sends orders, refunds, returns and shipments. Default `send`.
+   */
+  backfill_orders?: DotdigitalBackfilledOrders;
+  /**
+   * Base URL to use instead of the region's, such as `http://127.0.0.1:8080` for a test server. Default: none.
+   * `https`, or `http` to this machine; no path.
+   */
+  base_url?: string | null;
+  /**
+   * What a cancelled order becomes. Default `delete`, as the vendor's own connectors do.
+   */
+  cancelled_orders?: DotdigitalCancelled;
+  /**
+   * What one catalog record is. Default `product`.
+   */
+  catalog_layout?: DotdigitalCatalogLayout;
+  /**
+   * Locale of the mail that asks, such as `en-EN`. Default: the account's.
+   */
+  challenge_locale?: string | null;
+  /**
+   * Where people land after they were asked. Default: Dotdigital's page.
+   */
+  challenge_url?: string | null;
+  /**
+   * Names of the insight data collections.
+   */
+  collections?: DotdigitalCollections;
+  /**
+   * What is written beside a permission, per channel (`email`, `sms`, `whatsapp`). Default: nothing.
+   */
+  consent?: {
+    [k: string]: DotdigitalConsentTarget;
+  };
+  /**
+   * What a deletion that is not an erasure does. Default `keep`: the contact stays.
+   */
+  contact_deleted?: DotdigitalContactDeletion;
+  /**
+   * Name of the custom identifier that holds the shop's customer id, such as `shopCustomerId`; it must be defined in the
+   * account. With it a customer stays one contact when the e-mail changes. Default: none, people are found by e-mail.
+   */
+  customer_identifier?: string | null;
+  /**
+   * Data field per canonical name (`loyalty_tier`: `TIER`), for attributes and for the standard ones; an empty name
+   * leaves one out. Default: attributes under their own names in capitals, standard ones as in the field map.
+   */
+  data_fields?: {
+    [k: string]: string;
+  };
+  /**
+   * Whether data fields the account does not know are made. Default `create`.
+   */
+  define_fields?: DotdigitalDefine;
+  /**
+   * Which call deletes contacts. Default `single`.
+   */
+  delete_write?: DotdigitalDeleteWrite;
+  /**
+   * What an erasure does. Default `delete_all`.
+   */
+  erase?: DotdigitalErase;
+  /**
+   * Collection or event type per canonical event name; an empty name leaves the event out. Default: the canonical name
+   * in camel case, for collections with a capital.
+   */
+  event_names?: {
+    [k: string]: string;
+  };
+  /**
+   * How behavioural events are sent. Default `collections`.
+   */
+  events?: DotdigitalEvents;
+  /**
+   * List per customer group: who is in the group is on the list, who leaves it is taken off. Default: none.
+   */
+  group_lists?: {
+    [k: string]: number;
+  };
+  /**
+   * Whether an import may subscribe people, unseen, because nobody can have left this account yet. Default false: a yes
+   * is only written after reading the contact.
+   */
+  import_grants?: boolean;
+  /**
+   * Which calls carry insight data. Default `auto`: one by one live, imports in a backfill.
+   */
+  insight_write?: DotdigitalInsightWrite;
+  /**
+   * How stored data fields and sent ones are weighed. Default `overwrite`, which also clears fields that are gone.
+   */
+  merge_option?: DotdigitalMergeOption;
+  /**
+   * Opt-in type written with a yes. Default: none, which leaves it as it is. `verified_double` makes Dotdigital send a
+   * confirmation mail.
+   */
+  opt_in_type?: DotdigitalOptInType | null;
+  /**
+   * What orders are known by. Default `id`.
+   */
+  order_key?: DotdigitalOrderKey;
+  /**
+   * How the order's members are spelled. Default `camel`, as the vendor's own current connectors do. A collection that
+   * holds orders already must be written as it was.
+   */
+  order_spelling?: DotdigitalSpelling;
+  /**
+   * What `orderTotal` is. Default `net`: less what was refunded.
+   */
+  order_total?: DotdigitalOrderTotal;
+  /**
+   * Password of the API user. Default: empty.
+   */
+  password?: Secret;
+  /**
+   * Program to enrol people in, per canonical event name, such as `cart_abandoned`: 3120. Never in a backfill. Default: none.
+   */
+  programs?: {
+    [k: string]: number;
+  };
+  /**
+   * Where the account lives. Default `r1`. `check` asks the account itself and says when it is another one.
+   */
+  region?: DotdigitalRegion;
+  /**
+   * How someone who left comes back when a provably newer yes is known. Default `challenge`: Dotdigital asks them by
+   * mail.
+   */
+  resubscribe?: DotdigitalResubscribe;
+  type: "dotdigital";
+  /**
+   * Data field that marks contacts created without a permission, so that a later yes is not taken for a comeback.
+   * Default `CW_UNASKED`; an empty text does without it.
+   */
+  unasked_field?: string | null;
+  /**
+   * What happens to people Dotdigital does not know and whose permission is unknown. Default `create`: they are created
+   * as unsubscribed.
+   */
+  unknown_contacts?: DotdigitalUnknown;
+  /**
+   * Name of the API user, such as `apiuser-0123456789ab@apiconnector.com`. Default: empty.
+   */
+  user?: Secret;
+}
+/**
  * Iterable.
  */
 export interface IterableConfig {
@@ -882,6 +1867,11 @@ export interface IterableConfig {
    * always sent.
    */
   backfill_grants?: IterableBackfilled;
+  /**
+   * Whether a backfill puts people on `lists`. Default `withhold`: joining a list can start journeys. Leaving is always
+   * sent.
+   */
+  backfill_lists?: IterableBackfilled;
   /**
    * Whether a backfill sends purchases. Default `withhold`: each one clears the live cart and can start journeys.
    */
@@ -937,6 +1927,21 @@ export interface IterableConfig {
   event_names?: {
     [k: string]: string;
   };
+  /**
+   * What becomes of a guest's profile whose address a customer turns out to have. Default `merge`.
+   */
+  guests?: IterableGuests;
+  /**
+   * Ids of the journeys that an event starts by itself, by canonical name (`cart_abandoned`: `8814`). Never in a
+   * backfill. Default: none; journeys start on events at Iterable, which is safer, because events have ids.
+   */
+  journeys?: {
+    [k: string]: number;
+  };
+  /**
+   * Static lists that follow the shop. Default: none.
+   */
+  lists?: IterableLists;
   /**
    * Whether objects in profiles, such as the address, are merged one level deep instead of replaced. Default false.
    */
@@ -1029,6 +2034,65 @@ export interface Discount {
    * Name of the rule.
    */
   name?: string | null;
+}
+/**
+ * Names of the insight data collections; an empty name leaves the records out.
+ */
+export interface DotdigitalCollections {
+  /**
+   * Carts, of type `cartInsight`. Default `CartInsight`.
+   */
+  carts?: string;
+  /**
+   * Categories, a custom collection of the account: the shape of Dotdigital's own type is not published. Default: empty.
+   */
+  categories?: string;
+  /**
+   * Orders, of type `orders`. Default `Orders`.
+   */
+  orders?: string;
+  /**
+   * Products, of type `catalog`; the name starts with `Catalog_`. Default `Catalog_Default`.
+   */
+  products?: string;
+  /**
+   * Refunds, a custom collection. Default `Refunds`.
+   */
+  refunds?: string;
+  /**
+   * Returns, a custom collection. Default `Returns`.
+   */
+  returns?: string;
+  /**
+   * Shipments, a custom collection. Default `Shipments`.
+   */
+  shipments?: string;
+}
+/**
+ * What is written beside a permission.
+ */
+export interface DotdigitalConsentTarget {
+  /**
+   * Lists that a yes puts people on; a no leaves them alone. Default: none.
+   */
+  lists?: number[];
+  /**
+   * Id of the marketing preference that is set to the answer. Default: none.
+   */
+  preference?: number | null;
+  /**
+   * Whether a yes is proved by a consent record. It needs the text, page, IP address and user agent; where one is
+   * missing no record is written. Default false.
+   */
+  record?: boolean;
+  /**
+   * Wording people agreed to, for consent records. Default: none; then the evidence must hold it.
+   */
+  text?: string | null;
+  /**
+   * Page they agreed on, for consent records. Default: none; then the evidence must hold it.
+   */
+  url?: string | null;
 }
 /**
  * What happened on one endpoint.
@@ -1333,6 +2397,12 @@ export interface GiftCertificate {
   id?: string | null;
 }
 /**
+ * Headers by name; a header that came several times has a list of values. Debug shows names only: some are secrets.
+ */
+export interface Headers {
+  [k: string]: HeaderValue;
+}
+/**
  * Whom a record is about. Debug shows which parts are known, never their values.
  */
 export interface Identity {
@@ -1398,6 +2468,98 @@ export interface Image {
   url: string;
 }
 /**
+ * The catalog.
+ */
+export interface InsiderCatalog {
+  /**
+   * Attributes of products and variants to send as `product_attributes`; they must exist in the panel. Default: none.
+   */
+  attributes?: string[];
+  /**
+   * Attribute that is the colour. Default `color`.
+   */
+  color?: string | null;
+  /**
+   * Further currencies whose prices are sent besides the market's. Default: none.
+   */
+  currencies?: string[];
+  /**
+   * Attribute that is the gender a product is made for. Default `gender`.
+   */
+  gender?: string | null;
+  /**
+   * Locales at Insider (`de_DE`) by the shop's (`de`). A locale with a region needs none. Also where items that are gone
+   * are hidden.
+   */
+  locales?: {
+    [k: string]: string;
+  };
+  /**
+   * Attribute that is the size. Default `size`.
+   */
+  size?: string | null;
+  /**
+   * Whether the store's key is put behind the locale (`de_DE:berlin`). Default false.
+   */
+  stores?: boolean;
+  /**
+   * How records are written. Default `ingest`.
+   */
+  write?: InsiderCatalogWrite;
+}
+/**
+ * Base URLs by host.
+ */
+export interface InsiderHosts {
+  /**
+   * Catalog. Default `https://catalog.api.useinsider.com`.
+   */
+  catalog?: string | null;
+  /**
+   * Subscriptions. Default `https://contact.useinsider.com`.
+   */
+  contact?: string | null;
+  /**
+   * Customer database. Default `https://unification.useinsider.com`.
+   */
+  unification?: string | null;
+}
+/**
+ * What identifies people. What is switched off is sent as an attribute.
+ */
+export interface InsiderIdentifiers {
+  /**
+   * Custom identifier that holds the anonymous id. Default: none, and people without any other identifier are skipped.
+   */
+  anonymous?: string | null;
+  /**
+   * Custom identifiers by the name of the external id, such as `loyalty: user_loyalty_id`.
+   */
+  custom?: {
+    [k: string]: string;
+  };
+  /**
+   * E-mail. Default true.
+   */
+  email?: boolean;
+  /**
+   * External id that holds Insider's own profile id, captured by the site, such as `insider_id`. Default: none.
+   */
+  insider_id?: string | null;
+  /**
+   * Phone in E.164. Default true.
+   */
+  phone?: boolean;
+  /**
+   * Customer id as `uuid`. Default true.
+   */
+  uuid?: boolean;
+  /**
+   * Put before every customer id, for several shops in one account. Default: empty.
+   */
+  uuid_prefix?: string;
+}
+/**
  * Names of the catalogs.
  */
 export interface IterableCatalogs {
@@ -1405,6 +2567,18 @@ export interface IterableCatalogs {
    * Catalog of the categories. Default: none, categories are skipped.
    */
   categories?: string | null;
+  /**
+   * Whether a catalog that is missing is made, with its field types, when the first item is refused for it. Default
+   * false: a wrong name is an error.
+   */
+  create?: boolean;
+  /**
+   * Types of fields of one's own, by name, for a catalog that is made here. Default: none; the standard fields have
+   * theirs.
+   */
+  field_types?: {
+    [k: string]: IterableFieldType;
+  };
   /**
    * Catalog of the products. Default: none, products are skipped.
    */
@@ -1427,6 +2601,24 @@ export interface IterableConsentTarget {
    * The message type's subscription policy. No default: taking one for the other turns silence into a yes.
    */
   policy: IterablePolicy;
+}
+/**
+ * Static lists whose members follow the shop. Whoever does not belong is taken off: the shop alone decides who is on them.
+ * Membership is no consent.
+ */
+export interface IterableLists {
+  /**
+   * List id by key of the customer group. Default: none.
+   */
+  groups?: {
+    [k: string]: number;
+  };
+  /**
+   * List id by key of a store the account is limited to. Default: none.
+   */
+  stores?: {
+    [k: string]: number;
+  };
 }
 /**
  * A dead letter as shown to people and programs.
@@ -2110,6 +3302,60 @@ export interface Progress {
   run: string;
 }
 /**
+ * Options of `pull`.
+ */
+export interface PullOptions {
+  /**
+   * Rows per stream after which to end, at the end of a page; the next pull goes on there.
+   */
+  limit?: number | null;
+  /**
+   * Whether journeys may start. Unless given, the first pull of a stream is a `backfill` and every later one, or one with
+   * `since`, is what the `Sync` says.
+   */
+  mode?: Mode | null;
+  /**
+   * The run this belongs to, from `start_run`; a call without one is a run of its own.
+   */
+  run?: string | null;
+  /**
+   * Read what changed since then, whatever was read before. Without it a stream goes on where the last pull ended, and the
+   * first pull reads all there is.
+   */
+  since?: string | null;
+  /**
+   * What to read, such as `orders`; what the source reads unless told when not given. The source's page lists them.
+   */
+  streams?: string[] | null;
+}
+/**
+ * Answer of `pull`.
+ */
+export interface PullReport {
+  /**
+   * HTTP requests made to the shop, tokens and repetitions included.
+   */
+  requests: number;
+  /**
+   * Requests to the shop that were sent again.
+   */
+  retries: number;
+  /**
+   * What became of the rows.
+   */
+  run: RunReport;
+  /**
+   * Why the pull ended before its end; the next one goes on there.
+   */
+  stopped?: string | null;
+  /**
+   * How each stream was read, by name.
+   */
+  streams: {
+    [k: string]: StreamReport;
+  };
+}
+/**
  * Answer of `accept`: what is safe with us from now on.
  */
 export interface Receipt {
@@ -2121,6 +3367,62 @@ export interface Receipt {
    * Rows that only name a resource to fetch.
    */
   fetches: Fetch[];
+  /**
+   * Warnings.
+   */
+  findings: RecordFinding[];
+  /**
+   * Rows ignored by name.
+   */
+  ignored: Ignored[];
+  /**
+   * Rows that could not become a record, or that validation refused.
+   */
+  rejected: Rejection[];
+  /**
+   * The run.
+   */
+  run: string;
+  /**
+   * What will not be sent.
+   */
+  skipped: RecordSkip[];
+}
+/**
+ * Options of `receive`.
+ */
+export interface ReceiveOptions {
+  /**
+   * Headers of the call, names in any case.
+   */
+  headers?: Headers;
+  /**
+   * Whether journeys may start; the `Sync`'s setting unless given.
+   */
+  mode?: Mode | null;
+  /**
+   * Whether the call must prove that it comes from the shop, where the source's calls carry a proof. Switch it off only
+   * where something in front of this has done it.
+   */
+  verify?: boolean;
+}
+/**
+ * Answer of `receive`: what is safe with us from now on.
+ */
+export interface Received {
+  /**
+   * Operations committed to the outbox.
+   */
+  accepted: number;
+  /**
+   * Rows that only name a resource.
+   */
+  fetches: Fetch[];
+  /**
+   * How many of them are read from the shop now, and not forgotten until they were; 0 where the source's settings do not
+   * say how to read.
+   */
+  fetching: number;
   /**
    * Warnings.
    */
@@ -2712,6 +4014,128 @@ export interface Signal {
   variant_id?: string | null;
 }
 /**
+ * BigCommerce.
+ */
+export interface BigcommerceConfig {
+  /**
+   * Names of customer attributes by id, because customers carry only the id. An attribute that is not listed is named by
+   * its id.
+   */
+  attribute_names?: {
+    [k: string]: string;
+  };
+  /**
+   * Custom fields of products, options of variants and lines to pass on.
+   */
+  attributes?: BigcommerceFieldMapping[];
+  /**
+   * Names of brands by id, because products carry only the id.
+   */
+  brands?: {
+    [k: string]: string;
+  };
+  /**
+   * Page that brings a shopper back to a cart: `{id}`, `{locale}`, `{language}`, `{country}`, `{store}`.
+   */
+  cart_url?: string | null;
+  /**
+   * Category page, where it is not `site_url` and the category's own path: `{slug}`, `{id}`, `{locale}`, `{language}`,
+   * `{country}`, `{store}`.
+   */
+  category_url?: string | null;
+  /**
+   * Channel id of the price list to pick prices of.
+   */
+  channel?: string | null;
+  /**
+   * Where permission is kept besides the newsletter subscribers, whose `marketing_newsletter` is the e-mail consent unless
+   * a rule with `"on": "subscriber"` is given.
+   */
+  consents?: BigcommerceConsentRule[];
+  /**
+   * Attributes, form fields, metafields (`namespace.key`) and own fields of customers to pass on.
+   */
+  contact_fields?: BigcommerceFieldMapping[];
+  /**
+   * Country (ISO 3166-1 alpha-2) of phone numbers that have none.
+   */
+  country?: string | null;
+  /**
+   * Default currency of the store (ISO 4217): catalogue prices are in it and do not say so. None: the catalogue has no
+   * prices.
+   */
+  currency?: Currency | null;
+  /**
+   * Customer group id of the price list to pick prices of.
+   */
+  customer_group?: string | null;
+  /**
+   * Names of customer groups by id. A group that is not listed is named by its id.
+   */
+  customer_groups?: {
+    [k: string]: string;
+  };
+  /**
+   * Locale (BCP 47) where the order or cart has none, and of the catalogue.
+   */
+  locale?: string | null;
+  /**
+   * Locations whose stock counts, id or code. Empty: all that are enabled.
+   */
+  locations?: string[];
+  /**
+   * Order statuses that are not yet an order placed. Default: `[0]`, incomplete. Shops that capture payment later may add
+   * 1 (pending) and 7 (awaiting payment).
+   */
+  not_placed?: number[];
+  /**
+   * Form fields of the billing address, metafields (`namespace.key`) and own fields of orders to pass on.
+   */
+  order_fields?: BigcommerceFieldMapping[];
+  /**
+   * Order page: `{id}`, `{number}`, `{locale}`, `{language}`, `{country}`, `{store}`.
+   */
+  order_url?: string | null;
+  /**
+   * Attribute, form field or metafield of the customer that holds the phone number. Without it, or where it is empty, the
+   * number comes from the customer, then from the first address with one.
+   */
+  phone_field?: string | null;
+  /**
+   * Product page, where it is not `site_url` and the product's own path: `{slug}`, `{sku}`, `{id}`, `{locale}`,
+   * `{language}`, `{country}`, `{store}`. A page whose value for a place is missing has no address.
+   */
+  product_url?: string | null;
+  /**
+   * Address of the storefront, put in front of the relative addresses of products and categories.
+   */
+  site_url?: string | null;
+  /**
+   * Store hash, as in the API's address: the tenant of all records. A webhook that names its store overrules it.
+   */
+  store?: string;
+  /**
+   * Whether orders paid with a test transaction count. Default: false, they are ignored by name.
+   */
+  test_orders?: boolean;
+  /**
+   * Tracking page by carrier, in any case: `{tracking}`. Used where the shipment has no link of its own.
+   */
+  tracking_urls?: {
+    [k: string]: string;
+  };
+  type: "bigcommerce";
+  /**
+   * What a newsletter subscriber without consents means who never changed since the row was made. Default: `unknown`,
+   * because the checkout makes such rows for shoppers who ticked nothing.
+   */
+  untouched_subscriber?: BigcommerceUntouched;
+  /**
+   * How webhooks are verified. Without any secret none is accepted.
+   */
+  webhooks?: BigcommerceWebhookConfig;
+}
+/**
  * commercetools Composable Commerce.
  */
 export interface CommercetoolsConfig {
@@ -2808,6 +4232,10 @@ export interface CommercetoolsConfig {
    */
   project?: string;
   /**
+   * How the platform itself is read. Only pulling, and fetching what messages name, need it.
+   */
+  pull?: CommercetoolsPullConfig | null;
+  /**
    * Custom fields of shopping lists to pass on with their events.
    */
   shopping_list_fields?: CommercetoolsFieldMapping[];
@@ -2835,6 +4263,35 @@ export interface Stock {
    * Days until it comes back.
    */
   restock_days?: number | null;
+}
+/**
+ * How one stream was read.
+ */
+export interface StreamReport {
+  /**
+   * Whether all that had changed was read.
+   */
+  complete: boolean;
+  /**
+   * Whether journeys might start.
+   */
+  mode: Mode;
+  /**
+   * Pages accepted.
+   */
+  pages: number;
+  /**
+   * What changed before this has been read, in this pull and those before.
+   */
+  read_until?: string | null;
+  /**
+   * Rows on them.
+   */
+  rows: number;
+  /**
+   * Why it ended before its end.
+   */
+  stopped?: string | null;
 }
 /**
  * Options of a `Sync`.

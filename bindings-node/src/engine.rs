@@ -117,6 +117,26 @@ impl Engine {
         background(env, cancel, async move { engine?.deliver(options, data).await })
     }
 
+    /// [`facade::Engine::receive`]
+    #[napi]
+    pub fn receive<'env>(
+        &self,
+        env: &'env Env,
+        options: &[u8],
+        body: &[u8],
+        cancel: Option<&Cancel>,
+    ) -> napi::Result<PromiseRaw<'env, Buffer>> {
+        let (engine, options, body) = (self.open(), Bytes::copy_from_slice(options), Bytes::copy_from_slice(body));
+        background(env, cancel, async move { engine?.receive(options, body).await })
+    }
+
+    /// [`facade::Engine::pull`]
+    #[napi]
+    pub fn pull<'env>(&self, env: &'env Env, options: &[u8], cancel: Option<&Cancel>) -> napi::Result<PromiseRaw<'env, Buffer>> {
+        let (engine, options) = (self.open(), Bytes::copy_from_slice(options));
+        background(env, cancel, async move { engine?.pull(options).await })
+    }
+
     /// [`facade::Engine::accept`]
     #[napi]
     pub fn accept<'env>(

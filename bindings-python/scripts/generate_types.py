@@ -21,7 +21,17 @@ from typing import Any
 
 TARGET = Path(__file__).resolve().parents[1] / "python" / "cartwire" / "types.py"
 # What callers write; all the rest is only ever written by us.
-OPTIONS = ("PipelineOptions", "SyncOptions", "CallOptions", "ReplayOptions", "FlushOptions", "LetterFilter", "Signal")
+OPTIONS = (
+    "PipelineOptions",
+    "SyncOptions",
+    "CallOptions",
+    "ReceiveOptions",
+    "PullOptions",
+    "ReplayOptions",
+    "FlushOptions",
+    "LetterFilter",
+    "Signal",
+)
 SCALARS = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
 NOISE = {"description", "default", "examples", "title", "format", "minimum", "maximum", "pattern", "minLength", "maxLength",
          "minItems", "maxItems", "uniqueItems", "additionalProperties", "deprecated"}

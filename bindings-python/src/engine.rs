@@ -137,6 +137,22 @@ impl Engine {
         self.awaitable(py, |engine| async move { engine.accept(Bytes::from(options), Bytes::from(data)).await })
     }
 
+    fn receive<'py>(&self, py: Python<'py>, options: Input, body: Input) -> PyResult<Bound<'py, PyBytes>> {
+        self.block(py, |engine| async move { engine.receive(Bytes::from(options), Bytes::from(body)).await })
+    }
+
+    fn receive_async<'py>(&self, py: Python<'py>, options: Input, body: Input) -> PyResult<Bound<'py, PyAny>> {
+        self.awaitable(py, |engine| async move { engine.receive(Bytes::from(options), Bytes::from(body)).await })
+    }
+
+    fn pull<'py>(&self, py: Python<'py>, options: Input) -> PyResult<Bound<'py, PyBytes>> {
+        self.block(py, |engine| async move { engine.pull(Bytes::from(options)).await })
+    }
+
+    fn pull_async<'py>(&self, py: Python<'py>, options: Input) -> PyResult<Bound<'py, PyAny>> {
+        self.awaitable(py, |engine| async move { engine.pull(Bytes::from(options)).await })
+    }
+
     fn start_run<'py>(&self, py: Python<'py>, options: Input) -> PyResult<Bound<'py, PyBytes>> {
         self.block(py, |engine| async move { engine.start_run(Bytes::from(options)).await })
     }

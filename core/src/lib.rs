@@ -17,9 +17,12 @@ pub mod destinations;
 pub mod error;
 pub mod facade;
 pub mod fingerprint;
+pub mod http;
 pub mod model;
 pub mod normalize;
 pub mod pipeline;
+#[cfg(feature = "delivery")]
+pub mod pull;
 pub mod sources;
 pub mod state;
 pub mod validate;

@@ -16,13 +16,17 @@
 #![deny(missing_docs)]
 
 mod clock;
+mod cordial;
+mod dotdigital;
 mod exchange;
 mod faults;
+mod insider;
 mod inspect;
 mod iterable;
 mod limits;
 mod server;
 pub mod shop;
+mod shops;
 mod vendor;
 
 use std::fmt;
@@ -90,12 +94,22 @@ struct Options {
     /// Names of the vendors to start; all when absent.
     vendors: Option<Vec<String>>,
     iterable: iterable::Options,
+    commercetools: shops::commercetools::Options,
+    cordial: cordial::Options,
+    insider: insider::Options,
+    dotdigital: dotdigital::Options,
 }
 
 impl Options {
     /// The vendors asked for, in the order of this list; `port` is the first one's.
     fn vendors(&self) -> Result<Vec<Arc<dyn Vendor>>, SandboxError> {
-        let mut vendors: Vec<Arc<dyn Vendor>> = vec![Arc::new(iterable::Iterable::new(self.iterable.clone())?)];
+        let mut vendors: Vec<Arc<dyn Vendor>> = vec![
+            Arc::new(iterable::Iterable::new(self.iterable.clone())?),
+            Arc::new(cordial::Cordial::new(self.cordial.clone())?),
+            Arc::new(insider::Insider::new(self.insider.clone())?),
+            Arc::new(shops::commercetools::Commercetools::new(self.commercetools.clone())),
+            Arc::new(dotdigital::Dotdigital::new(self.dotdigital.clone())?),
+        ];
         if let Some(wanted) = &self.vendors {
             if let Some(unknown) = wanted.iter().find(|name| !vendors.iter().any(|vendor| vendor.name() == **name)) {
                 return Err(SandboxError::Invalid(format!("options: no vendor is called `{unknown}`")));
@@ -117,6 +131,10 @@ impl Default for Options {
             exchanges_kept: 10_000,
             vendors: None,
             iterable: iterable::Options::default(),
+            commercetools: shops::commercetools::Options::default(),
+            cordial: cordial::Options::default(),
+            insider: insider::Options::default(),
+            dotdigital: dotdigital::Options::default(),
         }
     }
 }

@@ -141,7 +141,7 @@ const COLOURS: &[(&str, &str)] = &[("black", "Schwarz"), ("moss", "Moos"), ("san
 const SIZES: &[&str] = &["S", "M", "L", "XL"];
 
 /// A number that depends on nothing but its arguments.
-fn mix(seed: u64, kind: u64, index: u64, salt: u64) -> u64 {
+pub(crate) fn mix(seed: u64, kind: u64, index: u64, salt: u64) -> u64 {
     // SplitMix64's finaliser over the four words.
     let mut z =
         seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ kind.rotate_left(17) ^ index.wrapping_mul(0xBF58_476D_1CE4_E5B9) ^ salt.rotate_left(41);
@@ -154,20 +154,20 @@ fn pick<T>(list: &[T], number: u64) -> &T {
     &list[usize::try_from(number % list.len() as u64).unwrap_or(0)]
 }
 
-fn uuid(seed: u64, kind: u64, index: u64) -> String {
+pub(crate) fn uuid(seed: u64, kind: u64, index: u64) -> String {
     let (a, b) = (mix(seed, kind, index, 101), mix(seed, kind, index, 102));
     format!("{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}", a >> 32, (a >> 16) & 0xffff, a & 0xfff, (b >> 52) & 0xfff, b & 0xffff_ffff_ffff)
 }
 
-const CUSTOMER: u64 = 1;
-const PRODUCT: u64 = 2;
-const CATEGORY: u64 = 3;
-const CART: u64 = 4;
-const ORDER: u64 = 5;
+pub(crate) const CUSTOMER: u64 = 1;
+pub(crate) const PRODUCT: u64 = 2;
+pub(crate) const CATEGORY: u64 = 3;
+pub(crate) const CART: u64 = 4;
+pub(crate) const ORDER: u64 = 5;
 const LINE: u64 = 6;
 
 /// Days and times that move with the record's number, in 2026.
-fn instant(seed: u64, kind: u64, index: u64, salt: u64) -> String {
+pub(crate) fn instant(seed: u64, kind: u64, index: u64, salt: u64) -> String {
     let n = mix(seed, kind, index, salt);
     format!(
         "2026-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
@@ -466,7 +466,7 @@ impl ShopOptions {
     }
 }
 
-fn sku(product: u64, variant: u64) -> String {
+pub(crate) fn sku(product: u64, variant: u64) -> String {
     format!("FW-{product:03}-{}", variant + 1)
 }
 

@@ -16,7 +16,8 @@ async fn each(api: &Api, calls: &[(&str, &str, Option<Value>, u16)]) {
 
 #[tokio::test]
 async fn every_endpoint_answers_in_a_documented_shape() {
-    let options = json!({"catalogs": ["products"], "lists": [{"id": 7, "name": "VIP"}], "disallowed_events": ["secret"]});
+    let options = json!({"catalogs": ["products"], "lists": [{"id": 7, "name": "VIP"}], "disallowed_events": ["secret"],
+        "journeys": [{"name": "come back", "trigger": {"call": 8814}}]});
     let api = Api::start(options);
     let mara = json!({"email": "mara@example.com"});
     let event = json!({"eventName": "orderShipped", "id": "s-1", "userId": "u1", "createdAt": 1_767_261_600, "dataFields": {"n": 1}});
@@ -97,6 +98,8 @@ async fn every_endpoint_answers_in_a_documented_shape() {
             ("DELETE", "/api/catalogs/products/items/p-1", None, 202),
             ("DELETE", "/api/catalogs/products/items", Some(json!({"itemIds": ["p-2"]})), 202),
             ("GET", "/api/catalogs/nothing/fieldMappings", None, 404),
+            ("POST", "/api/workflows/triggerWorkflow", Some(json!({"workflowId": 8814, "userId": "u1", "dataFields": {"a": 1}})), 200),
+            ("POST", "/api/workflows/triggerWorkflow", Some(json!({"workflowId": 1, "userId": "u1"})), 400),
             ("POST", "/api/users/merge", Some(json!({"sourceUserId": "u2", "destinationUserId": "u1"})), 200),
             ("POST", "/api/users/forget", Some(mara.clone()), 200),
             ("GET", "/api/users/forgotten", None, 200),

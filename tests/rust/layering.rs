@@ -11,19 +11,35 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 /// Which module may name which. A module of the core that is not listed here fails the test.
 const EDGES: &[(&str, &[&str])] = &[
     ("error", &[]),
+    ("http", &[]),
     ("model", &["error"]),
     ("fingerprint", &["model", "error"]),
     ("normalize", &["model", "error", "fingerprint"]),
     ("validate", &["model", "error"]),
-    ("sources", &["model", "normalize", "fingerprint", "error"]),
-    ("destinations", &["model", "fingerprint", "error"]),
+    ("sources", &["model", "normalize", "fingerprint", "http", "error"]),
+    ("destinations", &["model", "fingerprint", "http", "error"]),
     ("state", &["model", "destinations", "error"]),
     ("decide", &["model", "fingerprint", "state", "destinations", "error"]),
     ("pipeline", &["sources", "destinations", "validate", "decide", "normalize", "fingerprint", "model", "error", "state"]),
-    ("delivery", &["pipeline", "destinations", "sources", "state", "model", "error"]),
+    ("delivery", &["pipeline", "destinations", "sources", "state", "model", "http", "error"]),
+    ("pull", &["delivery", "sources", "state", "model", "http", "error"]),
     (
         "facade",
-        &["delivery", "pipeline", "decide", "state", "destinations", "sources", "validate", "normalize", "fingerprint", "model", "error"],
+        &[
+            "pull",
+            "delivery",
+            "pipeline",
+            "decide",
+            "state",
+            "destinations",
+            "sources",
+            "validate",
+            "normalize",
+            "fingerprint",
+            "model",
+            "http",
+            "error",
+        ],
     ),
 ];
 
@@ -34,7 +50,7 @@ const REEXPORTS: &[(&str, &str)] = &[("Error", "error"), ("ErrorCode", "error"),
 const BEHAVIOUR: &[&str] = &["Destination", "DestinationConfig", "tables"];
 
 /// Where the clock, the network and the runtime are at home.
-const OUTERMOST: &[&str] = &["delivery", "facade"];
+const OUTERMOST: &[&str] = &["delivery", "pull", "facade"];
 
 /// Calls that ask for the time.
 const CLOCKS: &[[&str; 2]] = &[["Utc", "now"], ["Local", "now"], ["SystemTime", "now"], ["Instant", "now"], ["Uuid", "now_v7"]];

@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cartwire::ErrorCode;
 use cartwire::destinations::{Operation, Refusal};
-use cartwire::model::{Channel, ConsentStatus, CorrelationId, IdempotencyKey, Instant, SkipReason};
+use cartwire::model::{Channel, ConsentStatus, CorrelationId, IdempotencyKey, Instant, Mode, ResourceRef, SkipReason};
 use cartwire::state::{
-    Acceptance, Accepted, Claim, ConsentRow, Failure, HeldBy, KeyStatus, Known, LetterFilter, MemoryStore, NewOperation, RunRow,
-    Settlement, StateStore, Subject, Waiting,
+    Acceptance, Accepted, Claim, ConsentRow, Failure, FetchSettlement, HeldBy, KeyStatus, Known, LetterFilter, MemoryStore, NewFetch,
+    NewOperation, PendingFetch, RunRow, Settlement, StateStore, Subject, Waiting,
 };
 
 #[path = "state/model.rs"]
@@ -191,6 +191,9 @@ suite! {
     letter_ids_stay_when_others_leave;
     outbox_ids_are_never_reused;
     a_cursor_moves;
+    a_fetch_is_one_however_often_it_is_named;
+    a_fetch_named_while_it_is_read_is_read_again;
+    a_fetch_that_failed_waits_behind_those_that_are_due;
     runs_are_replaced_and_listed_newest_first;
     purge_forgets_only_old_delivered_keys;
     what_is_remembered_of_an_order_is_replaced_per_destination_and_purged_by_age;
@@ -768,6 +771,47 @@ fn outbox_ids_are_never_reused(store: &dyn StateStore) {
     let first = accept(store, vec![event("k1", "l1"), event("k2", "l1")]);
     settle(store, &[Settlement::Delivered { id: first.ids[0] }, Settlement::Delivered { id: first.ids[1] }]);
     assert!(accept(store, vec![event("k3", "l1")]).ids[0] > first.ids[1]);
+}
+
+fn order_fetch(id: &str, reason: &str) -> NewFetch {
+    let resource = ResourceRef { kind: "order".to_owned(), id: id.to_owned() };
+    NewFetch { resource, reason: reason.to_owned(), mode: Mode::Live, correlation_id: Some("c-9".to_owned()) }
+}
+
+fn a_fetch_is_one_however_often_it_is_named(store: &dyn StateStore) {
+    store.note_fetches("a", &[order_fetch("1", "first"), order_fetch("2", "first")], t(1)).unwrap();
+    store.note_fetches("a", &[order_fetch("1", "second")], t(3)).unwrap();
+    store.note_fetches("b", &[order_fetch("1", "elsewhere")], t(1)).unwrap();
+    let waiting = store.fetches("a", 10).unwrap();
+    let told: Vec<_> = waiting.iter().map(|one| (one.fetch.resource.id.as_str(), one.fetch.reason.as_str(), one.due_at)).collect();
+    assert_eq!(told, [("2", "first", t(1)), ("1", "second", t(3))]);
+    assert_eq!(waiting[1].fetch, order_fetch("1", "second"));
+    assert_eq!(store.fetches("a", 1).unwrap().len(), 1);
+    assert_eq!(store.fetches("b", 10).unwrap().len(), 1);
+}
+
+fn a_fetch_named_while_it_is_read_is_read_again(store: &dyn StateStore) {
+    store.note_fetches("a", &[order_fetch("1", "first")], t(1)).unwrap();
+    let taken = store.fetches("a", 1).unwrap().remove(0);
+    store.note_fetches("a", &[order_fetch("1", "second")], t(2)).unwrap();
+    let done = |one: &PendingFetch| FetchSettlement { id: one.id, noted: one.noted, later: None };
+    store.settle_fetches(&[done(&taken)]).unwrap();
+    let again = store.fetches("a", 1).unwrap().remove(0);
+    assert_eq!((again.id, again.fetch.reason.as_str()), (taken.id, "second"));
+    store.settle_fetches(&[done(&again), done(&again)]).unwrap();
+    assert_eq!(store.fetches("a", 1).unwrap(), []);
+}
+
+fn a_fetch_that_failed_waits_behind_those_that_are_due(store: &dyn StateStore) {
+    store.note_fetches("a", &[order_fetch("1", "x"), order_fetch("2", "x")], t(1)).unwrap();
+    let taken = store.fetches("a", 1).unwrap().remove(0);
+    store.settle_fetches(&[FetchSettlement { id: taken.id, noted: taken.noted, later: Some(t(60)) }]).unwrap();
+    let waiting = store.fetches("a", 10).unwrap();
+    let told: Vec<_> = waiting.iter().map(|one| (one.fetch.resource.id.as_str(), one.attempts, one.due_at)).collect();
+    assert_eq!(told, [("2", 0, t(1)), ("1", 1, t(60))]);
+    // Named again, it has not failed yet.
+    store.note_fetches("a", &[order_fetch("1", "x")], t(2)).unwrap();
+    assert_eq!(store.fetches("a", 10).unwrap()[1].attempts, 0);
 }
 
 fn a_cursor_moves(store: &dyn StateStore) {

@@ -25,7 +25,11 @@ if TYPE_CHECKING:
         LetterFilter,
         Plan,
         Progress,
+        PullOptions,
+        PullReport,
         Receipt,
+        Received,
+        ReceiveOptions,
         Record,
         Signal,
         SyncOptions,
@@ -45,6 +49,54 @@ def _replay_options(fixes: Mapping[int, Record] | None, letters: Mapping[str, An
         # Fixing some letters is no wish to send all the others again.
         found["ids"] = list(fixes)
     return _options({"filter": found, "fixes": listed or None})
+
+
+def _receive_options(headers: Mapping[str, str] | None, options: Mapping[str, Any]) -> bytes:
+    return _options({**options, "headers": dict(headers) if headers is not None else None})
+
+
+class _PullSlices:
+    """One pull in calls of a few thousand rows, so that somebody can be told how it goes."""
+
+    _ROWS = 5_000
+
+    def __init__(self, options: PullOptions, run: str) -> None:
+        self.run = run
+        self._options: dict[str, Any] = {**options, "run": run}
+        self._left: int | None = options.get("limit")
+        self._streams: list[str] | None = None
+        self._whole: dict[str, Any] = {"streams": {}, "requests": 0, "retries": 0}
+
+    def next(self) -> bytes | None:
+        if self._streams == [] or self._whole.get("stopped"):
+            return None
+        # Told which are left: a stream at its end would begin anew.
+        named = {} if self._streams is None else {"streams": self._streams}
+        rows = self._ROWS if self._left is None else min(self._ROWS, self._left)
+        return _options({**self._options, **named, "limit": rows})
+
+    def add(self, part: Mapping[str, Any]) -> None:
+        whole = self._whole
+        whole["requests"] += part["requests"]
+        whole["retries"] += part["retries"]
+        if "stopped" in part:
+            whole["stopped"] = part["stopped"]
+        for name, stream in part["streams"].items():
+            before = whole["streams"].get(name, {"pages": 0, "rows": 0})
+            summed = {"pages": before["pages"] + stream["pages"], "rows": before["rows"] + stream["rows"]}
+            whole["streams"][name] = {**stream, **summed}
+        limit = self._options.get("limit")
+        self._streams = [
+            name
+            for name, stream in whole["streams"].items()
+            if not stream["complete"] and not stream.get("stopped") and (limit is None or stream["rows"] < limit)
+        ]
+        if limit is not None and self._streams:
+            self._left = limit - min(whole["streams"][name]["rows"] for name in self._streams)
+
+    def report(self, run: Mapping[str, Any]) -> PullReport:
+        answer: PullReport = {**self._whole, "run": run}  # type: ignore[typeddict-item]
+        return answer
 
 
 def _mine(progress: bytes, run: str) -> Progress | None:
@@ -192,6 +244,51 @@ class Sync:
         """
         answer: Receipt = json.loads(self._engine.accept(_SIGNAL, _bytes(signal)))
         return answer
+
+    def receive(self, body: Data, /, headers: Mapping[str, str] | None = None, **options: Unpack[ReceiveOptions]) -> Received:
+        """Takes one message of the shop's queue or one call of its webhook, and returns once it is safe.
+
+        Where the source's calls carry a proof, ``headers`` must hold it. What the message only names is read from the shop in
+        the background, also by the next process if this one ends before.
+
+        >>> sync.receive({"notificationType": "ResourceUpdated", "resource": {"typeId": "product-selection", "id": "s1"}})["accepted"]
+        0
+
+        Raises:
+            InputError: ``signature_mismatch`` or ``signature_expired``: the call is not the shop's, or an old one.
+        """
+        answer: Received = json.loads(self._engine.receive(_receive_options(headers, options), _bytes(body)))
+        return answer
+
+    def pull(self, *, on_progress: OnProgress | None = None, **options: Unpack[PullOptions]) -> PullReport:
+        """Reads from the shop what changed since the last pull, delivers it and waits for the verdicts, in bounded memory.
+
+        Where each stream stands is kept in the state: a pull that was killed goes on where it was. The first pull of a stream
+        reads all there is, as a ``backfill`` unless ``mode`` says otherwise.
+
+        Args:
+            on_progress: Called every few thousand rows with :class:`cartwire.types.Progress`.
+            options: ``streams``, ``since``, ``mode``, ``limit``; see :class:`cartwire.types.PullOptions`.
+
+        >>> sync.pull(streams=["orders"])
+        Traceback (most recent call last):
+        ...
+        cartwire.errors.ConfigError: pulling needs the source's setting `pull`
+
+        Raises:
+            ConfigError: the source's settings do not say how to read, or there is no such stream.
+            DestinationError: ``unauthorized``: the shop refuses the credentials.
+        """
+        if on_progress is None:
+            answer: PullReport = json.loads(self._engine.pull(_options(options)))
+            return answer
+        engine = self._engine
+        slices = _PullSlices(options, json.loads(engine.start_run(_options({"mode": options.get("mode")})))["run"])
+        while (part := slices.next()) is not None:
+            slices.add(json.loads(engine.pull(part)))
+            if (standing := _mine(engine.progress(), slices.run)) is not None:
+                on_progress(standing)
+        return slices.report(json.loads(engine.finish_run(slices.run)))
 
     def flush(self, timeout_s: float | None = None) -> Flushed:
         """Waits until nothing waits for the destination any more, or for so many seconds.
@@ -375,6 +472,27 @@ class AsyncSync:
         """See :meth:`Sync.track`."""
         answer: Receipt = json.loads(await self._engine.accept_async(_SIGNAL, _bytes(signal)))
         return answer
+
+    async def receive(
+        self, body: Data, /, headers: Mapping[str, str] | None = None, **options: Unpack[ReceiveOptions]
+    ) -> Received:
+        """See :meth:`Sync.receive`."""
+        answer: Received = json.loads(await self._engine.receive_async(_receive_options(headers, options), _bytes(body)))
+        return answer
+
+    async def pull(self, *, on_progress: OnProgress | None = None, **options: Unpack[PullOptions]) -> PullReport:
+        """See :meth:`Sync.pull`."""
+        engine = self._engine
+        if on_progress is None:
+            answer: PullReport = json.loads(await engine.pull_async(_options(options)))
+            return answer
+        run: str = json.loads(await engine.start_run_async(_options({"mode": options.get("mode")})))["run"]
+        slices = _PullSlices(options, run)
+        while (part := slices.next()) is not None:
+            slices.add(json.loads(await engine.pull_async(part)))
+            if (standing := _mine(engine.progress(), run)) is not None:
+                on_progress(standing)
+        return slices.report(json.loads(await engine.finish_run_async(run)))
 
     async def flush(self, timeout_s: float | None = None) -> Flushed:
         """See :meth:`Sync.flush`."""

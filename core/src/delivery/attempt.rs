@@ -1,6 +1,8 @@
 //! One request's life: send, read, judge, settle. Runs as its own task and always ends with every operation either
 //! settled or given back.
 
+mod detour;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +11,7 @@ use super::rate_limit::{Turn, rest_asked_by};
 use super::redact::redact;
 use super::retry::{Next, Setback, retry_after};
 use super::{DeliveryEvent, Drained, Inner, Subject, TransportFailure};
-use crate::destinations::{Completed, Job, Operation, Reading, Refusal, Reply, Request, Verdict};
+use crate::destinations::{Completed, Detour, Job, Operation, Reading, Refusal, Reply, Request, Verdict};
 use crate::error::{Error, ErrorCode, ErrorGroup};
 use crate::model::{Instant, SkipReason};
 use crate::state::{Failure, HeldBy, Settlement};
@@ -90,6 +92,7 @@ pub(super) async fn run(inner: Arc<Inner>, attempt: Attempt) -> Finished {
         Step::Poll(request) => course.poll(entries, request).await,
         Step::Lose(refusal) => course.lose(entries, refusal),
     }
+    course.follow_detours().await;
     course.settle().await
 }
 
@@ -107,6 +110,9 @@ struct Course<'a> {
     probe: bool,
     settlements: Vec<Settlement>,
     events: Vec<DeliveryEvent>,
+    /// Calls to be made before the attempt ends, and who waits for them. Last of all, because a dead letter of the others
+    /// keeps the answer they got.
+    detours: Vec<(Vec<Entry>, Detour)>,
     finished: Finished,
 }
 
@@ -133,6 +139,7 @@ impl<'a> Course<'a> {
             probe: false,
             settlements: Vec::new(),
             events: Vec::new(),
+            detours: Vec::new(),
             finished: Finished::default(),
         }
     }
@@ -156,6 +163,10 @@ impl<'a> Course<'a> {
                 Ok(Completed::Skip(skip)) => {
                     self.inner.limits().gate.opened();
                     self.skip(entry, skip.reason, skip.detail);
+                }
+                Ok(Completed::First(detour)) => {
+                    self.inner.limits().gate.opened();
+                    self.detours.push((vec![entry], detour));
                 }
                 Ok(Completed::Retry(refusal, after)) => {
                     let asked = self.not_now(&request, &reply, &refusal, after);
@@ -209,6 +220,7 @@ impl<'a> Course<'a> {
         }
         match reading {
             Reading::Each(verdicts, warnings) => self.judge_all(entries, verdicts, warnings, &request, &reply),
+            Reading::First(detour) => self.detours.push((entries, detour)),
             Reading::Split(refusal) => self.split(entries, refusal),
             Reading::Retry(refusal, after) => {
                 let asked = self.not_now(&request, &reply, &refusal, after);
@@ -265,6 +277,10 @@ impl<'a> Course<'a> {
             Reading::Retry(refusal, after) => {
                 let asked = self.not_now(&request, &reply, &refusal, after);
                 self.ask_again(entries, &job, &refusal, asked);
+            }
+            Reading::First(detour) => {
+                let entries = self.let_go(entries);
+                self.detours.push((entries, detour));
             }
             Reading::Job(next) => self.goes_on(entries, &job, &next),
             Reading::Stop(error) => self.stop(entries, error),
@@ -450,6 +466,7 @@ impl<'a> Course<'a> {
                 self.retry_all(vec![entry], &refusal, asked);
             }
             Verdict::Discarded(reason, detail) => self.skip(entry, reason, detail),
+            Verdict::First(detour) => self.detours.push((vec![entry], detour)),
             Verdict::Amended(_, text) if entry.waiting.amended => {
                 self.die(entry, Refusal::new(ErrorCode::Rejected, "amended_twice", text));
             }

@@ -163,6 +163,26 @@ impl Limits {
     }
 }
 
+/// The pace of calls that no capability table names.
+#[derive(Debug)]
+pub struct OwnPace {
+    calls: Calls,
+    budget: Budget,
+}
+
+impl OwnPace {
+    /// A pace of one call every `interval`, and so many at once.
+    #[must_use]
+    pub fn new(interval: Duration, permits: u16) -> Self {
+        OwnPace { calls: Calls { interval, permits: permits.max(1), under_way: 0 }, budget: Budget::default() }
+    }
+
+    /// The pace itself.
+    pub fn pace(&mut self) -> Pace<'_> {
+        Pace { calls: &mut self.calls, budget: &mut self.budget }
+    }
+}
+
 /// Replies in a row that say "not now" before the destination counts as down.
 const FAILURES_TO_CLOSE: u32 = 8;
 

@@ -1124,6 +1124,9 @@ impl StateStore for Full {
         fn discard(&self, letters: &[u64]) -> Result<u64>;
         fn cursor(&self, stream: &str) -> Result<Option<String>>;
         fn set_cursor(&self, stream: &str, cursor: &str, now: Instant) -> Result<()>;
+        fn note_fetches(&self, scope: &str, fetches: &[crate::state::NewFetch], now: Instant) -> Result<()>;
+        fn fetches(&self, scope: &str, limit: u32) -> Result<Vec<crate::state::PendingFetch>>;
+        fn settle_fetches(&self, settlements: &[crate::state::FetchSettlement]) -> Result<()>;
         fn put_run(&self, run: &crate::state::RunRow) -> Result<()>;
         fn runs(&self, limit: u32) -> Result<Vec<crate::state::RunRow>>;
         fn purge(&self, before: Instant) -> Result<u64>;

@@ -5,6 +5,12 @@
 //! the outbox; when they are due, one or many of one endpoint become a [`Request`], and its [`Reply`] is read back into
 //! one [`Verdict`] per operation.
 
+#[cfg(feature = "destination-cordial")]
+pub mod cordial;
+#[cfg(feature = "destination-insider")]
+pub mod insider;
+#[cfg(feature = "destination-dotdigital")]
+pub mod dotdigital;
 #[cfg(feature = "destination-iterable")]
 pub mod iterable;
 
@@ -17,6 +23,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorCode};
+pub use crate::http::{Method, Reply, Request, Secret};
 use crate::model::{CorrelationId, Finding, IdempotencyKey, Instant, Record, SkipReason};
 
 /// A marketing platform that can be written to.
@@ -204,94 +211,6 @@ mod raw_text {
     }
 }
 
-/// HTTP method.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Method {
-    /// GET
-    Get,
-    /// POST
-    Post,
-    /// PUT
-    Put,
-    /// PATCH
-    Patch,
-    /// DELETE
-    Delete,
-}
-
-impl Method {
-    /// The word on the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Method::Get => "GET",
-            Method::Post => "POST",
-            Method::Put => "PUT",
-            Method::Patch => "PATCH",
-            Method::Delete => "DELETE",
-        }
-    }
-}
-
-/// One HTTP call as a value. Debug shows neither secrets nor the body.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Request {
-    /// The endpoint's id in the capability table.
-    pub endpoint: Cow<'static, str>,
-    /// Method.
-    pub method: Method,
-    /// Path and query, percent-encoded, below the base URL.
-    pub path: String,
-    /// Headers besides the credentials.
-    pub headers: Vec<(&'static str, String)>,
-    /// Credential headers: sent, never shown.
-    pub secret_headers: Vec<(&'static str, Secret)>,
-    /// Body; `None` for none.
-    pub body: Option<Vec<u8>>,
-}
-
-impl fmt::Debug for Request {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request")
-            .field("endpoint", &self.endpoint)
-            .field("method", &self.method)
-            .field("bytes", &self.body.as_ref().map_or(0, Vec::len))
-            .finish_non_exhaustive()
-    }
-}
-
-/// The answer to a request. Debug shows no body: vendors echo what they were sent.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub struct Reply {
-    /// HTTP status.
-    pub status: u16,
-    /// Headers, names lower-cased.
-    pub headers: Vec<(String, String)>,
-    /// Body.
-    pub body: Vec<u8>,
-}
-
-impl Reply {
-    /// The first header of that lower-case name.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
-    }
-
-    /// `Retry-After` in whole seconds. The HTTP-date form needs a clock and is read by delivery.
-    #[must_use]
-    pub fn retry_after(&self) -> Option<Duration> {
-        self.header("retry-after")?.trim().parse().ok().map(Duration::from_secs)
-    }
-}
-
-impl fmt::Debug for Reply {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reply").field("status", &self.status).field("bytes", &self.body.len()).finish_non_exhaustive()
-    }
-}
-
 /// What a reply says about the operations it answers.
 #[derive(Debug)]
 pub enum Reading {
@@ -301,6 +220,8 @@ pub enum Reading {
     Split(Refusal),
     /// Try the whole request again later.
     Retry(Refusal, Option<Duration>),
+    /// Other calls must be made before the whole request can be tried again.
+    First(Detour),
     /// The destination took it as an asynchronous job: the operations stay in the outbox until the job tells their
     /// verdicts.
     Job(Job),
@@ -330,6 +251,21 @@ pub enum Verdict {
     Discarded(SkipReason, String),
     /// Send this body instead, once; the text says what was changed.
     Amended(Vec<u8>, String),
+    /// Other calls must be made before it can be tried again, such as a merge of two profiles.
+    First(Detour),
+}
+
+/// Calls to make before something can be tried again. They are part of the attempt that asked for them: made at once, in
+/// order, one request each, and kept nowhere. So they must be harmless when they are made again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Detour {
+    /// The calls. An answer that is read as a detour itself is followed before the rest; whoever is refused or discarded
+    /// takes what waits for it along.
+    pub operations: Vec<Operation>,
+    /// Why it was not taken as it was. Counted as a failed attempt, so that a detour that leads nowhere ends.
+    pub why: Refusal,
+    /// How long to wait after the calls; `None` for the usual time.
+    pub after: Option<Duration>,
 }
 
 /// Why the destination refused something.
@@ -379,45 +315,10 @@ pub enum Completed {
     Send(Request),
     /// It is already so, or must not be.
     Skip(Skip),
+    /// Other calls must be made before the prefetch can be tried again.
+    First(Detour),
     /// Try the prefetch again later.
     Retry(Refusal, Option<Duration>),
-}
-
-/// A text that never shows: not in Debug, not in errors, not in reports.
-#[derive(Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps a secret.
-    #[must_use]
-    pub fn new(text: impl Into<String>) -> Self {
-        Secret(text.into())
-    }
-
-    /// The secret itself, for the one place that sends it.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether nothing is set.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
-impl Serialize for Secret {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str("***")
-    }
 }
 
 /// What a destination is, as data: read by batching, rate limiting, retry, documentation and tests alike.
@@ -580,6 +481,15 @@ pub enum Promise {
 #[serde(tag = "type", rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum DestinationConfig {
+    /// Cordial.
+    #[cfg(feature = "destination-cordial")]
+    Cordial(cordial::Config),
+    /// Insider.
+    #[cfg(feature = "destination-insider")]
+    Insider(insider::Config),
+    /// Dotdigital.
+    #[cfg(feature = "destination-dotdigital")]
+    Dotdigital(Box<dotdigital::Config>),
     /// Iterable.
     #[cfg(feature = "destination-iterable")]
     Iterable(iterable::Config),
@@ -592,6 +502,12 @@ impl DestinationConfig {
     /// `invalid_config` naming the setting at fault.
     pub fn open(self) -> Result<Box<dyn Destination>, Error> {
         match self {
+            #[cfg(feature = "destination-cordial")]
+            DestinationConfig::Cordial(config) => Ok(Box::new(cordial::Cordial::new(config)?)),
+            #[cfg(feature = "destination-insider")]
+            DestinationConfig::Insider(config) => Ok(Box::new(insider::Insider::new(config)?)),
+            #[cfg(feature = "destination-dotdigital")]
+            DestinationConfig::Dotdigital(config) => Ok(Box::new(dotdigital::Dotdigital::new(*config)?)),
             #[cfg(feature = "destination-iterable")]
             DestinationConfig::Iterable(config) => Ok(Box::new(iterable::Iterable::new(config)?)),
         }
@@ -600,6 +516,12 @@ impl DestinationConfig {
 
 /// The names of all destinations in this build.
 pub const NAMES: &[&str] = &[
+    #[cfg(feature = "destination-cordial")]
+    "cordial",
+    #[cfg(feature = "destination-insider")]
+    "insider",
+    #[cfg(feature = "destination-dotdigital")]
+    "dotdigital",
     #[cfg(feature = "destination-iterable")]
     "iterable",
 ];
@@ -608,6 +530,12 @@ pub const NAMES: &[&str] = &[
 #[must_use]
 pub fn tables() -> Vec<&'static Capabilities> {
     vec![
+        #[cfg(feature = "destination-cordial")]
+        &cordial::CAPABILITIES,
+        #[cfg(feature = "destination-insider")]
+        &insider::CAPABILITIES,
+        #[cfg(feature = "destination-dotdigital")]
+        &dotdigital::CAPABILITIES,
         #[cfg(feature = "destination-iterable")]
         &iterable::CAPABILITIES,
     ]

@@ -19,7 +19,7 @@ use crate::state::{Acceptance, ConsentRow, DeadLetter, KeyStatus, Known, NewOper
 
 /// Where rows are taken in. Reads the state, never writes it: what it decides is committed by the engine.
 pub(super) struct Desk {
-    pub source: Option<Box<dyn Source>>,
+    pub source: Option<Arc<dyn Source>>,
     pub targets: Vec<Target>,
     pub store: Arc<dyn StateStore>,
     pub validate: crate::validate::Config,

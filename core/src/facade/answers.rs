@@ -340,3 +340,60 @@ pub struct DestinationCheck {
     /// What to know before a backfill.
     pub backfill_notice: String,
 }
+
+/// Answer of `receive`: what is safe with us from now on.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Received {
+    /// The run.
+    pub run: String,
+    /// Operations committed to the outbox.
+    pub accepted: u64,
+    /// What will not be sent.
+    pub skipped: Vec<RecordSkip>,
+    /// Warnings.
+    pub findings: Vec<RecordFinding>,
+    /// Rows that could not become a record, or that validation refused.
+    pub rejected: Vec<Rejection>,
+    /// Rows ignored by name.
+    pub ignored: Vec<Ignored>,
+    /// Rows that only name a resource.
+    pub fetches: Vec<Fetch>,
+    /// How many of them are read from the shop now, and not forgotten until they were; 0 where the source's settings do not
+    /// say how to read.
+    pub fetching: u64,
+}
+
+/// Answer of `pull`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PullReport {
+    /// What became of the rows.
+    pub run: RunReport,
+    /// How each stream was read, by name.
+    pub streams: BTreeMap<String, StreamReport>,
+    /// HTTP requests made to the shop, tokens and repetitions included.
+    pub requests: u64,
+    /// Requests to the shop that were sent again.
+    pub retries: u64,
+    /// Why the pull ended before its end; the next one goes on there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
+}
+
+/// How one stream was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct StreamReport {
+    /// Whether journeys might start.
+    pub mode: Mode,
+    /// Pages accepted.
+    pub pages: u64,
+    /// Rows on them.
+    pub rows: u64,
+    /// Whether all that had changed was read.
+    pub complete: bool,
+    /// What changed before this has been read, in this pull and those before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_until: Option<Instant>,
+    /// Why it ended before its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
+}

@@ -47,7 +47,7 @@ pub fn schema() -> Vec<u8> {
         super::Signal,
     );
     #[cfg(feature = "delivery")]
-    add!(taken: options::SyncOptions);
+    add!(taken: options::SyncOptions, options::PullOptions, options::ReceiveOptions);
     add!(given:
         crate::model::Record,
         crate::model::Rejection,
@@ -60,6 +60,8 @@ pub fn schema() -> Vec<u8> {
         answers::Flushed,
         answers::Letter,
         answers::CheckReport,
+        answers::PullReport,
+        answers::Received,
     );
     let definitions = taken.take_definitions(true).into_iter().chain(given.take_definitions(true));
     let schema = json!({

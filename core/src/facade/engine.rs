@@ -17,13 +17,14 @@ use crate::destinations::Destination;
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Instant, Mode, SkipReason, Status};
 use crate::pipeline::Layout;
+use crate::pull::PullSettings;
 use crate::state::{LetterFilter, RunRow, StateStore};
 
 /// Bytes of NDJSON accepted in one transaction. Bounds memory, and what a crash makes the caller send again.
 const CHUNK_BYTES: usize = 2 << 20;
 
 /// Operations of one run that may wait for a destination before `deliver` reads on.
-const BACKLOG: u64 = 2_000;
+pub(super) const BACKLOG: u64 = 2_000;
 
 /// A source, one or more destinations and a state, working together. Cheap to clone; all clones are one engine.
 #[derive(Clone)]
@@ -37,6 +38,7 @@ pub(super) struct Inner {
     /// The destinations, in the order of the desk's.
     pub outlets: Vec<Outlet>,
     pub transport: Arc<dyn Transport>,
+    pub shop: super::pull::Shop,
     pub clock: Arc<dyn Clock>,
     pub runs: Arc<Runs>,
     pub mode: Mode,
@@ -121,7 +123,7 @@ impl Engine {
         };
         let outlets = destinations.into_iter().enumerate().map(outlet).collect();
         let desk = Desk {
-            source,
+            source: source.map(Arc::from),
             targets,
             store: store.clone(),
             validate: options.validate,
@@ -136,6 +138,11 @@ impl Engine {
                 store,
                 outlets,
                 transport,
+                shop: super::pull::Shop::new(PullSettings {
+                    retry: settings.retry,
+                    request_timeout: settings.request_timeout.max(PullSettings::default().request_timeout),
+                    rate_limits: settings.rate_limits,
+                }),
                 clock,
                 runs,
                 mode: options.mode,
@@ -158,6 +165,7 @@ impl Engine {
                 engine.work(at, true);
             }
         }
+        engine.resume_fetches().await?;
         Ok(engine)
     }
 
@@ -338,6 +346,7 @@ impl Engine {
         }
         self.inner.stop.stop();
         (0..self.inner.outlets.len()).for_each(|at| self.inner.runs.stopped(at, "closed"));
+        self.inner.shop.fetcher.end().await;
         for outlet in &self.inner.outlets {
             outlet.end().await;
         }

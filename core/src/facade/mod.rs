@@ -16,7 +16,11 @@ mod letters;
 pub mod options;
 #[cfg(feature = "delivery")]
 mod outlets;
+#[cfg(feature = "delivery")]
+mod pull;
 pub mod pure;
+#[cfg(feature = "delivery")]
+mod receive;
 #[cfg(feature = "delivery")]
 mod runs;
 pub mod track;

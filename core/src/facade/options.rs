@@ -292,6 +292,85 @@ pub struct CallOptions {
     pub correlation_id: Option<String>,
 }
 
+/// Options of `receive`.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReceiveOptions {
+    /// Whether journeys may start; the `Sync`'s setting unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// Headers of the call, names in any case.
+    pub headers: Headers,
+    /// Whether the call must prove that it comes from the shop, where the source's calls carry a proof. Switch it off only
+    /// where something in front of this has done it.
+    pub verify: bool,
+}
+
+/// Headers by name; a header that came several times has a list of values. Debug shows names only: some are secrets.
+#[derive(Clone, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Headers(pub std::collections::BTreeMap<String, HeaderValue>);
+
+/// The value of a header, or its values.
+#[derive(Clone, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum HeaderValue {
+    /// It came once.
+    One(String),
+    /// It came several times.
+    Many(Vec<String>),
+}
+
+impl Headers {
+    /// Each with its name.
+    #[must_use]
+    pub fn pairs(&self) -> Vec<(&str, &str)> {
+        let mut pairs = Vec::with_capacity(self.0.len());
+        for (name, value) in &self.0 {
+            match value {
+                HeaderValue::One(value) => pairs.push((name.as_str(), value.as_str())),
+                HeaderValue::Many(values) => pairs.extend(values.iter().map(|value| (name.as_str(), value.as_str()))),
+            }
+        }
+        pairs
+    }
+}
+
+impl std::fmt::Debug for Headers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.keys()).finish()
+    }
+}
+
+impl Default for ReceiveOptions {
+    fn default() -> Self {
+        ReceiveOptions { mode: None, headers: Headers::default(), verify: true }
+    }
+}
+
+/// Options of `pull`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PullOptions {
+    /// What to read, such as `orders`; what the source reads unless told when not given. The source's page lists them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub streams: Option<Vec<String>>,
+    /// Read what changed since then, whatever was read before. Without it a stream goes on where the last pull ended, and the
+    /// first pull reads all there is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Instant>,
+    /// Whether journeys may start. Unless given, the first pull of a stream is a `backfill` and every later one, or one with
+    /// `since`, is what the `Sync` says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// Rows per stream after which to end, at the end of a page; the next pull goes on there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// The run this belongs to, from `start_run`; a call without one is a run of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+}
+
 /// Options of `replay`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]

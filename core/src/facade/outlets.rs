@@ -173,7 +173,8 @@ impl Engine {
                         self.ensure_worker(at);
                     }
                 }
-                if over {
+                // What was only named may be on its way from the shop.
+                if over && !self.is_fetching() {
                     return Ok::<_, crate::error::Error>(stands);
                 }
                 self.inner.runs.some_settled(LOOK_AGAIN).await;

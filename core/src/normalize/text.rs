@@ -104,7 +104,8 @@ impl Template {
     }
 }
 
-fn encode(value: &str, out: &mut String) {
+/// Appends a text percent-encoded for one segment of a path or one value of a query (RFC 3986 §2.3).
+pub fn encode(value: &str, out: &mut String) {
     for byte in value.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),

@@ -1,14 +1,20 @@
 //! Sources turn a commerce platform's bytes into canonical records. Pure: no I/O, no clock, no globals.
 
+#[cfg(feature = "source-bigcommerce")]
+pub mod bigcommerce;
 #[cfg(feature = "source-commercetools")]
 pub mod commercetools;
+pub mod pull;
+pub mod rows;
 pub mod split;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::error::Error;
-use crate::model::{Finding, FindingCode, Instant, Mode, Record, Rejection, ResourceRef};
+use crate::error::{Error, ErrorCode};
+use crate::model::{Finding, FindingCode, IdempotencyKey, Instant, Mode, Record, Rejection, ResourceRef};
+
+pub use pull::Pull;
 
 /// A commerce platform whose bytes can be read.
 pub trait Source: Send + Sync {
@@ -23,6 +29,31 @@ pub trait Source: Send + Sync {
     /// Reads one document: a resource, a page of them, or a message in any of its envelopes. Never fails as a whole:
     /// what cannot be read is in [`Decoded::rejected`], and its neighbours are read on.
     fn decode(&self, raw: &[u8], context: &DecodeContext<'_>, out: &mut Decoded);
+
+    /// How its shop is asked.
+    ///
+    /// # Errors
+    /// `invalid_config` naming the setting that is missing for it, `unsupported` for a source that only decodes.
+    fn pull(&self) -> Result<&dyn Pull, Error> {
+        Err(Error::new(ErrorCode::Unsupported, "this source cannot be pulled"))
+    }
+
+    /// Checks that a pushed call comes from the shop and is not an old one played again. Header names are in any case; `now`
+    /// is the receiver's clock. Proofs are compared in constant time.
+    ///
+    /// # Errors
+    /// `signature_mismatch`, `signature_expired`; `unsupported` for a source whose calls carry no proof.
+    fn verify(&self, body: &[u8], headers: &[(&str, &str)], now: Instant) -> Result<(), Error> {
+        let _ = (body, headers, now);
+        Err(Error::new(ErrorCode::Unsupported, "calls of this source carry nothing to verify them by"))
+    }
+
+    /// One key per thing told of in a pushed call: the same key again is the same delivery again, and need not be read.
+    /// Empty, the default, where deliveries cannot be told apart.
+    fn delivery_keys(&self, body: &[u8]) -> Vec<IdempotencyKey> {
+        let _ = body;
+        Vec::new()
+    }
 }
 
 /// What decoding needs to know besides the bytes.
@@ -129,6 +160,9 @@ impl Decoded {
 #[serde(tag = "type", rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum SourceConfig {
+    /// BigCommerce.
+    #[cfg(feature = "source-bigcommerce")]
+    Bigcommerce(bigcommerce::Config),
     /// commercetools Composable Commerce.
     #[cfg(feature = "source-commercetools")]
     Commercetools(commercetools::Config),
@@ -141,6 +175,8 @@ impl SourceConfig {
     /// `invalid_config` naming the setting at fault.
     pub fn open(self) -> Result<Box<dyn Source>, Error> {
         match self {
+            #[cfg(feature = "source-bigcommerce")]
+            SourceConfig::Bigcommerce(config) => Ok(Box::new(bigcommerce::Bigcommerce::new(config)?)),
             #[cfg(feature = "source-commercetools")]
             SourceConfig::Commercetools(config) => Ok(Box::new(commercetools::Commercetools::new(config)?)),
         }
@@ -149,6 +185,8 @@ impl SourceConfig {
 
 /// The names of all sources in this build.
 pub const NAMES: &[&str] = &[
+    #[cfg(feature = "source-bigcommerce")]
+    "bigcommerce",
     #[cfg(feature = "source-commercetools")]
     "commercetools",
 ];

@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard};
 
 use super::{
-    Acceptance, Accepted, Claim, ConsentRow, DeadLetter, Failure, Fingerprints, HeldBy, KeyStatus, Known, LetterFilter, RunRow, Settlement,
-    StateStore, Subject, Superseded, Waiting, rules,
+    Acceptance, Accepted, Claim, ConsentRow, DeadLetter, Failure, FetchSettlement, Fingerprints, HeldBy, KeyStatus, Known, LetterFilter,
+    NewFetch, PendingFetch, RunRow, Settlement, StateStore, Subject, Superseded, Waiting, rules,
 };
 use crate::destinations::Operation;
 use crate::error::{Error, ErrorCode, Result};
@@ -45,6 +45,9 @@ struct State {
     people: HashMap<String, Person>,
     erased: HashSet<String>,
     cursors: HashMap<String, String>,
+    last_fetch: u64,
+    /// By scope, kind and id.
+    fetches: BTreeMap<(String, String, String), PendingFetch>,
     runs: HashMap<String, RunRow>,
 }
 
@@ -497,6 +500,51 @@ impl StateStore for MemoryStore {
 
     fn set_cursor(&self, stream: &str, cursor: &str, _now: Instant) -> Result<()> {
         self.lock()?.cursors.insert(stream.to_owned(), cursor.to_owned());
+        Ok(())
+    }
+
+    fn note_fetches(&self, scope: &str, fetches: &[NewFetch], now: Instant) -> Result<()> {
+        let now = rules::micros(now);
+        let mut state = self.lock()?;
+        for fetch in fetches {
+            let name = (scope.to_owned(), fetch.resource.kind.clone(), fetch.resource.id.clone());
+            match state.fetches.get_mut(&name) {
+                Some(known) => {
+                    let noted = known.noted + 1;
+                    *known = PendingFetch { id: known.id, fetch: fetch.clone(), noted, attempts: 0, due_at: now };
+                }
+                None => {
+                    state.last_fetch += 1;
+                    let id = state.last_fetch;
+                    state.fetches.insert(name, PendingFetch { id, fetch: fetch.clone(), noted: 1, attempts: 0, due_at: now });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn fetches(&self, scope: &str, limit: u32) -> Result<Vec<PendingFetch>> {
+        let state = self.lock()?;
+        let mut pending: Vec<_> = state.fetches.iter().filter(|((of, _, _), _)| of == scope).map(|(_, fetch)| fetch.clone()).collect();
+        pending.sort_unstable_by_key(|fetch| (fetch.due_at, fetch.id));
+        pending.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(pending)
+    }
+
+    fn settle_fetches(&self, settlements: &[FetchSettlement]) -> Result<()> {
+        let mut state = self.lock()?;
+        for settlement in settlements {
+            let same = |fetch: &PendingFetch| fetch.id == settlement.id && fetch.noted == settlement.noted;
+            match settlement.later {
+                None => state.fetches.retain(|_, fetch| !same(fetch)),
+                Some(later) => {
+                    for fetch in state.fetches.values_mut().filter(|fetch| same(fetch)) {
+                        fetch.attempts += 1;
+                        fetch.due_at = rules::micros(later);
+                    }
+                }
+            }
+        }
         Ok(())
     }
 

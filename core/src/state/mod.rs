@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::destinations::{Operation, Refusal};
 use crate::error::{Error, ErrorCode, Result};
-use crate::model::{Channel, ConsentStatus, Instant, SkipReason};
+use crate::model::{Channel, ConsentStatus, Instant, Mode, ResourceRef, SkipReason};
 
 pub use memory::MemoryStore;
 #[cfg(feature = "sqlite")]
@@ -206,6 +206,25 @@ pub trait StateStore: Send + Sync {
     /// # Errors
     /// `state_*`.
     fn set_cursor(&self, stream: &str, cursor: &str, now: Instant) -> Result<()>;
+
+    /// Remembers that something must be read from a shop. Named again while it waits, it stays one, due now; `scope` keeps
+    /// shops and destinations apart.
+    ///
+    /// # Errors
+    /// `state_*`.
+    fn note_fetches(&self, scope: &str, fetches: &[NewFetch], now: Instant) -> Result<()>;
+
+    /// What must be read, the earliest due first, whether due or not.
+    ///
+    /// # Errors
+    /// `state_*`.
+    fn fetches(&self, scope: &str, limit: u32) -> Result<Vec<PendingFetch>>;
+
+    /// Ends or postpones fetches, in one transaction. One that was named again since it was taken stays, due as it is.
+    ///
+    /// # Errors
+    /// `state_*`.
+    fn settle_fetches(&self, settlements: &[FetchSettlement]) -> Result<()>;
 
     /// Stores a run's report under its id (insert or replace).
     ///
@@ -571,6 +590,45 @@ pub struct LetterFilter {
     /// At most so many; 1,000 unless told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
+}
+
+/// Something that must be read from a shop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewFetch {
+    /// What to read.
+    pub resource: ResourceRef,
+    /// Why: the message type or the webhook's scope.
+    pub reason: String,
+    /// Whether journeys may start because of it.
+    pub mode: Mode,
+    /// Correlation id of what named it.
+    pub correlation_id: Option<String>,
+}
+
+/// A fetch that waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PendingFetch {
+    /// Id, for settling it.
+    pub id: u64,
+    /// What to read, and why.
+    pub fetch: NewFetch,
+    /// How often it was named.
+    pub noted: u64,
+    /// Times reading it has failed.
+    pub attempts: u32,
+    /// Not before.
+    pub due_at: Instant,
+}
+
+/// How a fetch ends or goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FetchSettlement {
+    /// Its id.
+    pub id: u64,
+    /// [`PendingFetch::noted`] as it was when it was taken.
+    pub noted: u64,
+    /// When to try again; `None` when it is done.
+    pub later: Option<Instant>,
 }
 
 /// A run as it is remembered.

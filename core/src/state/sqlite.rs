@@ -16,12 +16,12 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use self::fault::Fault;
 use super::{
-    Acceptance, Accepted, Claim, ConsentRow, DeadLetter, Durability, Failure, Fingerprints, HeldBy, KeyStatus, Known, LetterFilter,
-    NewOperation, RunRow, Settlement, StateStore, Subject, Superseded, Waiting, rules,
+    Acceptance, Accepted, Claim, ConsentRow, DeadLetter, Durability, Failure, FetchSettlement, Fingerprints, HeldBy, KeyStatus, Known,
+    LetterFilter, NewFetch, NewOperation, PendingFetch, RunRow, Settlement, StateStore, Subject, Superseded, Waiting, rules,
 };
 use crate::destinations::Operation;
 use crate::error::{Error, ErrorCode, Result};
-use crate::model::{Channel, ConsentStatus, Instant};
+use crate::model::{Channel, ConsentStatus, Instant, Mode, ResourceRef};
 
 type Sql<T> = std::result::Result<T, Fault>;
 
@@ -99,6 +99,8 @@ const IN_JOBS: &str = "SELECT count(*) FROM outbox WHERE destination = ?1 AND jo
 const END_KEY: &str = "UPDATE keys SET status = ?3, at = ?4 WHERE destination = ?1 AND key = ?2
     AND NOT EXISTS (SELECT 1 FROM outbox WHERE destination = ?1 AND key = ?2)";
 
+const FETCHES: &str = "SELECT * FROM fetches WHERE scope = ?1 ORDER BY due_at, id LIMIT ?2";
+
 const PURGE: &str = "DELETE FROM keys WHERE status = 1 AND at < ?1";
 
 const PURGE_ORDERS: &str = "DELETE FROM orders WHERE at < ?1";
@@ -170,6 +172,33 @@ fn rows<T>(tx: &Transaction<'_>, sql: &str, params: impl rusqlite::Params, read:
         found.push(read(row)?);
     }
     Ok(found)
+}
+
+const fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Live => "live",
+        Mode::Backfill => "backfill",
+    }
+}
+
+fn pending_fetch(row: &Row<'_>) -> Sql<PendingFetch> {
+    let fetch = NewFetch {
+        resource: ResourceRef { kind: row.get("kind")?, id: row.get("resource")? },
+        reason: row.get("reason")?,
+        mode: match row.get_ref("mode")?.as_str() {
+            Ok("live") => Mode::Live,
+            Ok("backfill") => Mode::Backfill,
+            _ => return Err(Fault::Stored("mode")),
+        },
+        correlation_id: row.get("correlation_id")?,
+    };
+    Ok(PendingFetch {
+        id: row.get::<_, i64>("id")?.cast_unsigned(),
+        fetch,
+        noted: row.get::<_, i64>("noted")?.cast_unsigned(),
+        attempts: row.get("attempts")?,
+        due_at: maybe_instant(Some(row.get("due_at")?))?.ok_or(Fault::Stored("due_at"))?,
+    })
 }
 
 /// The first row of a query, read by `read`.
@@ -620,6 +649,41 @@ impl StateStore for SqliteStore {
         self.transaction(|tx| run(tx, sql, params![stream, cursor, to_micros(now)]).map(drop))
     }
 
+    fn note_fetches(&self, scope: &str, fetches: &[NewFetch], now: Instant) -> Result<()> {
+        let sql = "INSERT INTO fetches (scope, kind, resource, reason, mode, correlation_id, due_at, noted_at)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7) ON CONFLICT (scope, kind, resource) DO UPDATE SET
+            noted = noted + 1, attempts = 0, due_at = excluded.due_at, noted_at = excluded.noted_at,
+            reason = excluded.reason, mode = excluded.mode, correlation_id = excluded.correlation_id";
+        self.transaction(|tx| {
+            for fetch in fetches {
+                let (resource, mode) = (&fetch.resource, mode_name(fetch.mode));
+                let row = params![scope, resource.kind, resource.id, fetch.reason, mode, fetch.correlation_id, to_micros(now)];
+                run(tx, sql, row)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn fetches(&self, scope: &str, limit: u32) -> Result<Vec<PendingFetch>> {
+        self.transaction(|tx| rows(tx, FETCHES, params![scope, limit], pending_fetch))
+    }
+
+    fn settle_fetches(&self, settlements: &[FetchSettlement]) -> Result<()> {
+        self.transaction(|tx| {
+            for settlement in settlements {
+                let (id, noted) = (settlement.id.cast_signed(), settlement.noted.cast_signed());
+                match settlement.later {
+                    None => run(tx, "DELETE FROM fetches WHERE id = ?1 AND noted = ?2", [id, noted])?,
+                    Some(later) => {
+                        let sql = "UPDATE fetches SET attempts = attempts + 1, due_at = ?3 WHERE id = ?1 AND noted = ?2";
+                        run(tx, sql, [id, noted, to_micros(later)])?
+                    }
+                };
+            }
+            Ok(())
+        })
+    }
+
     fn put_run(&self, row: &RunRow) -> Result<()> {
         let sql = "INSERT OR REPLACE INTO runs (id, started_at, finished_at, report) VALUES (?1, ?2, ?3, ?4)";
         let row = params![row.id, to_micros(row.started_at), row.finished_at.map(to_micros), row.report];
@@ -679,9 +743,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(folder.path().join("state.db"), Durability::Full).unwrap();
         let connection = store.connection.lock().unwrap();
-        for (sql, parameters) in
-            [(CLAIM, 4), (REST_OF_JOB, 2), (IN_JOBS, 1), (PENDING_MEMBERS, 2), (SUPERSEDED, 3), (END_KEY, 4), (PURGE, 1), (PURGE_ORDERS, 1)]
-        {
+        for (sql, parameters) in [
+            (CLAIM, 4),
+            (REST_OF_JOB, 2),
+            (IN_JOBS, 1),
+            (PENDING_MEMBERS, 2),
+            (SUPERSEDED, 3),
+            (END_KEY, 4),
+            (PURGE, 1),
+            (PURGE_ORDERS, 1),
+            (FETCHES, 2),
+        ] {
             let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             let steps = plan.query_map(params_from_iter(vec![1; parameters]), |row| row.get::<_, String>("detail")).unwrap();
             for step in steps.map(Result::unwrap) {

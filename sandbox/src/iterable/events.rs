@@ -213,3 +213,16 @@ fn public(row: &Row, kind: &str) -> Value {
     }
     shown
 }
+
+/// `POST /api/workflows/triggerWorkflow`: starts a journey for one person, as often as it is called.
+pub(super) fn trigger(call: &mut Call<'_>) -> Answer {
+    let journey = Trigger::Call(call.body.get("workflowId").and_then(Value::as_i64).unwrap_or_default());
+    if !call.options.journeys.iter().any(|known| known.trigger == journey) {
+        return Err(Refusal::new(400, "GenericError", "No such workflow"));
+    }
+    let ids = Ids::read(&call.body)?;
+    let unknown = if ids.email.is_some() { Why::UnknownEmail } else { Why::UnknownUserId };
+    let found = call.project.resolve(&ids, false).and_then(|found| found.index.ok_or(unknown)).map_err(Why::refusal)?;
+    call.project.fire(call.options, found, &journey, None, call.now_ms);
+    Ok(success(200, "", Value::Null))
+}

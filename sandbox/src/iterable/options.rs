@@ -124,6 +124,8 @@ pub(crate) enum Trigger {
     Unsubscribe,
     Event(String),
     ProfileField(String),
+    /// Only when it is told to, by this id.
+    Call(i64),
 }
 
 /// A journey, which mails whoever starts it.

@@ -65,6 +65,7 @@ static ROUTES: &[Route] = &[
     route("DELETE /api/subscriptions/{group}/{groupId}/user/{email}", FREE, None, subscriptions::unsubscribe_email),
     route("PATCH /api/subscriptions/{group}/{groupId}/byUserId/{userId}", FREE, None, subscriptions::subscribe_user_id),
     route("DELETE /api/subscriptions/{group}/{groupId}/byUserId/{userId}", FREE, None, subscriptions::unsubscribe_user_id),
+    route("POST /api/workflows/triggerWorkflow", FREE, Some(&shape::TRIGGER), events::trigger),
     route("GET /api/channels", R100, None, subscriptions::channels),
     route("GET /api/messageTypes", R100, None, subscriptions::message_types),
     route("GET /api/webhooks", R100, None, subscriptions::webhooks),

@@ -96,6 +96,14 @@ pub(super) static LIST_UNSUBSCRIBE: Shape = Shape(&[
     ("channelUnsubscribe", Bool, false),
 ]);
 
+pub(super) static TRIGGER: Shape = Shape(&[
+    ("workflowId", Long, true),
+    ("email", Text, false),
+    ("userId", Text, false),
+    ("listId", Long, false),
+    ("dataFields", Fields, false),
+]);
+
 pub(super) static TRACK: Shape = Shape(&[
     ("eventName", Text, true),
     ("email", Text, false),

@@ -89,9 +89,9 @@ fn difference(left: &Sandbox, right: &Sandbox) -> String {
     out
 }
 
-/// Longest that one undisturbed or tormented run may take: consent for a profile that is not there yet is tried again
-/// after a minute, and a fault can make that happen more than once.
-const PATIENCE: Duration = Duration::from_secs(300);
+/// Longest that one undisturbed or tormented run may take: consent for somebody who is not there yet looks again after ten
+/// seconds, and a fault can make that happen more than once.
+const PATIENCE: Duration = Duration::from_secs(200);
 
 /// One state and one sandbox, with the options that bring them together.
 struct Stage {
@@ -244,7 +244,7 @@ fn whatever_the_destination_does_the_end_is_the_same() {
     assert!(undisturbed.run(input.path(), None));
     let wanted = digest(&undisturbed.sandbox);
 
-    let storms: [(&str, &[Value]); 6] = [
+    let storms: [(&str, &[Value]); 7] = [
         (
             "429 with patience asked for",
             &[json!({"fault": {"kind": "status", "status": 429, "retry_after": "1"}, "probability": 0.03, "seed": 1})],
@@ -259,9 +259,15 @@ fn whatever_the_destination_does_the_end_is_the_same() {
         ),
         ("resets after the fact", &[json!({"fault": {"kind": "reset_after"}, "probability": 0.15, "seed": 5})]),
         ("halves of replies", &[json!({"fault": {"kind": "truncated_body"}, "probability": 0.1, "seed": 6})]),
+        // Of people only: a catalog call names no item, so half of one that got lost shows to nobody who sends.
+        (
+            "halves of batches",
+            &[json!({"match": {"path": "/api/users/"}, "fault": {"kind": "half_failed_bulk"}, "probability": 0.5, "seed": 7})],
+        ),
         (
             "everything at once",
             &[
+                json!({"match": {"path": "/api/users/"}, "fault": {"kind": "half_failed_bulk"}, "probability": 0.1, "seed": 13}),
                 json!({"fault": {"kind": "status", "status": 429}, "probability": 0.08, "seed": 8}),
                 json!({"fault": {"kind": "status", "status": 500}, "probability": 0.05, "seed": 9}),
                 json!({"fault": {"kind": "reset"}, "probability": 0.05, "seed": 10}),
@@ -276,8 +282,9 @@ fn whatever_the_destination_does_the_end_is_the_same() {
         let stage = Stage::new();
         for fault in faults {
             let mut fault = fault.clone();
-            // Halves of batches are left out: consent for the people who did not arrive is tried by the minute.
-            fault["match"] = json!({"path": "/api"});
+            if fault["match"].is_null() {
+                fault["match"] = json!({"path": "/api"});
+            }
             stage.sandbox.fault(fault.to_string().as_bytes()).unwrap();
         }
         assert!(stage.run(input.path(), None), "{name}");

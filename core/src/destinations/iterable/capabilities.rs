@@ -43,6 +43,20 @@ pub(super) const DELETE_BY_EMAIL: &str = "users.deleteByEmail";
 pub(super) const DELETE_BY_USER_ID: &str = "users.deleteByUserId";
 /// `users/forget`
 pub(super) const FORGET: &str = "users.forget";
+/// `users/merge`
+pub(super) const MERGE: &str = "users.merge";
+/// `users/updateEmail`
+pub(super) const UPDATE_EMAIL: &str = "users.updateEmail";
+/// `lists/subscribe`
+pub(super) const LIST_SUBSCRIBE: &str = "lists.subscribe";
+/// `lists/unsubscribe`
+pub(super) const LIST_UNSUBSCRIBE: &str = "lists.unsubscribe";
+/// `workflows/triggerWorkflow`
+pub(super) const TRIGGER: &str = "workflows.triggerWorkflow";
+/// `catalogs/{catalog}`, making one
+pub(super) const CATALOG_CREATE: &str = "catalogs.create";
+/// `catalogs/{catalog}/fieldMappings`
+pub(super) const CATALOG_FIELDS: &str = "catalogs.fieldMappings";
 /// `messageTypes`
 pub(super) const MESSAGE_TYPES: &str = "messageTypes";
 
@@ -265,6 +279,64 @@ pub const CAPABILITIES: Capabilities = Capabilities {
             rate: per_second(3, "project"),
             concurrency: 1,
             note: "Also at most 1,000 a day. Deletes the person and refuses every later write about them.",
+            ..STATE
+        },
+        Endpoint {
+            id: MERGE,
+            path: "/api/users/merge",
+            rate: per_second(50, "api key"),
+            note: "Cannot be undone. The destination's fields win, events are copied, the source goes. What happens to subscriptions is not \
+                published, so what the source had left is left for the destination first. Needs a server-side key.",
+            ..STATE
+        },
+        Endpoint {
+            id: UPDATE_EMAIL,
+            path: "/api/users/updateEmail",
+            note: "In `email` projects only. Rate not published: 100/s is a safe default. Refused while another profile has the new address; \
+                the two are then merged.",
+            ..STATE
+        },
+        Endpoint {
+            id: LIST_SUBSCRIBE,
+            path: "/api/lists/subscribe",
+            max_records: 1000,
+            rate: per_second(5, "project"),
+            concurrency: 2,
+            partial_failure: PartialFailure::ByValue,
+            backfill: Backfill::Withheld("joining a list can start journeys; `backfill_lists` sends it"),
+            note: "Rate and rows not published: 5/s and 1,000 are safe defaults. Static lists only. Membership is no consent.",
+            ..STATE
+        },
+        Endpoint {
+            id: LIST_UNSUBSCRIBE,
+            path: "/api/lists/unsubscribe",
+            max_records: 1000,
+            rate: per_second(5, "project"),
+            concurrency: 2,
+            partial_failure: PartialFailure::ByValue,
+            note: "As joining. Never takes the list's channel along.",
+            ..STATE
+        },
+        Endpoint {
+            id: TRIGGER,
+            path: "/api/workflows/triggerWorkflow",
+            retry_safe_by: RetrySafety::None,
+            backfill: Backfill::Withheld("it starts a journey, which is all it does"),
+            promise: Promise::AtLeastOnce("the journey starts a second time when an answer was lost"),
+            note: "Rate not published: 100/s is a safe default. Where it can be, let the journey start on the event instead: events have ids.",
+            ..STATE
+        },
+        Endpoint {
+            id: CATALOG_CREATE,
+            path: "/api/catalogs/{catalog}",
+            note: "Only where a catalog is missing and `catalogs.create` is set.",
+            ..STATE
+        },
+        Endpoint {
+            id: CATALOG_FIELDS,
+            method: Method::Put,
+            path: "/api/catalogs/{catalog}/fieldMappings",
+            note: "Right after a catalog was made: a type cannot be changed, and only what is written after it is searchable.",
             ..STATE
         },
         Endpoint {

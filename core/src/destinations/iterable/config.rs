@@ -51,6 +51,13 @@ pub struct Config {
     pub catalog_layout: CatalogLayout,
     /// How catalog items are written. Default `patch`: fields that others keep in the item stay.
     pub catalog_write: CatalogWrite,
+    /// What becomes of a guest's profile whose address a customer turns out to have. Default `merge`.
+    pub guests: Guests,
+    /// Static lists that follow the shop. Default: none.
+    pub lists: Lists,
+    /// Ids of the journeys that an event starts by itself, by canonical name (`cart_abandoned`: `8814`). Never in a
+    /// backfill. Default: none; journeys start on events at Iterable, which is safer, because events have ids.
+    pub journeys: BTreeMap<String, u64>,
     /// Where the permission of each channel (`email`, `sms`, `push`, `whatsapp`, `post`) is kept at Iterable. Default:
     /// none, and permission is sent only as evidence on the profile.
     pub consent: BTreeMap<String, ConsentTarget>,
@@ -73,6 +80,9 @@ pub struct Config {
     pub backfill_purchases: Backfilled,
     /// Whether a backfill sends events. Default `withhold`: Iterable does not say that old ones start no journeys.
     pub backfill_events: Backfilled,
+    /// Whether a backfill puts people on `lists`. Default `withhold`: joining a list can start journeys. Leaving is always
+    /// sent.
+    pub backfill_lists: Backfilled,
     /// Whether a backfill subscribes people. Default `withhold`: a subscription can start a welcome journey. A no is
     /// always sent.
     pub backfill_grants: Backfilled,
@@ -126,6 +136,57 @@ pub struct Catalogs {
     /// Catalog of the categories. Default: none, categories are skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub categories: Option<String>,
+    /// Whether a catalog that is missing is made, with its field types, when the first item is refused for it. Default
+    /// false: a wrong name is an error.
+    pub create: bool,
+    /// Types of fields of one's own, by name, for a catalog that is made here. Default: none; the standard fields have
+    /// theirs.
+    pub field_types: BTreeMap<String, FieldType>,
+}
+
+/// Type of a catalog field; once set it cannot be changed (<https://support.iterable.com/hc/articles/360033578331>).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "IterableFieldType")]
+pub enum FieldType {
+    /// True or false.
+    Boolean,
+    /// A date or an instant.
+    Date,
+    /// A place, as `{lat, lon}`.
+    GeoLocation,
+    /// A whole number.
+    Long,
+    /// A number with a fraction.
+    Double,
+    /// An object, or a list of them.
+    Object,
+    /// A text, or a list of them.
+    String,
+}
+
+/// What becomes of a guest's profile whose address a customer turns out to have; in `hybrid` projects, where both can be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "IterableGuests")]
+pub enum Guests {
+    /// It is merged into the customer's, for good: history, fields the customer's lacks, and what the guest had left.
+    #[default]
+    Merge,
+    /// It stays, and the customer is a dead letter of code `conflict` until someone merges them at Iterable.
+    Keep,
+}
+
+/// Static lists whose members follow the shop. Whoever does not belong is taken off: the shop alone decides who is on them.
+/// Membership is no consent.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(rename = "IterableLists")]
+pub struct Lists {
+    /// List id by key of the customer group. Default: none.
+    pub groups: BTreeMap<String, u64>,
+    /// List id by key of a store the account is limited to. Default: none.
+    pub stores: BTreeMap<String, u64>,
 }
 
 /// What one catalog item is.
@@ -281,6 +342,15 @@ impl Config {
             if target.message_type == 0 || target.channel == Some(0) {
                 return Err(invalid("ids of message types and channels start at 1", format!("/consent/{channel}")));
             }
+        }
+        if self.lists.groups.values().chain(self.lists.stores.values()).any(|id| *id == 0) {
+            return Err(invalid("ids of lists start at 1", "/lists"));
+        }
+        if self.journeys.values().any(|id| *id == 0) {
+            return Err(invalid("ids of journeys start at 1", "/journeys"));
+        }
+        if self.catalogs.field_types.keys().any(|name| name.is_empty() || name.len() > 255 || name.contains('.') || name == "length") {
+            return Err(invalid("a catalog field has 1 to 255 bytes, no period, and is not called `length`", "/catalogs/field_types"));
         }
         for (canonical, name) in &self.event_names {
             if name.trim() != name || name.is_empty() || name.len() > 255 {

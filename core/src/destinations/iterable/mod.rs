@@ -4,6 +4,7 @@ mod build;
 mod capabilities;
 mod config;
 mod ids;
+mod join;
 mod payload;
 mod reply;
 #[cfg(test)]
@@ -13,15 +14,17 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 
-use super::{Built, Capabilities, Completed, Destination, Method, Operation, Reading, Reply, Request, Secret};
+use super::{Built, Capabilities, Completed, Destination, Detour, Method, Operation, Reading, Refusal, Reply, Request, Secret, Skip};
 use crate::error::{Error, ErrorCode};
-use crate::model::Record;
+use crate::model::{Record, SkipReason};
 use capabilities as endpoints;
+use join::Named;
+use reply::{Clash, Lookup};
 
 pub use capabilities::CAPABILITIES;
 pub use config::{
-    Backfilled, CatalogLayout, CatalogWrite, Catalogs, Config, ConsentTarget, ContactDeletion, DataCenter, EmptyCart, Erase, Policy,
-    ProjectType, Subscriptions, Write,
+    Backfilled, CatalogLayout, CatalogWrite, Catalogs, Config, ConsentTarget, ContactDeletion, DataCenter, EmptyCart, Erase, FieldType,
+    Guests, Lists, Policy, ProjectType, Subscriptions, Write,
 };
 
 /// The Iterable destination.
@@ -60,16 +63,50 @@ impl Iterable {
         }
     }
 
-    /// The read before a subscription is written.
+    /// The read before a subscription is written, or profiles are merged.
     fn profile_request(&self, operation: &Operation) -> Result<Request, Error> {
-        let row = reply::subscription(operation)?;
-        let (endpoint, mut path, id) = match (&row.email, &row.user_id) {
-            (Some(email), _) => (endpoints::GET_BY_EMAIL, "/api/users/getByEmail?email=".to_owned(), email),
-            (None, Some(id)) => (endpoints::GET_BY_USER_ID, "/api/users/byUserId?userId=".to_owned(), id),
-            (None, None) => return Err(internal("a subscription names nobody")),
+        let named =
+            if operation.endpoint == endpoints::MERGE { join::source_of(operation)? } else { reply::subscription(operation)?.named()? };
+        self.read_of(&named)
+    }
+
+    fn read_of(&self, named: &Named) -> Result<Request, Error> {
+        let (endpoint, mut path, id) = match named {
+            Named::Email(email) => (endpoints::GET_BY_EMAIL, "/api/users/getByEmail?email=".to_owned(), email),
+            Named::UserId(id) => (endpoints::GET_BY_USER_ID, "/api/users/byUserId?userId=".to_owned(), id),
         };
         ids::percent(id, &mut path);
         self.call(endpoint, path, None)
+    }
+
+    /// What is done when a customer's address belongs to a guest. In the other kinds of project no address is unique
+    /// beside the id.
+    fn clash(&self) -> Clash {
+        match (self.project, self.config.guests) {
+            (ProjectType::Hybrid, Guests::Merge) | (ProjectType::Email, _) => Clash::Merge,
+            _ => Clash::Refuse,
+        }
+    }
+
+    /// A subscription of somebody who is not there: they are written first, with nothing but their id.
+    fn introduce(&self, operation: &Operation, why: Refusal) -> Result<Detour, Error> {
+        let body = reply::introduction(&reply::subscription(operation)?.named()?, self.project == ProjectType::Email)?;
+        let endpoint = if self.config.write == Write::Bulk { endpoints::USERS_BULK } else { endpoints::USERS_UPDATE };
+        Ok(Detour { operations: vec![join::step_of(operation, endpoint, body)], why, after: Some(reply::SIGHT) })
+    }
+
+    /// A catalog that is not there: it is made, and its fields get their types before anything is written to it.
+    fn make_catalog(&self, operation: &Operation) -> Option<Detour> {
+        let catalogs = &self.config.catalogs;
+        let name = operation.params.get("catalog").filter(|_| catalogs.create)?;
+        let body = build::field_types(catalogs, catalogs.categories.as_ref() == Some(name)).ok()?;
+        let params = std::collections::BTreeMap::from([("catalog".to_owned(), name.clone())]);
+        let step = |endpoint, body| Operation { params: params.clone(), ..join::step_of(operation, endpoint, body) };
+        Some(Detour {
+            operations: vec![step(endpoints::CATALOG_CREATE, b"null".to_vec()), step(endpoints::CATALOG_FIELDS, body)],
+            why: Refusal::new(ErrorCode::NotFound, "catalog", "the catalog is being made"),
+            after: None,
+        })
     }
 }
 
@@ -104,6 +141,14 @@ impl Destination for Iterable {
             endpoints::CATALOG_REPLACE => Some(documents(operations, b"},\"replaceUploadedFieldsOnly\":false}")?),
             endpoints::USERS_UPDATE => Some(without_null_email(&first.body)?.into_owned()),
             endpoints::PURCHASE | endpoints::CART | endpoints::TRACK | endpoints::FORGET => Some(first.body.clone()),
+            endpoints::MERGE | endpoints::UPDATE_EMAIL | endpoints::TRIGGER | endpoints::CATALOG_FIELDS => Some(first.body.clone()),
+            endpoints::LIST_SUBSCRIBE => Some(rows(&list_head(first, "")?, operations, b"]}", false)?),
+            endpoints::LIST_UNSUBSCRIBE => Some(rows(&list_head(first, "\"channelUnsubscribe\":false,")?, operations, b"]}", false)?),
+            endpoints::SUBSCRIPTIONS if join::is_carrying(first) => Some(first.body.clone()),
+            endpoints::GET_BY_EMAIL | endpoints::GET_BY_USER_ID => {
+                let named = join::looked_at(first)?.ok_or_else(|| internal("a read looks at nobody"))?;
+                return self.read_of(&named);
+            }
             endpoints::SUBSCRIPTIONS => return Err(internal("a list of subscriptions is computed from the profile")),
             endpoints::SUBSCRIBE_EMAIL | endpoints::SUBSCRIBE_USER_ID => {
                 // A row that cannot be read has no prefetch either, and nobody is subscribed unseen.
@@ -116,13 +161,23 @@ impl Destination for Iterable {
     }
 
     fn read(&self, operations: &[&Operation], reply: &Reply) -> Reading {
-        reply::read(operations, reply)
+        match operations {
+            [look] if matches!(look.endpoint.as_ref(), endpoints::GET_BY_EMAIL | endpoints::GET_BY_USER_ID) => join::read_look(look, reply),
+            [first, ..]
+                if reply.status == 404 && matches!(first.endpoint.as_ref(), endpoints::CATALOG_PATCH | endpoints::CATALOG_REPLACE) =>
+            {
+                self.make_catalog(first).map_or_else(|| reply::read(operations, reply, self.clash()), Reading::First)
+            }
+            _ => reply::read(operations, reply, self.clash()),
+        }
     }
 
     fn prefetch(&self, operation: &Operation) -> Option<Request> {
         let needed = match operation.endpoint.as_ref() {
             // Leaving is right whatever the profile says; joining is not, and neither is replacing a list unseen.
             endpoints::SUBSCRIBE_EMAIL | endpoints::SUBSCRIBE_USER_ID | endpoints::SUBSCRIPTIONS => true,
+            // A merge is for good: first it is looked whether there is something to merge, and what it must not lose.
+            endpoints::MERGE => true,
             _ => false,
         };
         needed.then(|| self.profile_request(operation).ok()).flatten()
@@ -133,7 +188,19 @@ impl Destination for Iterable {
     }
 
     fn complete(&self, operation: &Operation, reply: &Reply) -> Result<Completed, Error> {
+        if operation.endpoint == endpoints::MERGE {
+            return match reply::look_up(reply)? {
+                Lookup::Found(source) => Ok(match join::before(operation, &source)? {
+                    Some(detour) => Completed::First(detour),
+                    None => Completed::Send(self.request(&[operation])?),
+                }),
+                Lookup::Nobody => Ok(Completed::Skip(join::nobody())),
+                Lookup::Forgotten(detail) => Ok(Completed::Skip(Skip::new(SkipReason::Erased, detail))),
+                Lookup::Later(refusal, after) => Ok(Completed::Retry(refusal, after)),
+            };
+        }
         match reply::complete(operation, reply)? {
+            reply::Change::Missing(refusal) => Ok(Completed::First(self.introduce(operation, refusal)?)),
             reply::Change::None(skip) => Ok(Completed::Skip(skip)),
             reply::Change::Later(refusal, after) => Ok(Completed::Retry(refusal, after)),
             reply::Change::One if operation.endpoint == endpoints::SUBSCRIPTIONS => Err(internal("a list of subscriptions is missing")),
@@ -160,8 +227,9 @@ impl Destination for Iterable {
     }
 
     fn backfill_notice(&self) -> &'static str {
-        "Iterable has no switch that keeps journeys quiet. A backfill sends contacts, denials and catalogs; it withholds carts always, and \
-         purchases, events and subscriptions unless `backfill_purchases`, `backfill_events` or `backfill_grants` is `send`. Journeys that \
+        "Iterable has no switch that keeps journeys quiet. A backfill sends contacts, denials and catalogs; it withholds carts and \
+         triggered journeys always, and purchases, events, subscriptions and joining lists unless `backfill_purchases`, `backfill_events`, \
+         `backfill_grants` or `backfill_lists` is `send`. Journeys that \
          start on a profile update can start: pause them first. Purchases clear live carts: send open carts again afterwards."
     }
 }
@@ -202,6 +270,12 @@ fn rows(head: &[u8], operations: &[&Operation], tail: &[u8], people: bool) -> Re
     }
     body.extend_from_slice(tail);
     Ok(body)
+}
+
+/// What stands before the people of a list call.
+fn list_head(first: &Operation, flags: &str) -> Result<Vec<u8>, Error> {
+    let id: u64 = first.group.parse().map_err(|_| internal("a list has no id"))?;
+    Ok(format!("{{\"listId\":{id},{flags}\"subscribers\":[").into_bytes())
 }
 
 /// Catalog items under their ids.

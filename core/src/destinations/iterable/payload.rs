@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 
+use super::config::FieldType;
 use crate::error::{Error, ErrorCode};
 use crate::model::money::JsonNumber;
 use crate::model::{AttributeValue, Attributes, Finding, FindingCode};
@@ -639,6 +640,29 @@ pub(super) const PRODUCT_FIELDS: &[&str] = &[
 /// Names a category's own fields have.
 pub(super) const CATEGORY_FIELDS: &[&str] =
     &["categoryId", "categoryKey", "name", "description", "slug", "url", "parentId", "ancestorIds", "path", "orderHint", "createdAt"];
+
+/// The types of a product's or variant's own fields; a list has the type of what it holds.
+#[rustfmt::skip]
+pub(super) const PRODUCT_TYPES: &[(&str, FieldType)] = {
+    use FieldType::{Boolean, Date, Double, Long, Object, String};
+    &[
+        ("productId", String), ("productKey", String), ("name", String), ("description", String), ("slug", String), ("url", String),
+        ("brand", String), ("productType", String), ("published", Boolean), ("categories", String), ("categoryIds", String),
+        ("ratingAverage", Double), ("ratingCount", Long), ("createdAt", Date), ("variantId", String), ("variantKey", String),
+        ("sku", String), ("price", Double), ("listPrice", Double), ("onSale", Boolean), ("currency", String), ("inStock", Boolean),
+        ("stock", Long), ("restockDays", Long), ("imageUrl", String), ("imageUrls", String), ("skus", String), ("variants", Object),
+    ]
+};
+
+/// The types of a category's own fields.
+#[rustfmt::skip]
+pub(super) const CATEGORY_TYPES: &[(&str, FieldType)] = {
+    use FieldType::{Date, String};
+    &[
+        ("categoryId", String), ("categoryKey", String), ("name", String), ("description", String), ("slug", String), ("url", String),
+        ("parentId", String), ("ancestorIds", String), ("path", String), ("orderHint", String), ("createdAt", Date),
+    ]
+};
 
 impl Place {
     fn forbids(self, name: &str) -> Option<&'static str> {

@@ -13,11 +13,17 @@ use serde_json::value::RawValue;
 
 use super::super::{Operation, Reading, Refusal, Reply, Skip, Verdict};
 use super::capabilities as endpoints;
+use super::join::{self, Named};
 use crate::error::{Error, ErrorCode, Retry};
 use crate::model::SkipReason;
 
-/// How long a write takes to be seen by the calls that depend on it.
+/// How long a write takes to be seen by the calls that depend on it, at most
+/// (<https://api.iterable.com/api/docs>).
 const SETTLING: Duration = Duration::from_secs(60);
+
+/// How long a profile is waited for that was just written under its id: mostly seen at once, and six times this is the
+/// longest it takes.
+pub(super) const SIGHT: Duration = Duration::from_secs(10);
 
 const MISMATCH: &str = "RequestFieldsTypesMismatched";
 const NO_SUCH_USER: &str = "error.users.noUserWithIdExists";
@@ -84,19 +90,72 @@ struct Row<'a> {
     event_name: Option<Cow<'a, str>>,
 }
 
+/// What is done about a clash of identities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Clash {
+    /// A guest's profile is merged into the customer's.
+    Merge,
+    /// Nothing: it is a dead letter.
+    Refuse,
+}
+
 /// Reads the answer to one request.
-pub(super) fn read(operations: &[&Operation], reply: &Reply) -> Reading {
+pub(super) fn read(operations: &[&Operation], reply: &Reply, clash: Clash) -> Reading {
     match reply.status {
-        200..=299 => accepted(operations, reply),
-        _ => refused(operations, reply),
+        200..=299 => accepted(operations, reply, clash),
+        _ => refused(operations, reply, clash),
     }
 }
 
-fn accepted(operations: &[&Operation], reply: &Reply) -> Reading {
+/// The way out of a clash, where there is one: the guest's profile under the row's address is merged into the row's.
+fn clashed(operation: &Operation, why: Refusal, clash: Clash) -> Verdict {
+    let verdict = || -> Option<Verdict> {
+        if clash == Clash::Refuse {
+            return None;
+        }
+        let (source, destination) = if operation.endpoint == endpoints::UPDATE_EMAIL {
+            let row: NewAddress<'_> = serde_json::from_slice(&operation.body).ok()?;
+            (row.current_email.into_owned(), Named::Email(row.new_email.into_owned()))
+        } else {
+            let row: Addressed<'_> = serde_json::from_slice(&operation.body).ok()?;
+            (row.data_fields?.email?.into_owned(), Named::UserId(row.user_id?.into_owned()))
+        };
+        join::detour(operation, Named::Email(source), destination, why.clone()).ok().map(Verdict::First)
+    };
+    verdict().unwrap_or(Verdict::Rejected(why))
+}
+
+/// `users/updateEmail`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NewAddress<'a> {
+    #[serde(borrow)]
+    current_email: Cow<'a, str>,
+    #[serde(borrow)]
+    new_email: Cow<'a, str>,
+}
+
+/// A row that gives a `userId` an address.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Addressed<'a> {
+    #[serde(borrow, default)]
+    user_id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    data_fields: Option<Address<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Address<'a> {
+    #[serde(borrow, default)]
+    email: Option<Cow<'a, str>>,
+}
+
+fn accepted(operations: &[&Operation], reply: &Reply, clash: Clash) -> Reading {
     let endpoint = operations.first().map_or("", |operation| operation.endpoint.as_ref());
-    if matches!(endpoint, endpoints::USERS_BULK | endpoints::TRACK_BULK) {
+    if matches!(endpoint, endpoints::USERS_BULK | endpoints::TRACK_BULK | endpoints::LIST_SUBSCRIBE | endpoints::LIST_UNSUBSCRIBE) {
         return match serde_json::from_slice::<BulkAnswer>(&reply.body) {
-            Ok(answer) => bulk(operations, &answer, reply),
+            Ok(answer) => bulk(operations, &answer, reply, clash),
             // Nobody knows which rows it took; every row may be sent again.
             Err(_) => Reading::Retry(Refusal::new(ErrorCode::Unavailable, "unreadable_reply", note(reply, "the answer is not JSON")), None),
         };
@@ -111,7 +170,7 @@ fn accepted(operations: &[&Operation], reply: &Reply) -> Reading {
     Reading::Each(operations.iter().map(|_| Verdict::Accepted).collect(), filtered(reply))
 }
 
-fn bulk(operations: &[&Operation], answer: &BulkAnswer, reply: &Reply) -> Reading {
+fn bulk(operations: &[&Operation], answer: &BulkAnswer, reply: &Reply, clash: Clash) -> Reading {
     let warnings = filtered(reply);
     // E-mails come back in lower case whatever was sent; userIds are exact.
     let mut emails: BTreeMap<String, &str> = BTreeMap::new();
@@ -146,7 +205,7 @@ fn bulk(operations: &[&Operation], answer: &BulkAnswer, reply: &Reply) -> Readin
         verdicts.push(match array {
             Some(array) => {
                 named += 1;
-                failure(array, reply)
+                failure(array, operation, reply, clash)
             }
             None if blocked => {
                 named += 1;
@@ -166,14 +225,17 @@ fn bulk(operations: &[&Operation], answer: &BulkAnswer, reply: &Reply) -> Readin
 }
 
 /// What an array of `failedUpdates` says about the rows it names.
-fn failure(array: &str, reply: &Reply) -> Verdict {
+fn failure(array: &str, operation: &Operation, reply: &Reply, clash: Clash) -> Verdict {
     let refusal = |code, message: &str| Refusal::new(code, safe_name(array), note(reply, message));
     if array.starts_with("forgotten") {
-        Verdict::Discarded(SkipReason::Erased, "Iterable has forgotten this person and takes nothing about them".to_owned())
+        forgotten()
+    } else if array.starts_with("notFound") && operation.endpoint == endpoints::LIST_UNSUBSCRIBE {
+        // Whoever is not there is not on the list, which is what was wanted.
+        Verdict::Accepted
     } else if array.starts_with("notFound") {
         Verdict::Retry(refusal(ErrorCode::NotFound, "the profile does not exist yet"), Some(SETTLING))
     } else if array.starts_with("conflict") {
-        Verdict::Rejected(refusal(ErrorCode::Conflict, "e-mail and userId belong to two profiles; merge them at Iterable"))
+        clashed(operation, refusal(ErrorCode::Conflict, "e-mail and userId belong to two profiles; merge them at Iterable"), clash)
     } else if array.starts_with("invalidData") {
         Verdict::Rejected(refusal(ErrorCode::Rejected, "a field of the row has a value or type that the project does not take"))
     } else {
@@ -181,7 +243,11 @@ fn failure(array: &str, reply: &Reply) -> Verdict {
     }
 }
 
-fn refused(operations: &[&Operation], reply: &Reply) -> Reading {
+fn forgotten() -> Verdict {
+    Verdict::Discarded(SkipReason::Erased, FORGOTTEN.to_owned())
+}
+
+fn refused(operations: &[&Operation], reply: &Reply, clash: Clash) -> Reading {
     let answer = serde_json::from_slice::<Answer<'_>>(&reply.body).unwrap_or_default();
     // `Success` with an error status tells nothing; older services put the code into the message.
     let code = match (answer.code.as_deref(), answer.msg.as_deref()) {
@@ -195,6 +261,14 @@ fn refused(operations: &[&Operation], reply: &Reply) -> Reading {
     let one = |verdict: Verdict, why: Refusal| if alone { Reading::Each(vec![verdict], Vec::new()) } else { Reading::Split(why) };
     let reject = |kind: ErrorCode, message: &str| one(Verdict::Rejected(refusal(kind, message)), refusal(kind, message));
 
+    let conflict = |message: &str| {
+        let why = refusal(ErrorCode::Conflict, message);
+        match operations {
+            [only] => Reading::Each(vec![clashed(only, why, clash)], Vec::new()),
+            _ => Reading::Split(why),
+        }
+    };
+
     match code.as_str() {
         MISMATCH => {
             let why = refusal(ErrorCode::Rejected, &mismatch(&answer));
@@ -203,16 +277,34 @@ fn refused(operations: &[&Operation], reply: &Reply) -> Reading {
         }
         "ForgottenUserError" => {
             let done = matches!(endpoint, endpoints::FORGET | endpoints::DELETE_BY_EMAIL | endpoints::DELETE_BY_USER_ID);
-            let verdict = if done { Verdict::Accepted } else { failure("forgotten", reply) };
+            let verdict = if done { Verdict::Accepted } else { forgotten() };
             return one(verdict, refusal(ErrorCode::Rejected, "somebody in the request is forgotten"));
         }
         "BadParams" | NO_SUCH_USER if matches!(endpoint, endpoints::DELETE_BY_EMAIL | endpoints::DELETE_BY_USER_ID) => {
             // There is nobody to delete, which is what was wanted.
             return one(Verdict::Accepted, refusal(ErrorCode::NotFound, "no such profile"));
         }
+        "UnknownEmailError" | "UnknownUserIdError" if endpoint == endpoints::UPDATE_EMAIL => {
+            let detail = "no profile is kept under the former address, so there is none to rename".to_owned();
+            return one(Verdict::Discarded(SkipReason::Unchanged, detail), refusal(ErrorCode::NotFound, "no such profile"));
+        }
+        "BadParams" | "UnknownEmailError" | "UnknownUserIdError" if endpoint == endpoints::MERGE => {
+            // Both were just looked at: the source went in between, so somebody merged it already.
+            return one(Verdict::Accepted, refusal(ErrorCode::NotFound, "no such profile"));
+        }
         "UnknownEmailError" | "UnknownUserIdError" => {
             let why = refusal(ErrorCode::NotFound, "the profile does not exist yet");
             return one(Verdict::Retry(why.clone(), Some(SETTLING)), why);
+        }
+        code if code.starts_with("error.lists.invalidListId") => {
+            // The same for every row: nothing is gained by splitting.
+            return each(operations, || Verdict::Rejected(refusal(ErrorCode::NotFound, "there is no static list of this id; see `lists`")));
+        }
+        // The name was checked before: it is taken, so somebody made the catalog in the meantime.
+        "BadParams" if endpoint == endpoints::CATALOG_CREATE => return each(operations, || Verdict::Accepted),
+        "BadParams" if endpoint == endpoints::CATALOG_FIELDS => {
+            let warning = "a field of the catalog has another type already, so none were set; items are written all the same".to_owned();
+            return Reading::Each(operations.iter().map(|_| Verdict::Accepted).collect(), vec![warning]);
         }
         code if code.starts_with(NO_SUCH_USER) => return reject(ErrorCode::NotFound, "no profile has this userId"),
         "BatchTooLarge" => return reject(ErrorCode::TooLarge, "the request is larger than Iterable takes"),
@@ -223,6 +315,10 @@ fn refused(operations: &[&Operation], reply: &Reply) -> Reading {
     }
     match reply.status {
         401 => Reading::Stop(credentials(&code, reply)),
+        // Everything else can go on without merges.
+        403 if endpoint == endpoints::MERGE => {
+            reject(ErrorCode::Forbidden, "the key may not merge profiles; a server-side key is needed, or `guests` set to `keep`")
+        }
         403 => Reading::Stop(
             Error::new(ErrorCode::Forbidden, "the key may not make this call; a server-side key is needed")
                 .with("vendor_code", code)
@@ -235,7 +331,7 @@ fn refused(operations: &[&Operation], reply: &Reply) -> Reading {
         429 => Reading::Retry(refusal(ErrorCode::RateLimited, "Iterable asks to slow down"), reply.retry_after()),
         500..=599 => Reading::Retry(refusal(ErrorCode::Unavailable, "Iterable cannot serve right now"), reply.retry_after()),
         413 => reject(ErrorCode::TooLarge, "the request is larger than Iterable takes"),
-        409 => reject(ErrorCode::Conflict, "e-mail and userId belong to two profiles, or the id is taken; merge them at Iterable"),
+        409 => conflict("e-mail and userId belong to two profiles, or the id is taken; merge them at Iterable"),
         404 => {
             let message = if endpoint.starts_with("subscriptions.") {
                 "the additive subscription calls are off; have Iterable switch them on or set `subscriptions` to `read_modify_write`"
@@ -253,9 +349,7 @@ fn refused(operations: &[&Operation], reply: &Reply) -> Reading {
             "UniqueFieldsLimitExceeded" => {
                 reject(ErrorCode::Rejected, "the project has no room for more fields; set `create_new_fields` to false")
             }
-            "EmailAlreadyExists" | "UserIdAlreadyExists" => {
-                reject(ErrorCode::Conflict, "another profile has this e-mail or userId; merge them at Iterable")
-            }
+            "EmailAlreadyExists" | "UserIdAlreadyExists" => conflict("another profile has this e-mail or userId; merge them at Iterable"),
             "BadJsonBody" => reject(ErrorCode::Rejected, &bad_json(&answer)),
             _ => reject(ErrorCode::Rejected, "Iterable refused the request"),
         },
@@ -477,6 +571,27 @@ pub(super) struct Subscription {
     opt_in: bool,
 }
 
+impl Subscription {
+    /// Whose it is.
+    pub(super) fn named(self) -> Result<Named, Error> {
+        match (self.email, self.user_id) {
+            (Some(email), _) => Ok(Named::Email(email)),
+            (None, Some(id)) => Ok(Named::UserId(id)),
+            (None, None) => Err(Error::new(ErrorCode::Internal, "a subscription names nobody")),
+        }
+    }
+}
+
+/// A profile with nothing but its id, as `users/update` takes it.
+pub(super) fn introduction(named: &Named, prefer: bool) -> Result<Vec<u8>, Error> {
+    let row = match named {
+        Named::Email(email) => serde_json::json!({ "email": email }),
+        Named::UserId(id) if prefer => serde_json::json!({ "userId": id, "preferUserId": true }),
+        Named::UserId(id) => serde_json::json!({ "userId": id }),
+    };
+    serde_json::to_vec(&row).map_err(|error| Error::new(ErrorCode::Internal, "a row could not be written").because(error))
+}
+
 /// Reads the row of a subscription operation.
 pub(super) fn subscription(operation: &Operation) -> Result<Subscription, Error> {
     serde_json::from_slice(&operation.body)
@@ -489,17 +604,21 @@ pub(super) enum Change {
     None(Skip),
     /// Ask again.
     Later(Refusal, Option<Duration>),
+    /// There is no profile to look at.
+    Missing(Refusal),
     /// The one subscription.
     One,
     /// A list that changes, as the whole request body.
     List(Vec<u8>),
 }
 
+/// What a profile says about where its person is subscribed, and who they are.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Profile {
-    unsubscribed_channel_ids: Option<Vec<u64>>,
-    unsubscribed_message_type_ids: Option<Vec<u64>>,
+pub(super) struct Profile {
+    pub user_id: Option<String>,
+    pub unsubscribed_channel_ids: Option<Vec<u64>>,
+    pub unsubscribed_message_type_ids: Option<Vec<u64>>,
     subscribed_message_type_ids: Option<Vec<u64>>,
 }
 
@@ -514,48 +633,69 @@ struct Found {
 #[serde(rename_all = "camelCase")]
 struct FoundUser {
     #[serde(default)]
+    user_id: Option<String>,
+    #[serde(default)]
     data_fields: Option<Profile>,
+}
+
+/// What asking for a profile came to.
+pub(super) enum Lookup {
+    /// There it is.
+    Found(Profile),
+    /// Nobody has that id, or nobody can see it yet.
+    Nobody,
+    /// Ask again.
+    Later(Refusal, Option<Duration>),
+    /// Iterable must not know this person any more.
+    Forgotten(&'static str),
+}
+
+const FORGOTTEN: &str = "Iterable has forgotten this person and takes nothing about them";
+
+/// Reads the answer to a read of one profile.
+pub(super) fn look_up(reply: &Reply) -> Result<Lookup, Error> {
+    let later = |code, vendor: &str, message: &str, after| Ok(Lookup::Later(Refusal::new(code, vendor, note(reply, message)), after));
+    let answer = serde_json::from_slice::<Answer<'_>>(&reply.body).unwrap_or_default();
+    let says = |word: &str| {
+        answer.code.as_deref().is_some_and(|code| code.starts_with(word)) || answer.msg.as_deref().is_some_and(|msg| msg.starts_with(word))
+    };
+    let text_missing = reply.body.starts_with(b"No user with that id exists");
+    match reply.status {
+        200..=299 => {
+            let found: Found = match serde_json::from_slice(&reply.body) {
+                Ok(found) => found,
+                Err(_) => return later(ErrorCode::Unavailable, "unreadable_reply", "the profile cannot be read", None),
+            };
+            Ok(found
+                .user
+                .and_then(|user| user.data_fields.map(|fields| Profile { user_id: user.user_id.or(fields.user_id), ..fields }))
+                .map_or(Lookup::Nobody, Lookup::Found))
+        }
+        400 | 404 | 500 if says(NO_SUCH_USER) || text_missing => Ok(Lookup::Nobody),
+        401 => Err(credentials("http_401", reply)),
+        403 => Err(Error::new(ErrorCode::Forbidden, "the key may not read profiles; a server-side key is needed")),
+        408 => later(ErrorCode::Timeout, "http_408", "Iterable gave up waiting", reply.retry_after()),
+        429 => later(ErrorCode::RateLimited, "RateLimitExceeded", "Iterable asks to slow down", reply.retry_after()),
+        500..=599 => {
+            later(ErrorCode::Unavailable, &format!("http_{}", reply.status), "Iterable cannot serve right now", reply.retry_after())
+        }
+        400 | 409 if says("ForgottenUserError") => Ok(Lookup::Forgotten(FORGOTTEN)),
+        status => Err(Error::new(ErrorCode::Rejected, "Iterable does not show the profile").with("status", status.to_string())),
+    }
 }
 
 /// Decides from the profile as just read. Whoever left at Iterable stays away: the profile does not tell when they left,
 /// and of a yes and a no without order the no counts.
 pub(super) fn complete(operation: &Operation, reply: &Reply) -> Result<Change, Error> {
     let row = subscription(operation)?;
-    let later = |code, vendor: &str, message: &str, after| Ok(Change::Later(Refusal::new(code, vendor, note(reply, message)), after));
-    let answer = serde_json::from_slice::<Answer<'_>>(&reply.body).unwrap_or_default();
-    let says = |word: &str| {
-        answer.code.as_deref().is_some_and(|code| code.starts_with(word)) || answer.msg.as_deref().is_some_and(|msg| msg.starts_with(word))
-    };
-    let text_missing = reply.body.starts_with(b"No user with that id exists");
-    let profile = match reply.status {
-        200..=299 => {
-            let found: Found = match serde_json::from_slice(&reply.body) {
-                Ok(found) => found,
-                Err(_) => return later(ErrorCode::Unavailable, "unreadable_reply", "the profile cannot be read", None),
-            };
-            found.user.and_then(|user| user.data_fields)
+    let profile = match look_up(reply)? {
+        Lookup::Found(profile) => profile,
+        Lookup::Later(refusal, after) => return Ok(Change::Later(refusal, after)),
+        Lookup::Forgotten(detail) => return Ok(Change::None(Skip::new(SkipReason::Erased, detail))),
+        // Refused before, never written, or written moments ago and not visible yet: a list must not be replaced unseen.
+        Lookup::Nobody => {
+            return Ok(Change::Missing(Refusal::new(ErrorCode::NotFound, "no_profile", note(reply, "the profile does not exist yet"))));
         }
-        400 | 404 | 500 if says(NO_SUCH_USER) || text_missing => None,
-        401 => return Err(credentials("http_401", reply)),
-        403 => return Err(Error::new(ErrorCode::Forbidden, "the key may not read profiles; a server-side key is needed")),
-        408 => return later(ErrorCode::Timeout, "http_408", "Iterable gave up waiting", reply.retry_after()),
-        429 => return later(ErrorCode::RateLimited, "RateLimitExceeded", "Iterable asks to slow down", reply.retry_after()),
-        500..=599 => {
-            return later(
-                ErrorCode::Unavailable,
-                &format!("http_{}", reply.status),
-                "Iterable cannot serve right now",
-                reply.retry_after(),
-            );
-        }
-        400 | 409 if says("ForgottenUserError") => {
-            return Ok(Change::None(Skip::new(SkipReason::Erased, "Iterable has forgotten this person and takes nothing about them")));
-        }
-        status => return Err(Error::new(ErrorCode::Rejected, "Iterable does not show the profile").with("status", status.to_string())),
-    };
-    let Some(profile) = profile else {
-        // Written moments ago and not visible yet; a list must never be replaced unseen.
-        return later(ErrorCode::NotFound, "no_profile", "the profile does not exist yet", Some(SETTLING));
     };
     let joined = profile.subscribed_message_type_ids.unwrap_or_default();
     let left = profile.unsubscribed_message_type_ids.unwrap_or_default();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::auth::PullConfig;
 use crate::error::{Error, ErrorCode};
 use crate::model::{Channel, Currency};
 use crate::normalize::text::Template;
@@ -101,6 +102,9 @@ pub struct Config {
     /// Attributes of products and variants to pass on, also on lines.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attributes: Vec<FieldMapping>,
+    /// How the platform itself is read. Only pulling, and fetching what messages name, need it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pull: Option<PullConfig>,
 }
 
 /// One custom field or attribute to pass on.

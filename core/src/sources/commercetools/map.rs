@@ -592,7 +592,7 @@ pub(super) fn is_refund(transaction: &wire::Transaction<'_>) -> bool {
     transaction.kind.as_deref() == Some("Refund") && transaction.state.as_deref() == Some("Success")
 }
 
-fn is_chargeback(transaction: &wire::Transaction<'_>) -> bool {
+pub(super) fn is_chargeback(transaction: &wire::Transaction<'_>) -> bool {
     transaction.kind.as_deref() == Some("Chargeback") && transaction.state.as_deref() == Some("Success")
 }
 

@@ -1,11 +1,14 @@
 #![doc = include_str!("README.md")]
 
+mod abandoned;
+mod auth;
 mod config;
 mod consent;
 mod lists;
 mod map;
 mod messages;
 mod orders;
+mod pull;
 mod sniff;
 #[cfg(test)]
 mod tests;
@@ -15,15 +18,17 @@ pub mod wire;
 
 use serde::Deserialize;
 
+pub use self::auth::PullConfig;
 pub use self::config::{AbsentConsent, Config, ConsentPlace, ConsentRule, FieldMapping, ValueType};
+pub use self::pull::FACTS;
 
 use self::config::Compiled;
 use self::map::{Fault, Row};
 use self::orders::{Origin, is_order};
 use self::sniff::{Shape, sniff};
 use super::split::{End, Keys, skip_space, value_end};
-use super::{DecodeContext, Decoded, Fetch, Source};
-use crate::error::Error;
+use super::{DecodeContext, Decoded, Fetch, Pull, Source};
+use crate::error::{Error, ErrorCode};
 use crate::model::{FindingCode, ResourceRef};
 
 /// The source: reads what commercetools answers and sends.
@@ -45,6 +50,8 @@ use crate::model::{FindingCode, ResourceRef};
 #[derive(Debug)]
 pub struct Commercetools {
     compiled: Compiled,
+    /// How it is asked, where the settings say.
+    shop: Option<pull::Shop>,
 }
 
 impl Commercetools {
@@ -53,7 +60,8 @@ impl Commercetools {
     /// # Errors
     /// `invalid_config` with the pointer of the setting: a template with a place it does not know, a consent without a field.
     pub fn new(config: Config) -> Result<Self, Error> {
-        Ok(Commercetools { compiled: Compiled::new(config)? })
+        let shop = config.pull.as_ref().map(|pull| pull::Shop::new(&config, pull)).transpose()?;
+        Ok(Commercetools { compiled: Compiled::new(config)?, shop })
     }
 }
 
@@ -66,6 +74,11 @@ impl Source for Commercetools {
         &self.compiled.config.project
     }
 
+    fn pull(&self) -> Result<&dyn Pull, Error> {
+        let missing = || Error::new(ErrorCode::InvalidConfig, "pulling needs the source's setting `pull`").at("/source/pull");
+        self.shop.as_ref().map(|shop| shop as &dyn Pull).ok_or_else(missing)
+    }
+
     fn decode(&self, raw: &[u8], context: &DecodeContext<'_>, out: &mut Decoded) {
         let raw = raw.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(raw);
         // Text once for the whole input; only where that fails is every row looked at alone.
@@ -76,6 +89,9 @@ impl Source for Commercetools {
         out.rows += rows;
     }
 }
+
+/// What rows of the stream of carts left alone are called.
+const ABANDONED: &str = "abandoned_cart";
 
 /// How many transports may be wrapped around each other, such as CloudEvents in Pub/Sub in SNS.
 const TRANSPORTS: usize = 4;
@@ -321,7 +337,14 @@ impl<'r> Reader<'r> {
                 let (order, length) = parse::<wire::Order<'_>>(text)?;
                 match is_order(&order, hint) {
                     Some(true) => self.about(project).order(&order, Origin::default())?,
-                    Some(false) => self.about(project).cart(&order, &text[..length])?,
+                    Some(false) => {
+                        let before = self.out.records.len();
+                        self.about(project).cart(&order, &text[..length])?;
+                        if hint == Some(ABANDONED) {
+                            let event = self.out.records[before..].iter().find_map(abandoned::event);
+                            self.out.records.extend(event);
+                        }
+                    }
                     None => return Err(unsupported("neither `orderState` nor `cartState`: is it a cart or an order?")),
                 }
                 Ok(length)

@@ -2,19 +2,43 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use super::super::super::Operation;
 use super::super::capabilities as endpoints;
-use super::super::config::{CatalogLayout, CatalogWrite};
+use super::super::config::{CatalogLayout, CatalogWrite, Catalogs, FieldType};
 use super::super::ids;
 use super::super::payload::{
-    Attrs, CATEGORY_FIELDS, CategoryDocument, PRODUCT_FIELDS, Place, ProductDocument, Stamp, VariantDocument, VariantEntry, VariantFields,
-    bytes,
+    Attrs, CATEGORY_FIELDS, CATEGORY_TYPES, CategoryDocument, PRODUCT_FIELDS, PRODUCT_TYPES, Place, ProductDocument, Stamp,
+    VariantDocument, VariantEntry, VariantFields, bytes,
 };
 use super::{Builder, category_paths, some};
 
 use crate::error::Error;
 use crate::model::money::JsonNumber;
 use crate::model::{Category, IdempotencyKey, Product, ProductDeleted, SkipReason, Variant};
+
+/// A field and its type, as `catalogs/{catalog}/fieldMappings` takes them.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Mapping<'a> {
+    field_name: &'a str,
+    field_type: FieldType,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Mappings<'a> {
+    mappings_updates: Vec<Mapping<'a>>,
+}
+
+pub(super) fn field_types(catalogs: &Catalogs, categories: bool) -> Result<Vec<u8>, Error> {
+    let own = if categories { CATEGORY_TYPES } else { PRODUCT_TYPES };
+    let configured = catalogs.field_types.iter().filter(|(name, _)| !own.iter().any(|(standard, _)| standard == name));
+    let all = own.iter().map(|(name, kind)| (*name, *kind)).chain(configured.map(|(name, kind)| (name.as_str(), *kind)));
+    let mappings_updates = all.map(|(field_name, field_type)| Mapping { field_name, field_type }).collect();
+    bytes(&Mappings { mappings_updates }, 2048)
+}
 
 impl<'a> Builder<'a> {
     pub(super) fn product(&mut self, product: &'a Product) -> Result<(), Error> {

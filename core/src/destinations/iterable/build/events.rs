@@ -5,14 +5,14 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use super::super::capabilities as endpoints;
-use super::super::config::Write;
+use super::super::config::{ProjectType, Write};
 use super::super::ids::{self, Who};
 use super::super::payload::{Attrs, EVENT_FIELDS, EventData, Line, Place, RefundData, ReturnData, ShipmentData, Stamp, Track, bytes};
 use super::{Builder, profile, some};
 
 use crate::error::Error;
 use crate::model::money::JsonNumber;
-use crate::model::{Event, Instant, Refund, Return, Shipment, ShippingStatus, SkipReason};
+use crate::model::{Event, EventName, Instant, Mode, Refund, Return, Shipment, ShippingStatus, SkipReason};
 
 impl<'a> Builder<'a> {
     pub(super) fn refund(&mut self, refund: &'a Refund) -> Result<(), Error> {
@@ -41,7 +41,7 @@ impl<'a> Builder<'a> {
                 payment_state: None,
             })),
         };
-        self.track(&who, &name, &id, refund.refunded_at, format!("refund:{}", refund.id), data)
+        self.track("order_refunded", &who, Some(&name), &id, refund.refunded_at, format!("refund:{}", refund.id), data)
     }
 
     pub(super) fn returned(&mut self, back: &'a Return) -> Result<(), Error> {
@@ -67,7 +67,7 @@ impl<'a> Builder<'a> {
                 payment_state: item.payment_state.as_deref(),
             })),
         };
-        self.track(&who, &name, &id, at, format!("return:{}", back.id), data)
+        self.track("order_returned", &who, Some(&name), &id, at, format!("return:{}", back.id), data)
     }
 
     pub(super) fn shipment(&mut self, shipment: &'a Shipment) -> Result<(), Error> {
@@ -115,31 +115,39 @@ impl<'a> Builder<'a> {
             })),
             attributes,
         };
-        self.track(&who, &name, &id, at, format!("{kind}:{}", shipment.id), data)
+        self.track(canonical, &who, Some(&name), &id, at, format!("{kind}:{}", shipment.id), data)
     }
 
     pub(super) fn event(&mut self, event: &'a Event) -> Result<(), Error> {
-        let Some(event_name) = self.iterable.config.event_name(&event.name) else {
+        let event_name = self.iterable.config.event_name(&event.name);
+        if event_name.is_none() && !self.iterable.config.journeys.contains_key(event.name.as_str()) {
             self.skip(
                 SkipReason::NotConfigured,
                 "an order placed is sent as a purchase; name it in `event_names` to send it as an event too",
             );
             return Ok(());
-        };
-        if event_name.is_empty() || event_name.len() > 255 {
+        }
+        if event_name.as_ref().is_some_and(|name| name.is_empty() || name.len() > 255) {
             self.refuse("/body/name", "an event name has 1 to 255 bytes");
             return Ok(());
         }
+        // The key is made of what happened, so the same event heard twice has one id.
+        let id = ids::event_id(self.envelope, &ids::encode(&event.name.as_str().replace('_', "-")), self.envelope.idempotency_key.as_str());
         if self.quiet(self.iterable.config.backfill_events) {
             self.skip(SkipReason::BackfillQuiet, "Iterable does not say that old events start no journeys; see `backfill_events`");
-            let key = self.envelope.idempotency_key.clone();
-            self.built.withheld.push(key);
+            self.built.withheld.push(self.key(&id));
+            self.withhold_journey(event.name.as_str(), &id);
             return Ok(());
         }
         let Some(who) = self.who() else { return Ok(()) };
-        // The key is made of what happened, so the same event heard twice has one id.
-        let key = self.envelope.idempotency_key.as_str();
-        let id = ids::event_id(self.envelope, &ids::encode(&event.name.as_str().replace('_', "-")), key);
+        let before = self.built.operations.len();
+        if let Some(previous) = event.previous.as_deref().filter(|_| self.envelope.mode == Mode::Live) {
+            match event.name {
+                EventName::EmailChanged => self.new_address(previous)?,
+                EventName::LoggedIn | EventName::AccountCreated => self.signed_in(previous, &who)?,
+                _ => {}
+            }
+        }
         let purchase = event.order_id.as_deref().map(|order| ids::event_id(self.envelope, "order", order));
         let attributes = Attrs::new(&event.properties, Place::Event(EVENT_FIELDS));
         attributes.report("/body/properties", &mut self.built.findings);
@@ -160,7 +168,15 @@ impl<'a> Builder<'a> {
             items: (!items.is_empty()).then_some(items),
             attributes,
         };
-        self.track(&who, &event_name, &id, self.envelope.occurred_at, format!("event:{id}"), data)
+        self.track(event.name.as_str(), &who, event_name.as_deref(), &id, self.envelope.occurred_at, format!("event:{id}"), data)?;
+        // In an `email` project the event needs the profile under its new address.
+        if event.name == EventName::EmailChanged
+            && self.iterable.project == ProjectType::Email
+            && let Some(lane) = self.built.operations.get(before).map(|first| first.lane.clone())
+        {
+            self.built.operations.iter_mut().skip(before).for_each(|operation| operation.lane.clone_from(&lane));
+        }
+        Ok(())
     }
 
     /// Who and under what name, unless the event must not be sent.
@@ -168,6 +184,8 @@ impl<'a> Builder<'a> {
         if self.quiet(self.iterable.config.backfill_events) {
             self.skip(SkipReason::BackfillQuiet, "Iterable does not say that old events start no journeys; see `backfill_events`");
             self.withhold(kind, own);
+            let id = ids::event_id(self.envelope, kind, own);
+            self.withhold_journey(canonical, &id);
             return None;
         }
         let who = self.who()?;
@@ -178,32 +196,76 @@ impl<'a> Builder<'a> {
         Some((who, name))
     }
 
+    /// Remembers that a journey was not started.
+    fn withhold_journey(&mut self, canonical: &str, id: &str) {
+        if let Some(journey) = self.iterable.config.journeys.get(canonical) {
+            let key = self.key(&journey_key(*journey, id));
+            self.built.withheld.push(key);
+        }
+    }
+
+    /// Sends an event, under its name where it has one, and starts the journey that is configured for it.
+    #[allow(clippy::too_many_arguments)] // Each is one member of the row or of the operation.
     fn track<D: Serialize>(
         &mut self,
+        canonical: &str,
         who: &Who<'_>,
-        event_name: &str,
+        event_name: Option<&str>,
         id: &str,
         at: Instant,
         entity: String,
         data_fields: D,
     ) -> Result<(), Error> {
         let config = &self.iterable.config;
-        let row = Track {
-            event_name,
-            id,
-            email: who.email(),
-            user_id: who.user_id(),
-            created_at: at.timestamp(),
-            create_new_fields: config.create_new_fields,
-            data_fields,
-        };
-        let body = bytes(&row, 768)?;
-        let endpoint = if config.write == Write::Bulk { endpoints::TRACK_BULK } else { endpoints::TRACK };
-        let mut operation = self.operation(endpoint, entity, profile(&who.name()), body);
-        operation.once = true;
-        operation.occurred_at = at;
-        operation.idempotency_key = self.key(id);
-        self.built.operations.push(operation);
+        let lane = profile(&who.name());
+        if let Some(event_name) = event_name {
+            let row = Track {
+                event_name,
+                id,
+                email: who.email(),
+                user_id: who.user_id(),
+                created_at: at.timestamp(),
+                create_new_fields: config.create_new_fields,
+                data_fields: &data_fields,
+            };
+            let body = bytes(&row, 768)?;
+            let endpoint = if config.write == Write::Bulk { endpoints::TRACK_BULK } else { endpoints::TRACK };
+            let mut operation = self.operation(endpoint, entity, lane.clone(), body);
+            operation.once = true;
+            operation.occurred_at = at;
+            operation.idempotency_key = self.key(id);
+            self.built.operations.push(operation);
+        }
+        if let Some(journey) = config.journeys.get(canonical).copied() {
+            let key = self.key(&journey_key(journey, id));
+            if self.envelope.mode == Mode::Backfill {
+                self.skip(SkipReason::BackfillQuiet, "a backfill starts no journey");
+                self.built.withheld.push(key);
+            } else {
+                let row = Trigger { workflow_id: journey, email: who.email(), user_id: who.user_id(), data_fields: &data_fields };
+                let mut operation = self.operation(endpoints::TRIGGER, format!("journey:{journey}:{id}"), lane, bytes(&row, 768)?);
+                operation.once = true;
+                operation.occurred_at = at;
+                operation.idempotency_key = key;
+                self.built.operations.push(operation);
+            }
+        }
         Ok(())
     }
+}
+
+/// `workflows/triggerWorkflow`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Trigger<'a, D: Serialize> {
+    workflow_id: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<&'a str>,
+    data_fields: &'a D,
+}
+
+fn journey_key(journey: u64, id: &str) -> String {
+    format!("journey-{journey}-{id}")
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use super::super::{Built, Operation, Skip};
 use super::Iterable;
-use super::config::Backfilled;
+use super::config::{Backfilled, Catalogs};
 use super::ids::{self, Nobody, Who};
 
 use crate::error::Error;
@@ -27,6 +27,11 @@ pub(super) fn build(iterable: &Iterable, record: &Record) -> Built {
         builder.built.operations.clear();
     }
     builder.built
+}
+
+/// `catalogs/{catalog}/fieldMappings` for a catalog of ours.
+pub(super) fn field_types(catalogs: &Catalogs, categories: bool) -> Result<Vec<u8>, Error> {
+    catalog::field_types(catalogs, categories)
 }
 
 struct Builder<'a> {

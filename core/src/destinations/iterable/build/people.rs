@@ -1,19 +1,20 @@
 //! People: what is known of them, what they allowed, and that they are gone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use super::super::capabilities as endpoints;
-use super::super::config::{ContactDeletion, Erase, Policy, Subscriptions, Write};
+use super::super::config::{ContactDeletion, Erase, Policy, ProjectType, Subscriptions, Write};
 use super::super::ids::{self, Who};
+use super::super::join::{self, Named};
 use super::super::payload::{
     Attrs, ContactFields, Day, Evidence, Place, Postal, Stamp, UserRef, UserRow, bytes, evidence_field, filled, strictest,
 };
 use super::{Builder, profile};
 
 use crate::error::Error;
-use crate::model::{Address, Consent, ConsentStatus, Contact, ContactDeleted, Finding, FindingCode, IdempotencyKey, SkipReason};
+use crate::model::{Address, Consent, ConsentStatus, Contact, ContactDeleted, Finding, FindingCode, IdempotencyKey, Identity, SkipReason};
 
 impl<'a> Builder<'a> {
     pub(super) fn contact(&mut self, contact: &'a Contact) -> Result<(), Error> {
@@ -86,6 +87,84 @@ impl<'a> Builder<'a> {
         for consent in strictest(&contact.consents) {
             self.subscription(consent, &who, &name)?;
         }
+        if !aside {
+            self.lists(contact, &who, &name)?;
+        }
+        Ok(())
+    }
+
+    /// Puts the person on the lists that their groups and stores stand for, and takes them off the others.
+    fn lists(&mut self, contact: &Contact, who: &Who<'_>, name: &str) -> Result<(), Error> {
+        let config = &self.iterable.config.lists;
+        let groups = config.groups.iter().map(|(key, list)| (*list, contact.groups.contains(key)));
+        let stores = config.stores.iter().map(|(key, list)| (*list, contact.stores.contains(key)));
+        let mut member: BTreeMap<u64, bool> = BTreeMap::new();
+        for (list, belongs) in groups.chain(stores) {
+            *member.entry(list).or_default() |= belongs;
+        }
+        for (list, belongs) in member {
+            if belongs && self.quiet(self.iterable.config.backfill_lists) {
+                self.skip(SkipReason::BackfillQuiet, format!("joining list {list} can start journeys; see `backfill_lists`"));
+                continue;
+            }
+            let endpoint = if belongs { endpoints::LIST_SUBSCRIBE } else { endpoints::LIST_UNSUBSCRIBE };
+            let prefer_user_id = who.prefer().filter(|_| belongs);
+            let body = bytes(&ListRow { email: who.email(), user_id: who.user_id(), prefer_user_id }, 96)?;
+            let entity = format!("list:{name}:{list}");
+            let mut operation = self.operation(endpoint, entity.clone(), profile(name), body);
+            operation.group = list.to_string();
+            operation.idempotency_key = IdempotencyKey::new(format!("{}:list:{list}", self.envelope.idempotency_key));
+            operation.supersedes = vec![entity];
+            self.built.operations.push(operation);
+        }
+        Ok(())
+    }
+
+    /// Makes the profile follow an address that changed. The record of the person says so too, but may come later or, in
+    /// an `email` project, only make a second profile.
+    pub(super) fn new_address(&mut self, previous: &Identity) -> Result<(), Error> {
+        let identity = &self.envelope.identity;
+        let usable = |email: &&str| !email.is_empty() && ids::email_fault(email).is_none();
+        let Some(new) = identity.email.as_deref().filter(usable) else { return Ok(()) };
+        let config = &self.iterable.config;
+        let project = self.iterable.project;
+        let mut operation = if project == ProjectType::Email {
+            let Some(old) = previous.email.as_deref().filter(usable).filter(|old| !old.eq_ignore_ascii_case(new)) else { return Ok(()) };
+            let body = bytes(&NewAddress { current_email: old, new_email: new }, 96)?;
+            let lane = profile(&Who::Email(old).name());
+            let person = identity.customer_id.as_deref().map_or_else(|| Who::Email(old).name(), str::to_owned);
+            self.operation(endpoints::UPDATE_EMAIL, format!("address:{person}"), lane, body)
+        } else {
+            let Ok(who @ Who::UserId { .. }) = ids::who(config, project, identity) else { return Ok(()) };
+            let (endpoint, create) = match config.write {
+                Write::Bulk => (endpoints::USERS_BULK, None),
+                Write::Single => (endpoints::USERS_UPDATE, config.create_new_fields),
+            };
+            let row = AddressRow { user_id: who.user_id(), create_new_fields: create, data_fields: AddressField { email: new } };
+            let name = who.name();
+            self.operation(endpoint, format!("address:{name}"), profile(&name), bytes(&row, 128)?)
+        };
+        operation.idempotency_key = IdempotencyKey::new(format!("{}:address", self.envelope.idempotency_key));
+        self.built.operations.push(operation);
+        Ok(())
+    }
+
+    /// Merges what a session gathered into the profile of who signed in.
+    pub(super) fn signed_in(&mut self, previous: &Identity, who: &Who<'_>) -> Result<(), Error> {
+        let session = Identity { anonymous_id: previous.anonymous_id.clone(), ..Identity::default() };
+        // Only where such profiles are made at all.
+        let Ok(Who::UserId { id, .. }) = ids::who(&self.iterable.config, self.iterable.project, &session) else { return Ok(()) };
+        let destination = match who {
+            Who::UserId { id: own, .. } if *own == id => return Ok(()),
+            Who::UserId { id: own, .. } => Named::UserId(own.clone().into_owned()),
+            Who::Email(email) => Named::Email((*email).to_owned()),
+        };
+        let body = join::merge_body(&Named::UserId(id.clone().into_owned()), &destination)?;
+        // Behind what the session itself still has to write.
+        let mut operation = self.operation(endpoints::MERGE, format!("merge:{id}"), profile(&id), body);
+        operation.once = true;
+        operation.idempotency_key = self.key(&format!("merge-{id}-{}", self.envelope.idempotency_key));
+        self.built.operations.push(operation);
         Ok(())
     }
 
@@ -173,10 +252,48 @@ impl<'a> Builder<'a> {
                 Who::UserId { id, .. } => BTreeMap::from([("userId".to_owned(), id.clone().into_owned())]),
             };
         }
-        operation.supersedes = config.consent.keys().map(|channel| format!("consent:{name}:{channel}")).chain([entity]).collect();
+        let lists: BTreeSet<u64> = config.lists.groups.values().chain(config.lists.stores.values()).copied().collect();
+        let consents = config.consent.keys().map(|channel| format!("consent:{name}:{channel}"));
+        operation.supersedes = consents.chain(lists.iter().map(|list| format!("list:{name}:{list}"))).chain([entity]).collect();
         self.built.operations.push(operation);
         Ok(())
     }
+}
+
+/// Someone on a list.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ListRow<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prefer_user_id: Option<bool>,
+}
+
+/// `users/updateEmail`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NewAddress<'a> {
+    current_email: &'a str,
+    new_email: &'a str,
+}
+
+/// An address and nothing else, for a profile known by its `userId`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AddressRow<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    create_new_fields: Option<bool>,
+    data_fields: AddressField<'a>,
+}
+
+#[derive(Serialize)]
+struct AddressField<'a> {
+    email: &'a str,
 }
 
 /// The state of one subscription. Sent as it stands by no call; the request is made of it.

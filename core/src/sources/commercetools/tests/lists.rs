@@ -164,3 +164,52 @@ fn checkout_events_lead_to_the_payment_or_the_order_they_name() {
     assert!(checkout("CheckoutPaymentChargeFailed", order).ignored[0].known);
     assert!(!checkout("SomethingElse", json!({})).ignored[0].known);
 }
+
+/// What is asked for something that was only named, step by step, with what the shop answers each time.
+fn asked(kind: &str, answers: &[Value]) -> (Vec<String>, String) {
+    use crate::http::Reply;
+    use crate::sources::pull::{Step, Wanted};
+    let config = json!({"project": "demo", "pull": {"region": "europe-west1.gcp", "client_id": "id", "client_secret": "secret"}});
+    let config: Config = serde_json::from_value(config).unwrap_or_else(|error| panic!("{error}"));
+    let source = Commercetools::new(config).unwrap_or_else(|error| panic!("{error}"));
+    let pull = source.pull().unwrap_or_else(|error| panic!("{error}"));
+    let wanted = Wanted { resource: ResourceRef { kind: kind.to_owned(), id: "r1".to_owned() }, seed: None };
+    let (mut replies, mut paths) = (Vec::new(), Vec::new());
+    for answer in answers.iter().map(Some).chain([None]) {
+        match pull.follow(&wanted, &replies) {
+            Ok(Step::Ask(requests)) => {
+                paths.extend(requests.iter().map(|request| request.path.split('?').next().unwrap_or_default().to_owned()))
+            }
+            Ok(Step::Done(documents)) => return (paths, documents[0].resource.to_owned()),
+            Ok(Step::Nothing(why)) => return (paths, why.to_owned()),
+            Err(failure) => panic!("{failure:?}"),
+        }
+        let Some(answer) = answer else { break };
+        let status = if answer.is_null() { 404 } else { 200 };
+        replies.push(Reply { status, body: answer.to_string().into_bytes(), ..Reply::default() });
+    }
+    panic!("{kind} goes on asking: {paths:?}");
+}
+
+#[test]
+fn what_only_names_another_resource_is_followed_to_it() {
+    let edit =
+        |result: &str| json!({"id": "r1", "resource": {"typeId": "order", "id": "o1"}, "stagedActions": [], "result": {"type": result}});
+    let paths = |paths: &[&str]| paths.iter().map(|path| format!("/demo{path}")).collect::<Vec<_>>();
+    assert_eq!(asked("shopping-list", &[list()]), (paths(&["/shopping-lists/r1"]), "shopping-list".to_owned()));
+    assert_eq!(asked("recurring-order", &[json!({})]), (paths(&["/recurring-orders/r1"]), "recurring-order".to_owned()));
+    assert_eq!(asked("order-edit", &[edit("Applied"), json!({})]), (paths(&["/orders/edits/r1", "/orders/o1"]), "order".to_owned()));
+    assert_eq!(asked("order-edit", &[edit("PreviewFailure")]).1, "it leads to nothing that changed");
+    let variant = json!({"id": "r1", "product": {"typeId": "product", "id": "p1"}});
+    assert_eq!(asked("variant", &[variant, json!({})]), (paths(&["/variants/r1", "/product-projections/p1"]), "product".to_owned()));
+    let page = json!({"limit": 500, "offset": 0, "count": 0, "results": []});
+    let entry = json!({"id": "r1", "sku": "A-1"});
+    assert_eq!(
+        asked("inventory-entry", &[entry.clone(), page.clone()]),
+        (paths(&["/inventory/r1", "/product-projections"]), "product".to_owned())
+    );
+    assert_eq!(asked("standalone-price", &[entry, page]).0, paths(&["/standalone-prices/r1", "/product-projections"]));
+    for kind in ["order-edit", "variant", "inventory-entry", "shopping-list"] {
+        assert!(asked(kind, &[Value::Null]).1.starts_with("it is deleted"), "{kind}");
+    }
+}

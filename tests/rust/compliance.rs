@@ -1,0 +1,822 @@
+//! What every destination must hold to, whoever wrote it: its own limits, order per profile, honest reading of answers,
+//! the same bytes for the same input, and silence about people and keys. Driven by the capability tables, by the records of
+//! the golden cases, and by what `tests/rust/vendors` says of each vendor's answers.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod vendors;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use cartwire::Error;
+use cartwire::delivery::{BoxFuture, Transport, TransportFailure};
+use cartwire::destinations::{
+    Backfill, Built, Capabilities, Completed, Destination, Endpoint, Operation, PartialFailure, Reading, Reply, Request, Verdict,
+};
+use cartwire::error::ErrorCode;
+use cartwire::facade::Engine;
+use cartwire::model::{Mode, Record};
+use cartwire::pipeline;
+use serde_json::{Value, json};
+
+use vendors::{Answer, Person, Vendor, entries};
+
+// -- what is built for -----------------------------------------------------------------------------------------------
+
+const NOWHERE: &str = "http://127.0.0.1:9";
+
+/// One destination with one configuration.
+struct Setup {
+    vendor: Arc<dyn Vendor>,
+    config: Value,
+    /// Whether it is the vendor's own small configuration, with the defaults.
+    plain: bool,
+}
+
+impl Setup {
+    fn open(&self) -> Box<dyn Destination> {
+        self.vendor.open(self.config.clone())
+    }
+
+    fn label(&self) -> &'static str {
+        self.vendor.label()
+    }
+}
+
+fn setups() -> Vec<Setup> {
+    let mut setups = Vec::new();
+    for vendor in entries() {
+        let vendor: Arc<dyn Vendor> = vendor.into();
+        setups.push(Setup { vendor: vendor.clone(), config: vendor.config(NOWHERE), plain: true });
+        setups.extend(vendor.more_configs(NOWHERE).into_iter().map(|config| Setup { vendor: vendor.clone(), config, plain: false }));
+    }
+    setups
+}
+
+fn row(person: &Person, kind: &str, version: u64, body: Value) -> Value {
+    let key = format!("{}-{kind}-{version}-{}", person.customer_id, body["name"].as_str().unwrap_or_default());
+    json!({"envelope": {"source": "commercetools", "tenant": "demo", "resource": {"type": kind, "id": format!("{kind}-{key}")},
+            "version": version, "occurred_at": "2026-03-01T10:00:00Z", "observed_at": "2026-03-01T10:00:05Z",
+            "market": {"locale": "de-DE", "country": "DE", "currency": "EUR"}, "identity": person.identity(), "correlation_id": "c",
+            "idempotency_key": key},
+        "body": body})
+}
+
+fn contact(person: &Person, version: u64, more: Value) -> Value {
+    let mut body = json!({"type": "contact", "first_name": format!("Maraike{version}"), "last_name": "Okoyeson"});
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    row(person, "customer", version, body)
+}
+
+fn event(person: &Person, version: u64, name: &str) -> Value {
+    row(person, "event", version, json!({"type": "event", "name": name}))
+}
+
+fn product(number: usize, name: &str) -> Value {
+    let price = json!({"list": {"amount": "19.90", "currency": "EUR"}});
+    let variant = json!({"id": "1", "sku": format!("SKU-{number}"), "price": price});
+    let mut row = row(
+        &Person::numbered(0),
+        "product",
+        1,
+        json!({"type": "product", "id": format!("p-{number}"), "name": name, "published": true, "variants": [variant]}),
+    );
+    row["envelope"]["identity"] = json!({});
+    row["envelope"]["idempotency_key"] = json!(format!("product-{number}"));
+    row
+}
+
+fn parsed(rows: &[Value]) -> Vec<Record> {
+    rows.iter().map(|row| serde_json::from_value(row.clone()).unwrap()).collect()
+}
+
+/// Records of kinds that no golden case has, or not in the mode in which they lead to a call.
+fn own() -> Vec<Record> {
+    let person = Person::numbered(1);
+    let guest = |mut row: Value| {
+        row["envelope"]["identity"] = json!({"email": "guest@example.com"});
+        row
+    };
+    let previous = |version, name: &str, previous: Value| {
+        let mut row = event(&person, version, name);
+        row["body"]["previous"] = previous;
+        row
+    };
+    let consents = |email: &str, sms: &str| {
+        json!({"groups": ["vip"], "consents": [{"channel": "email", "status": email, "at": "2026-02-01T00:00:00Z"},
+            {"channel": "sms", "status": sms, "at": "2026-02-01T00:00:00Z"}]})
+    };
+    let gone = |kind: &str, erase: bool| row(&person, "customer", 9, json!({"type": kind, "erase": erase}));
+    parsed(&[
+        contact(&person, 1, consents("granted", "denied")),
+        contact(&person, 2, consents("denied", "granted")),
+        guest(contact(&person, 3, consents("granted", "denied"))),
+        guest(contact(&person, 4, consents("denied", "granted"))),
+        event(&person, 5, "cart_abandoned"),
+        previous(6, "logged_in", json!({"anonymous_id": "s-1"})),
+        previous(7, "account_created", json!({"anonymous_id": "s-2"})),
+        previous(8, "email_changed", json!({"email": "former@example.com"})),
+        gone("contact_deleted", true),
+        gone("contact_deleted", false),
+        guest(gone("contact_deleted", false)),
+        product(1, "Tee"),
+    ])
+}
+
+/// All records of the golden cases, and our own.
+fn corpus() -> Vec<Record> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden");
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .flat_map(|source| std::fs::read_dir(source.unwrap().path()).into_iter().flatten())
+        .map(|case| case.unwrap().path().join("canonical.json"))
+        .filter(|file| file.exists())
+        .collect();
+    files.sort();
+    assert!(files.len() > 50, "the golden cases are not where they were");
+    let mut records = own();
+    for file in files {
+        let case: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        records.extend(case["records"].as_array().unwrap().iter().map(|record| serde_json::from_value(record.clone()).unwrap()));
+    }
+    records
+}
+
+fn built(destination: &dyn Destination, records: &[Record]) -> Vec<Operation> {
+    records.iter().flat_map(|record| destination.build(record).operations).collect()
+}
+
+fn plan(destination: &dyn Destination, operations: &[Operation]) -> pipeline::batch::Plan {
+    pipeline::batch::plan(destination, &operations.iter().collect::<Vec<_>>()).unwrap()
+}
+
+/// Operations that may share a request, by endpoint: one of each lane, none that reads first.
+fn batches(destination: &dyn Destination, operations: Vec<Operation>) -> BTreeMap<(&'static str, String), Vec<Operation>> {
+    let mut batches: BTreeMap<(&'static str, String), Vec<Operation>> = BTreeMap::new();
+    for operation in operations {
+        let endpoint = destination.capabilities().endpoint(&operation.endpoint).expect("an endpoint of the table");
+        if destination.prefetch(&operation).is_some() {
+            continue;
+        }
+        let batch = batches.entry((endpoint.id, operation.group.clone())).or_default();
+        if batch.iter().all(|other| other.lane != operation.lane) {
+            batch.push(operation);
+        }
+    }
+    batches
+}
+
+fn facts(destination: &dyn Destination, id: &str) -> &'static Endpoint {
+    destination.capabilities().endpoint(id).unwrap()
+}
+
+/// A few people with everything that can be said of many in one request, and a few products.
+fn several() -> Vec<Record> {
+    let mut rows = Vec::new();
+    for number in 10..14 {
+        let person = Person::numbered(number);
+        let consents = json!({"groups": ["vip"], "consents": [{"channel": "email", "status": "denied", "at": "2026-02-01T00:00:00Z"}]});
+        rows.extend([contact(&person, 1, consents), event(&person, 2, "product_viewed"), product(number, "Tee")]);
+    }
+    parsed(&rows)
+}
+
+// -- the tables ------------------------------------------------------------------------------------------------------
+
+#[test]
+fn every_endpoint_of_a_table_is_reached_by_some_record() {
+    let records = corpus();
+    let mut reached: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    let mut tables: BTreeMap<&str, &Capabilities> = BTreeMap::new();
+    for setup in setups() {
+        let destination = setup.open();
+        tables.insert(destination.name(), destination.capabilities());
+        let reached = reached.entry(destination.name()).or_default();
+        reached.extend(built(&*destination, &records).into_iter().map(|operation| operation.endpoint.into_owned()));
+        for (endpoint, why) in setup.vendor.reached_otherwise() {
+            assert!(!why.is_empty() && destination.capabilities().endpoint(endpoint).is_some(), "{}: `{endpoint}`", setup.label());
+            reached.insert((*endpoint).to_owned());
+        }
+    }
+    for (name, table) in tables {
+        let missing: Vec<_> = table.endpoints.iter().map(|endpoint| endpoint.id).filter(|id| !reached[name].contains(*id)).collect();
+        assert!(missing.is_empty(), "{name}: no record leads to {missing:?}");
+    }
+}
+
+#[test]
+fn every_operation_fits_its_endpoint_and_its_request_goes_where_the_table_says() {
+    let records = corpus();
+    for setup in setups() {
+        let destination = setup.open();
+        let operations = built(&*destination, &records);
+        assert!(operations.len() > 50, "{} makes next to nothing of the golden records", setup.label());
+        let plan = plan(&*destination, &operations);
+        assert!(plan.refused.is_empty(), "{}: {:?}", setup.label(), plan.refused);
+        for planned in plan.requests {
+            for request in [Some(planned.request), planned.prefetch].into_iter().flatten() {
+                let endpoint = facts(&*destination, &request.endpoint);
+                assert_eq!(request.method, endpoint.method, "{}", endpoint.id);
+                let fixed = endpoint.path.split(['{', '?']).next().unwrap();
+                assert!(request.path.starts_with(fixed), "{}: {} is not under {fixed}", setup.label(), endpoint.id);
+                assert!(!request.path.contains(['{', ' ']), "{}: {}", setup.label(), endpoint.id);
+                assert!(request.body.as_ref().is_none_or(|body| endpoint.max_bytes == 0 || body.len() <= endpoint.max_bytes as usize));
+                assert!(destination.base_url_of(&request).starts_with("http"), "{}", endpoint.id);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_request_holds_as_many_rows_as_the_table_says_and_not_one_more() {
+    for setup in setups() {
+        let destination = setup.open();
+        for ((id, _), batch) in batches(&*destination, built(&*destination, &corpus())) {
+            let endpoint = facts(&*destination, id);
+            let most = endpoint.max_records as usize;
+            let smallest = batch.iter().min_by_key(|operation| operation.body.len()).unwrap();
+            if most == 0 || (endpoint.max_bytes > 0 && (smallest.body.len() + 64) * most > endpoint.max_bytes as usize) {
+                continue;
+            }
+            let many = |count: usize| -> Vec<Operation> {
+                (0..count).map(|lane| Operation { lane: format!("lane-{lane}"), ..smallest.clone() }).collect()
+            };
+            let counts = |operations: &[Operation]| -> Vec<usize> {
+                plan(&*destination, operations).requests.iter().map(|planned| planned.operations.len()).collect()
+            };
+            assert_eq!(counts(&many(most)), [most], "{} {id}", setup.label());
+            assert_eq!(counts(&many(most + 1)), [most, 1], "{} {id}", setup.label());
+            let one_too_many = many(most + 1);
+            assert!(destination.request(&one_too_many.iter().collect::<Vec<_>>()).is_err(), "{} {id} takes too many", setup.label());
+        }
+    }
+}
+
+#[test]
+fn a_request_is_filled_to_its_bytes_and_never_above() {
+    let long = "x".repeat(30_000);
+    let rows: Vec<Value> = (0..300)
+        .map(|number| {
+            let attributes = json!({"biography": {"type": "text", "value": long}});
+            contact(&Person::numbered(number), 1, json!({"attributes": attributes}))
+        })
+        .collect();
+    let records = parsed(&rows);
+    for setup in setups() {
+        let destination = setup.open();
+        for ((id, _), batch) in batches(&*destination, built(&*destination, &records)) {
+            let endpoint = facts(&*destination, id);
+            let plan = plan(&*destination, &batch);
+            let sent: usize = plan.requests.iter().map(|planned| planned.operations.len()).sum();
+            assert_eq!(sent + plan.refused.len(), batch.len(), "{} {id} lost rows", setup.label());
+            for (index, planned) in plan.requests.iter().enumerate() {
+                let bytes = planned.request.body.as_ref().map_or(0, Vec::len);
+                assert!(endpoint.max_bytes == 0 || bytes <= endpoint.max_bytes as usize, "{} {id}: {bytes}", setup.label());
+                let full = planned.operations.len() == endpoint.max_records as usize;
+                if index + 1 == plan.requests.len() || full || endpoint.max_bytes == 0 {
+                    continue;
+                }
+                // One more row would have been too much.
+                let last = *planned.operations.last().unwrap();
+                let more: Vec<&Operation> = planned.operations.iter().chain([&(last + 1)]).map(|position| &batch[*position]).collect();
+                let bytes = destination.request(&more).unwrap().body.unwrap().len();
+                assert!(bytes > endpoint.max_bytes as usize, "{} {id} is cut too early: {bytes}", setup.label());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_row_above_the_tables_size_is_refused_and_not_sent() {
+    let records = parsed(&[product(1, &"x".repeat(40_000)), contact(&Person::numbered(1), 1, json!({"last_name": "x".repeat(40_000)}))]);
+    for setup in setups() {
+        let destination = setup.open();
+        for operation in built(&*destination, &records) {
+            let endpoint = facts(&*destination, &operation.endpoint);
+            let too_large = endpoint.max_record_bytes > 0 && operation.body.len() > endpoint.max_record_bytes as usize;
+            let refused = plan(&*destination, std::slice::from_ref(&operation)).refused;
+            assert_eq!(refused.len(), usize::from(too_large), "{} {}", setup.label(), endpoint.id);
+        }
+    }
+}
+
+#[test]
+fn the_same_record_gives_the_same_bytes_in_any_order_and_from_any_instance() {
+    let records = corpus();
+    for setup in setups() {
+        let (one, other) = (setup.open(), setup.open());
+        let forth: Vec<Built> = records.iter().map(|record| one.build(record)).collect();
+        let mut back: Vec<Built> = records.iter().rev().map(|record| other.build(record)).collect();
+        back.reverse();
+        for (one, other) in forth.iter().zip(&back) {
+            assert_eq!(one.operations, other.operations, "{}", setup.label());
+            assert_eq!((&one.skipped, &one.findings, &one.withheld), (&other.skipped, &other.findings, &other.withheld));
+        }
+        let requests = |destination: &dyn Destination| -> Vec<(String, Option<Vec<u8>>)> {
+            let planned = plan(destination, &built(destination, &records));
+            planned.requests.into_iter().map(|planned| (planned.request.path, planned.request.body)).collect()
+        };
+        assert_eq!(requests(&*one), requests(&*other), "{}", setup.label());
+    }
+}
+
+#[test]
+fn nothing_is_dropped_without_a_word() {
+    for setup in setups() {
+        let destination = setup.open();
+        for record in corpus() {
+            let built = destination.build(&record);
+            let said = !built.skipped.is_empty() || built.findings.iter().any(cartwire::model::Finding::is_error);
+            assert!(!built.operations.is_empty() || said, "{}: {} {:?}", setup.label(), record.body.kind(), record.envelope.resource);
+            for skip in &built.skipped {
+                assert!(skip.detail.len() > 10 && !skip.detail.ends_with('.'), "{}: `{}`", setup.label(), skip.detail);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_backfill_calls_nothing_that_the_table_withholds() {
+    for setup in setups().into_iter().filter(|setup| setup.plain) {
+        let destination = setup.open();
+        assert!(!destination.backfill_notice().is_empty());
+        for mut record in corpus() {
+            record.envelope.mode = Mode::Backfill;
+            for operation in destination.build(&record).operations {
+                let endpoint = facts(&*destination, &operation.endpoint);
+                assert!(!matches!(endpoint.backfill, Backfill::Withheld(_)), "{}: {} in a backfill", setup.label(), endpoint.id);
+            }
+        }
+    }
+}
+
+// -- answers ---------------------------------------------------------------------------------------------------------
+
+/// Every endpoint with a few operations that may share a request.
+fn each_endpoint(mut check: impl FnMut(&Setup, &dyn Destination, &'static Endpoint, &[&Operation])) {
+    for setup in setups() {
+        let destination = setup.open();
+        let mut seen = 0;
+        for ((id, _), batch) in batches(&*destination, built(&*destination, &several())) {
+            let endpoint = facts(&*destination, id);
+            let most = if endpoint.max_records == 0 { batch.len() } else { batch.len().min(endpoint.max_records as usize) };
+            check(&setup, &*destination, endpoint, &batch[..most].iter().collect::<Vec<_>>());
+            seen += 1;
+        }
+        assert!(seen > 0, "{}", setup.label());
+    }
+}
+
+#[test]
+fn rows_that_were_refused_are_told_from_those_that_were_taken() {
+    each_endpoint(|setup, destination, endpoint, operations| {
+        let name = format!("{} {}", setup.label(), endpoint.id);
+        let taken = setup.vendor.answer(operations, Answer::Taken);
+        if endpoint.job.is_none() {
+            match destination.read(operations, &taken.expect(&name)) {
+                Reading::Each(verdicts, _) => assert!(verdicts.iter().all(|verdict| *verdict == Verdict::Accepted), "{name}"),
+                other => panic!("{name}: {other:?}"),
+            }
+        }
+        let named = matches!(endpoint.partial_failure, PartialFailure::ByValue | PartialFailure::ByIndex);
+        let Some(reply) = setup.vendor.answer(operations, Answer::HalfRefused) else {
+            assert!(!named || endpoint.job.is_some(), "{name}: the table says that failed rows are named");
+            return;
+        };
+        let Reading::Each(verdicts, _) = destination.read(operations, &reply) else { panic!("{name}") };
+        let half = operations.len() / 2;
+        assert_eq!(verdicts.len(), operations.len(), "{name}");
+        for (index, verdict) in verdicts.iter().enumerate() {
+            assert_eq!(*verdict == Verdict::Accepted, index < half, "{name}: row {index}: {verdict:?}");
+        }
+    });
+}
+
+#[test]
+fn a_success_that_hides_a_refusal_is_none() {
+    let mut seen = 0;
+    each_endpoint(|setup, destination, endpoint, operations| {
+        let Some(reply) = setup.vendor.answer(operations, Answer::FalseSuccess) else { return };
+        assert!((200..300).contains(&reply.status));
+        seen += 1;
+        match destination.read(operations, &reply) {
+            Reading::Each(verdicts, _) => assert!(!verdicts.contains(&Verdict::Accepted), "{} {}", setup.label(), endpoint.id),
+            Reading::Job(_) => panic!("{} {}: taken for a job", setup.label(), endpoint.id),
+            _ => {}
+        }
+    });
+    assert!(seen > 0 || cartwire::destinations::NAMES.is_empty());
+}
+
+#[test]
+fn a_request_refused_as_a_whole_is_split_until_one_row_is_left() {
+    each_endpoint(|setup, destination, endpoint, operations| {
+        let Some(reply) = setup.vendor.answer(operations, Answer::Refused) else { return };
+        let name = format!("{} {}", setup.label(), endpoint.id);
+        if operations.len() > 1 {
+            assert!(matches!(destination.read(operations, &reply), Reading::Split(_)), "{name}");
+        }
+        let one = &operations[..1];
+        let reply = setup.vendor.answer(one, Answer::Refused).expect(&name);
+        match destination.read(one, &reply) {
+            Reading::Each(verdicts, _) => assert_ne!(verdicts[0], Verdict::Accepted, "{name}"),
+            Reading::Split(_) => {}
+            other => panic!("{name}: {other:?}"),
+        }
+    });
+}
+
+#[test]
+fn slow_down_is_understood_with_and_without_a_time() {
+    each_endpoint(|setup, destination, endpoint, operations| {
+        let name = format!("{} {}", setup.label(), endpoint.id);
+        let mut reply = setup.vendor.answer(operations, Answer::Throttled).expect(&name);
+        for after in [None, Some("7")] {
+            reply.headers.retain(|(header, _)| header != "retry-after");
+            reply.headers.extend(after.map(|after| ("retry-after".to_owned(), after.to_owned())));
+            let Reading::Retry(refusal, asked) = destination.read(operations, &reply) else { panic!("{name}") };
+            assert_eq!(refusal.code.0, ErrorCode::RateLimited, "{name}");
+            // Where the reading has no time of its own, delivery reads the header.
+            assert!(asked.is_none() || after.is_none() || asked == Some(Duration::from_secs(7)), "{name}: {asked:?}");
+        }
+        let broken = setup.vendor.answer(operations, Answer::Broken).expect(&name);
+        assert!(matches!(destination.read(operations, &broken), Reading::Retry(..)), "{name}");
+    });
+}
+
+#[test]
+fn a_job_that_fails_late_is_no_success() {
+    each_endpoint(|setup, destination, endpoint, operations| {
+        let name = format!("{} {}", setup.label(), endpoint.id);
+        let Some(job) = endpoint.job else {
+            assert!(setup.vendor.answer(operations, Answer::JobTaken).is_none(), "{name}: the table knows no job");
+            return;
+        };
+        assert!(destination.capabilities().endpoint(job.poll).is_some() && job.give_up_s > 0, "{name}");
+        let answer = |answer| setup.vendor.answer(operations, answer).expect(&name);
+        let Reading::Job(taken) = destination.read(operations, &answer(Answer::JobTaken)) else { panic!("{name}: no job") };
+        assert_eq!(destination.poll(operations, &taken.id).unwrap().endpoint, job.poll, "{name}");
+        let running = destination.read_poll(operations, &taken.id, &answer(Answer::JobRunning));
+        assert!(matches!(running, Reading::Job(_)), "{name}: {running:?}");
+        match destination.read_poll(operations, &taken.id, &answer(Answer::JobFailed)) {
+            Reading::Each(verdicts, _) => assert!(!verdicts.contains(&Verdict::Accepted), "{name}"),
+            Reading::Job(_) => panic!("{name}: the job has ended"),
+            _ => {}
+        }
+    });
+}
+
+// -- the whole way, with a vendor that answers as told ---------------------------------------------------------------
+
+/// A destination that is looked at while it works.
+struct Spy {
+    inner: Box<dyn Destination>,
+    log: Mutex<Log>,
+}
+
+#[derive(Default)]
+struct Log {
+    /// Operations by the request that carries them.
+    carried: HashMap<(String, Option<Vec<u8>>), Vec<Operation>>,
+    /// Lane and key, in the order in which they were taken.
+    taken: Vec<(String, String)>,
+}
+
+impl Spy {
+    fn carries(&self, request: &Request, operations: &[&Operation]) {
+        let operations = operations.iter().map(|operation| (*operation).clone()).collect();
+        self.log.lock().unwrap().carried.insert((request.path.clone(), request.body.clone()), operations);
+    }
+}
+
+impl Destination for Spy {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+    fn capabilities(&self) -> &'static Capabilities {
+        self.inner.capabilities()
+    }
+    fn build(&self, record: &Record) -> Built {
+        self.inner.build(record)
+    }
+    fn request(&self, operations: &[&Operation]) -> Result<Request, Error> {
+        let request = self.inner.request(operations)?;
+        self.carries(&request, operations);
+        Ok(request)
+    }
+    fn read(&self, operations: &[&Operation], reply: &Reply) -> Reading {
+        let reading = self.inner.read(operations, reply);
+        if let Reading::Each(verdicts, _) = &reading {
+            let taken = operations.iter().zip(verdicts).filter(|(_, verdict)| **verdict == Verdict::Accepted);
+            let taken = taken.map(|(operation, _)| (operation.lane.clone(), operation.idempotency_key.to_string()));
+            self.log.lock().unwrap().taken.extend(taken);
+        }
+        reading
+    }
+    fn prefetch(&self, operation: &Operation) -> Option<Request> {
+        self.inner.prefetch(operation)
+    }
+    fn is_computed(&self, operation: &Operation) -> bool {
+        self.inner.is_computed(operation)
+    }
+    fn complete(&self, operation: &Operation, reply: &Reply) -> Result<Completed, Error> {
+        let completed = self.inner.complete(operation, reply)?;
+        if let Completed::Send(request) = &completed {
+            self.carries(request, &[operation]);
+        }
+        Ok(completed)
+    }
+    fn poll(&self, operations: &[&Operation], job: &str) -> Result<Request, Error> {
+        self.inner.poll(operations, job)
+    }
+    fn read_poll(&self, operations: &[&Operation], job: &str, reply: &Reply) -> Reading {
+        self.inner.read_poll(operations, job, reply)
+    }
+    fn check(&self) -> Request {
+        self.inner.check()
+    }
+    fn read_check(&self, reply: &Reply) -> String {
+        self.inner.read_check(reply)
+    }
+    fn base_url(&self) -> &str {
+        self.inner.base_url()
+    }
+    fn base_url_of(&self, request: &Request) -> &str {
+        self.inner.base_url_of(request)
+    }
+    fn backfill_notice(&self) -> &'static str {
+        self.inner.backfill_notice()
+    }
+}
+
+type Script = Box<dyn Fn(&Request, usize) -> (Answer, Vec<(String, String)>) + Send + Sync>;
+
+/// A vendor that answers what the script says; told how often the same request came before.
+struct Scripted {
+    vendor: Arc<dyn Vendor>,
+    spy: Arc<Spy>,
+    script: Script,
+    seen: Mutex<HashMap<(String, Option<Vec<u8>>), usize>>,
+}
+
+impl Transport for Scripted {
+    fn send<'a>(&'a self, _base_url: &'a str, request: &'a Request) -> BoxFuture<'a, Result<Reply, TransportFailure>> {
+        let key = (request.path.clone(), request.body.clone());
+        let operations = self.spy.log.lock().unwrap().carried.get(&key).cloned();
+        let times = {
+            let mut seen = self.seen.lock().unwrap();
+            let times = seen.entry(key).or_default();
+            *times += 1;
+            *times - 1
+        };
+        let reply = match operations {
+            None => self.vendor.found(request),
+            Some(operations) => {
+                let (answer, headers) = (self.script)(request, times);
+                let operations: Vec<&Operation> = operations.iter().collect();
+                let mut reply = self.vendor.answer(&operations, answer).expect("an answer to every request");
+                reply.headers.extend(headers);
+                reply
+            }
+        };
+        Box::pin(async move { Ok(reply) })
+    }
+}
+
+struct Stage {
+    engine: Engine,
+    spy: Arc<Spy>,
+    transport: Arc<Scripted>,
+}
+
+async fn stage(setup: &Setup, script: Script) -> Stage {
+    let spy = Arc::new(Spy { inner: setup.open(), log: Mutex::default() });
+    let transport = Arc::new(Scripted { vendor: setup.vendor.clone(), spy: spy.clone(), script, seen: Mutex::default() });
+    let options = json!({"state": "memory:", "rate_limits": false,
+        "retry": {"base_delay_ms": 1, "max_delay_ms": 5, "throttle_floor_ms": 1}});
+    let destinations: Vec<(String, Arc<dyn Destination>)> = vec![(spy.name().to_owned(), spy.clone())];
+    let engine = Engine::assemble(serde_json::from_value(options).unwrap(), destinations, transport.clone()).await.unwrap();
+    Stage { engine, spy, transport }
+}
+
+impl Stage {
+    async fn deliver(&self, rows: &[Value]) -> Value {
+        let data: String = rows.iter().map(|row| format!("{row}\n")).collect();
+        let call = Bytes::from_static(br#"{"format": "ndjson"}"#);
+        serde_json::from_slice(&self.engine.deliver(call, Bytes::from(data)).await.unwrap()).unwrap()
+    }
+
+    fn requests(&self) -> usize {
+        self.transport.seen.lock().unwrap().values().sum()
+    }
+}
+
+/// Set-ups whose endpoints all answer at once; jobs are followed by other tests.
+fn immediate(setup: &Setup, rows: &[Value]) -> bool {
+    let destination = setup.open();
+    built(&*destination, &parsed(rows)).iter().all(|operation| facts(&*destination, &operation.endpoint).job.is_none())
+}
+
+#[tokio::test]
+async fn order_is_kept_per_profile_whatever_fails_in_between() {
+    let mut rows = Vec::new();
+    for version in 1..=8 {
+        for number in 20..23 {
+            let person = Person::numbered(number);
+            rows.push(if version % 2 == 0 { contact(&person, version, json!({})) } else { event(&person, version, "product_viewed") });
+        }
+    }
+    for setup in setups() {
+        if !immediate(&setup, &rows) {
+            continue;
+        }
+        let flaky: Script = Box::new(|request, times| match (times, request.body.as_ref().map_or(0, Vec::len) % 3) {
+            (0, 0) => (Answer::Throttled, Vec::new()),
+            (0, 1) => (Answer::Broken, Vec::new()),
+            _ => (Answer::Taken, Vec::new()),
+        });
+        let stage = stage(&setup, flaky).await;
+        // One call each, so that each is a delivery of its own on top of what still waits.
+        let report = stage.deliver(&rows).await;
+        assert_eq!(report["counts"]["dead_lettered"], 0, "{}: {report:#}", setup.label());
+        assert_eq!(report["counts"]["pending"], 0, "{}: {report:#}", setup.label());
+        let destination = setup.open();
+        let taken = stage.spy.log.lock().unwrap().taken.clone();
+        assert!(taken.len() >= rows.len(), "{}: {} of {}", setup.label(), taken.len(), rows.len());
+        let mut wanted: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for operation in built(&*destination, &parsed(&rows)) {
+            wanted.entry(operation.lane).or_default().push(operation.idempotency_key.to_string());
+        }
+        for (lane, wanted) in wanted {
+            let taken: Vec<&String> = taken.iter().filter(|(other, _)| *other == lane).map(|(_, key)| key).collect();
+            let wanted: Vec<&String> = wanted.iter().filter(|key| taken.contains(key)).collect();
+            assert_eq!(taken, wanted, "{}: a lane is out of order or took something twice", setup.label());
+        }
+        stage.engine.close().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_poisoned_row_dies_alone() {
+    let people: Vec<Value> = (30..39)
+        .map(|number| contact(&Person::numbered(number), 1, json!({"last_name": if number == 33 { "poisonous" } else { "Sato" }})))
+        .collect();
+    let goods: Vec<Value> = (0..9).map(|number| product(number, if number == 4 { "poisonous" } else { "Tee" })).collect();
+    for setup in setups() {
+        for rows in [&people, &goods] {
+            if !immediate(&setup, rows) || built(&*setup.open(), &parsed(rows)).is_empty() {
+                continue;
+            }
+            let picky: Script = Box::new(|request, _| {
+                let poisoned = request.body.as_ref().is_some_and(|body| String::from_utf8_lossy(body).contains("poisonous"));
+                (if poisoned { Answer::Refused } else { Answer::Taken }, Vec::new())
+            });
+            let stage = stage(&setup, picky).await;
+            let report = stage.deliver(rows).await;
+            assert_eq!(report["counts"]["dead_lettered"], 1, "{}: {report:#}", setup.label());
+            assert_eq!(report["counts"]["delivered"], 8, "{}: {report:#}", setup.label());
+            stage.engine.close().await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_time_that_is_asked_for_is_waited() {
+    let rows = [event(&Person::numbered(40), 1, "product_viewed")];
+    for setup in setups().into_iter().filter(|setup| setup.plain) {
+        if !immediate(&setup, &rows) {
+            continue;
+        }
+        for after in [None, Some("1")] {
+            let busy: Script = Box::new(move |_, times| {
+                let headers = after.map(|after| ("retry-after".to_owned(), after.to_owned())).into_iter().collect();
+                if times == 0 { (Answer::Throttled, headers) } else { (Answer::Taken, Vec::new()) }
+            });
+            let stage = stage(&setup, busy).await;
+            let began = Instant::now();
+            let report = stage.deliver(&rows).await;
+            assert_eq!(report["counts"]["delivered"], 1, "{}: {report:#}", setup.label());
+            assert_eq!(stage.requests(), 2 * stage.transport.seen.lock().unwrap().len(), "{}", setup.label());
+            assert_eq!(began.elapsed() >= Duration::from_millis(950), after.is_some(), "{}: {:?}", setup.label(), began.elapsed());
+            stage.engine.close().await.unwrap();
+        }
+    }
+}
+
+// -- silence ---------------------------------------------------------------------------------------------------------
+
+/// What must not be heard: the secrets, and what the rows of [`several`] and [`contact`] hold of people.
+fn forbidden(vendor: &dyn Vendor) -> Vec<String> {
+    let mut words: Vec<String> = vendor.secrets().iter().map(|secret| (*secret).to_owned()).collect();
+    words.extend(["@example.com", "Maraike", "Okoyeson", "+4930"].map(str::to_owned));
+    words
+}
+
+fn silent(what: &str, text: &str, words: &[String]) {
+    for word in words {
+        assert!(!text.contains(word.as_str()), "{what} tells `{word}`: {text}");
+    }
+}
+
+#[test]
+fn debug_and_errors_tell_neither_keys_nor_people() {
+    for setup in setups() {
+        let words = forbidden(&*setup.vendor);
+        let config: cartwire::destinations::DestinationConfig = serde_json::from_value(setup.config.clone()).unwrap();
+        silent("the configuration", &format!("{config:?}"), &words);
+        silent("the configuration as JSON", &serde_json::to_string(&config).unwrap(), &words);
+        silent("the check", &format!("{:?}", setup.open().check()), &words);
+    }
+    each_endpoint(|setup, destination, endpoint, operations| {
+        let words = forbidden(&*setup.vendor);
+        let request = destination.request(operations).unwrap();
+        silent(endpoint.id, &format!("{operations:?} {request:?}"), &words);
+        silent(endpoint.id, &operations.iter().map(|operation| format!("{} ", operation.lane)).collect::<String>(), &words);
+        let secret = setup.vendor.secrets().iter().any(|secret| request.path.contains(secret));
+        assert!(!secret, "{}: a secret in the path is written to every log on the way", endpoint.id);
+        for answer in [Answer::HalfRefused, Answer::Refused, Answer::FalseSuccess, Answer::Unauthorized, Answer::Throttled, Answer::Broken]
+        {
+            let Some(reply) = setup.vendor.answer(operations, answer) else { continue };
+            silent(endpoint.id, &format!("{reply:?}"), &words);
+            let reading = destination.read(operations, &reply);
+            if let Reading::Stop(error) = &reading {
+                silent(endpoint.id, &format!("{error} {error:?}"), &words);
+            }
+            // Warnings and refusals are made of the vendor's words at most.
+            silent(endpoint.id, &format!("{reading:?}"), &words);
+        }
+        let Some(reply) = setup.vendor.answer(operations, Answer::Unauthorized) else { return };
+        assert!(matches!(destination.read(operations, &reply), Reading::Stop(_)), "{} {}", setup.label(), endpoint.id);
+    });
+}
+
+/// Everything that is logged, as text.
+#[derive(Clone, Default)]
+struct Ear(Arc<Mutex<String>>);
+
+impl tracing::Subscriber for Ear {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, attributes: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        attributes.record(&mut Heard(&self.0));
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, values: &tracing::span::Record<'_>) {
+        values.record(&mut Heard(&self.0));
+    }
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        event.record(&mut Heard(&self.0));
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+struct Heard<'a>(&'a Mutex<String>);
+
+impl tracing::field::Visit for Heard<'_> {
+    fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+        self.0.lock().unwrap().push_str(&format!("{field}={value:?}\n"));
+    }
+}
+
+#[tokio::test]
+async fn logs_and_reports_tell_neither_keys_nor_people() {
+    let rows: Vec<Value> = (50..54)
+        .flat_map(|number| {
+            let person = Person::numbered(number);
+            [contact(&person, 1, json!({})), event(&person, 2, "product_viewed")]
+        })
+        .collect();
+    for setup in setups() {
+        if !immediate(&setup, &rows) {
+            continue;
+        }
+        for answer in [Answer::Taken, Answer::Refused, Answer::Unauthorized] {
+            let ear = Ear::default();
+            let heard = ear.0.clone();
+            let guard = tracing::subscriber::set_default(ear);
+            let stage = stage(&setup, Box::new(move |_, _| (answer, Vec::new()))).await;
+            let report = stage.deliver(&rows).await;
+            let words = forbidden(&*setup.vendor);
+            silent("the report", &report.to_string(), &words);
+            let letters: Value = serde_json::from_slice(&stage.engine.dead_letters(Bytes::new()).await.unwrap()).unwrap();
+            for letter in letters.as_array().unwrap() {
+                // The record and the row are what a letter is for; the rest of it goes into tickets.
+                let mut letter = letter.clone();
+                letter.as_object_mut().unwrap().retain(|name, _| name != "record" && name != "body");
+                silent("a dead letter", &letter.to_string(), &words);
+            }
+            stage.engine.close().await.unwrap();
+            drop(guard);
+            let heard = heard.lock().unwrap().clone();
+            assert!(answer == Answer::Taken || heard.contains("endpoint"), "nothing was logged");
+            silent("the log", &heard, &words);
+        }
+    }
+}
