@@ -19,7 +19,7 @@ fn sandbox(change: Value) -> Sandbox {
 
 fn options(sandbox: &Sandbox, change: Value) -> Value {
     let url = sandbox.url("cordial").unwrap();
-    let mut destination = json!({"type": "cordial", "api_key": "sandbox-key", "base_url": url, "customer_id_key": "customer_id",
+    let mut destination = json!({"type": "cordial", "api_key": "sandbox-key", "base_url": url, "customer_id_attribute": "customer_id",
         "channels": {"email": "email", "sms": "sms"}, "asynchronous": {"base_url": url},
         "attributes": {"first_name": {"key": "first_name"}, "last_name": {"key": "last_name"}, "loyaltyPoints": {"key": "points", "type": "number"},
             "address": {"key": "home_address", "type": "geo"}, "consent_email_at": {"key": "consent_email_at", "type": "date"}}});
@@ -103,7 +103,13 @@ async fn a_shop_arrives_once_and_only_changes_go_after_that() {
     let before = counts(&sandbox);
     assert_eq!(before["orders"]["updates"], 0, "{before:#}");
     for resource in ["customer", "product", "order"] {
-        let count = if resource == "customer" { 60 } else if resource == "product" { 30 } else { 40 };
+        let count = if resource == "customer" {
+            60
+        } else if resource == "product" {
+            30
+        } else {
+            40
+        };
         let again = deliver(&engine, live(resource), shop(resource, count, 1)).await;
         assert_eq!(again["counts"]["delivered"], 0, "{resource}: {again:#}");
     }
@@ -141,11 +147,16 @@ async fn a_guests_order_makes_a_contact_without_permission_and_starts_one_automa
             "lines": [{"id": "l1", "sku": "TEE", "product_id": "p-1", "name": "Tee", "quantity": 2, "unit_list_price": money("10"), "unit_price": money("10"), "total": money("20")}],
             "totals": {"subtotal": money("20"), "shipping": money("0"), "discount": money("0"), "tax_added": money("0"), "total": money("20")}})
     };
-    let guest = |version: u64| json!({"identity": {"email": "guest@example.org"}, "version": version, "idempotency_key": format!("k-{version}")});
+    let guest =
+        |version: u64| json!({"identity": {"email": "guest@example.org"}, "version": version, "idempotency_key": format!("k-{version}")});
     let first = deliver(&engine, json!({"format": "ndjson"}), canonical(order("open"), guest(1))).await;
     assert_eq!(first["counts"]["dead_lettered"], 0, "{first:#}");
     let shown = inspect(&sandbox, json!({"what": "profile", "email": "guest@example.org"}));
-    assert_eq!((shown["channels"]["email"]["subscribeStatus"].as_str(), shown["triggers"].clone()), (Some("none"), json!({"order": 1})), "{shown:#}");
+    assert_eq!(
+        (shown["channels"]["email"]["subscribeStatus"].as_str(), shown["triggers"].clone()),
+        (Some("none"), json!({"order": 1})),
+        "{shown:#}"
+    );
     deliver(&engine, json!({"format": "ndjson"}), canonical(order("complete"), guest(2))).await;
     let shown = inspect(&sandbox, json!({"what": "profile", "email": "guest@example.org"}));
     assert_eq!(shown["triggers"], json!({"order": 1}), "a change starts nothing: {shown:#}");

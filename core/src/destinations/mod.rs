@@ -7,10 +7,10 @@
 
 #[cfg(feature = "destination-cordial")]
 pub mod cordial;
-#[cfg(feature = "destination-insider")]
-pub mod insider;
 #[cfg(feature = "destination-dotdigital")]
 pub mod dotdigital;
+#[cfg(feature = "destination-insider")]
+pub mod insider;
 #[cfg(feature = "destination-iterable")]
 pub mod iterable;
 
@@ -89,6 +89,22 @@ pub trait Destination: Send + Sync {
     fn read_poll(&self, operations: &[&Operation], job: &str, reply: &Reply) -> Reading {
         let _ = job;
         self.read(operations, reply)
+    }
+
+    /// A read that shows what the platform holds of what an operation wrote, for reconciliation. `None` for what it does not
+    /// show.
+    fn read_back(&self, operation: &Operation) -> Option<Request> {
+        let _ = operation;
+        None
+    }
+
+    /// Holds the answer to [`Destination::read_back`] against the operation.
+    ///
+    /// # Errors
+    /// What the answer says went wrong, other than that it must be asked again later.
+    fn compare(&self, operation: &Operation, reply: &Reply) -> Result<Held, Error> {
+        let _ = (operation, reply);
+        Ok(Held::Unknown("this destination shows nothing of what it holds"))
     }
 
     /// A request without side effects that tells whether the credentials work.
@@ -321,6 +337,21 @@ pub enum Completed {
     Retry(Refusal, Option<Duration>),
 }
 
+/// What a platform holds of what an operation wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// What was written.
+    Same,
+    /// These members differ, as JSON pointers into the operation's body; the empty pointer is the whole. No values.
+    Differs(Vec<String>),
+    /// Nothing. Where a platform stores later than it accepts, that can mean that it was asked too soon.
+    Missing,
+    /// The platform does not tell; why.
+    Unknown(&'static str),
+    /// Ask again later.
+    Later(Refusal, Option<Duration>),
+}
+
 /// What a destination is, as data: read by batching, rate limiting, retry, documentation and tests alike.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Capabilities {
@@ -486,7 +517,7 @@ pub enum DestinationConfig {
     Cordial(cordial::Config),
     /// Insider.
     #[cfg(feature = "destination-insider")]
-    Insider(insider::Config),
+    Insider(Box<insider::Config>),
     /// Dotdigital.
     #[cfg(feature = "destination-dotdigital")]
     Dotdigital(Box<dotdigital::Config>),
@@ -505,7 +536,7 @@ impl DestinationConfig {
             #[cfg(feature = "destination-cordial")]
             DestinationConfig::Cordial(config) => Ok(Box::new(cordial::Cordial::new(config)?)),
             #[cfg(feature = "destination-insider")]
-            DestinationConfig::Insider(config) => Ok(Box::new(insider::Insider::new(config)?)),
+            DestinationConfig::Insider(config) => Ok(Box::new(insider::Insider::new(*config)?)),
             #[cfg(feature = "destination-dotdigital")]
             DestinationConfig::Dotdigital(config) => Ok(Box::new(dotdigital::Dotdigital::new(*config)?)),
             #[cfg(feature = "destination-iterable")]

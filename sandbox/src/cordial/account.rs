@@ -120,7 +120,9 @@ impl Account {
             "email" => contact.email().is_some_and(|email| email.eq_ignore_ascii_case(value)),
             key => match key.strip_prefix("channels.").and_then(|rest| rest.strip_suffix(".address")) {
                 Some(channel) => contact.channels.get(channel).is_some_and(|own| own.address == value),
-                None => options.unique.iter().any(|unique| unique == key) && contact.attributes.get(key).and_then(Value::as_str) == Some(value),
+                None => {
+                    options.unique.iter().any(|unique| unique == key) && contact.attributes.get(key).and_then(Value::as_str) == Some(value)
+                }
             },
         };
         self.contacts.iter().position(|contact| contact.as_ref().is_some_and(matches))
@@ -148,7 +150,8 @@ impl Account {
     pub(super) fn begin(&mut self, options: &Options, name: &str, result: [u64; 4], failed: bool) -> String {
         let [inserted, updated, rejected, total] = result;
         let id = self.new_id();
-        let result = json!({"totalRecords": total, "inserted": inserted, "updated": updated, "rejected": rejected, "error": 0, "ignored": 0});
+        let result =
+            json!({"totalRecords": total, "inserted": inserted, "updated": updated, "rejected": rejected, "error": 0, "ignored": 0});
         self.jobs.insert(id.clone(), Job { name: name.to_owned(), polls_left: options.job_polls, failed, result, total });
         id
     }

@@ -11,7 +11,8 @@ impl Call<'_> {
         let mut body = self.body["attributes"].as_object().cloned().unwrap_or_default();
         let mut channels = Map::new();
         for (key, value) in self.body["identifiers"].as_object().cloned().unwrap_or_default() {
-            let channel = if key == "email" { Some("email") } else { key.strip_prefix("channels.").and_then(|rest| rest.strip_suffix(".address")) };
+            let channel =
+                if key == "email" { Some("email") } else { key.strip_prefix("channels.").and_then(|rest| rest.strip_suffix(".address")) };
             match channel {
                 Some(channel) => drop(channels.insert(channel.to_owned(), json!({"address": value}))),
                 None => drop(body.insert(key, value)),

@@ -23,7 +23,8 @@ pub(super) struct Manner {
 impl Call<'_> {
     pub(super) fn contact_post(&mut self) -> Answer {
         let body = self.body.clone();
-        let keys: Vec<String> = body["identifyBy"].as_array().into_iter().flatten().filter_map(|key| Some(key.as_str()?.to_owned())).collect();
+        let keys: Vec<String> =
+            body["identifyBy"].as_array().into_iter().flatten().filter_map(|key| Some(key.as_str()?.to_owned())).collect();
         let found = keys.iter().find_map(|key| self.account.find(self.options, key, lookup(&body, key)?));
         let found = found.or_else(|| self.account.find(self.options, "email", body["channels"]["email"]["address"].as_str()?));
         let index = self.write(found, &body, manner(&body, "api"))?;
@@ -127,7 +128,8 @@ impl Call<'_> {
             return Err(Refusal::validation(422, key, "The email address is not valid"));
         }
         let known = contact.channels.entry(key.to_owned());
-        let channel = known.or_insert_with(|| Channel { address: String::new(), status: "none".into(), subscribed_ms: None, unsubscribed_ms: None });
+        let channel =
+            known.or_insert_with(|| Channel { address: String::new(), status: "none".into(), subscribed_ms: None, unsubscribed_ms: None });
         address.clone_into(&mut channel.address);
         let Some(wanted) = given["subscribeStatus"].as_str() else { return Ok(()) };
         if !["none", "subscribed", "unsubscribed"].contains(&wanted) {
@@ -228,7 +230,8 @@ impl Call<'_> {
 
     pub(super) fn cart_set(&mut self, key: &str) -> Answer {
         let index = self.account.by_path(self.options, key).ok_or_else(Refusal::nobody)?;
-        let items = self.body["cartitems"].as_array().ok_or_else(|| Refusal::validation(422, "cartitems", "The cartitems field is required."))?;
+        let items =
+            self.body["cartitems"].as_array().ok_or_else(|| Refusal::validation(422, "cartitems", "The cartitems field is required."))?;
         items.iter().try_for_each(item)?;
         let cart = self.body.clone();
         if let Some(contact) = self.account.contact(index) {
@@ -259,7 +262,12 @@ fn lookup<'a>(body: &'a Value, key: &str) -> Option<&'a str> {
 
 /// Contacts are quiet unless told otherwise.
 fn manner(body: &Value, by: &'static str) -> Manner {
-    Manner { quiet: body["suppressTriggers"].as_bool() != Some(false), force: body["forceSubscribe"].as_bool() == Some(true), lenient: false, by }
+    Manner {
+        quiet: body["suppressTriggers"].as_bool() != Some(false),
+        force: body["forceSubscribe"].as_bool() == Some(true),
+        lenient: false,
+        by,
+    }
 }
 
 /// What an item of an order or cart must have.
@@ -280,7 +288,10 @@ pub(super) fn shown(contact: &Contact) -> Value {
     attributes.insert("cID".into(), contact.cid.as_str().into());
     attributes.insert("createdAt".into(), stamp(contact.created_ms).into());
     let channel = |(key, own): (&String, &Channel)| {
-        let mut shown = Map::from_iter([("address".to_owned(), Value::from(own.address.as_str())), ("subscribeStatus".to_owned(), own.status.as_str().into())]);
+        let mut shown = Map::from_iter([
+            ("address".to_owned(), Value::from(own.address.as_str())),
+            ("subscribeStatus".to_owned(), own.status.as_str().into()),
+        ]);
         for (name, at) in [("subscribedAt", own.subscribed_ms), ("unsubscribedAt", own.unsubscribed_ms)] {
             if let Some(at) = at {
                 shown.insert(name.into(), stamp(at).into());
@@ -296,4 +307,3 @@ pub(super) fn shown(contact: &Contact) -> Value {
 pub(super) fn is_subscribed(contact: &Contact, channel: &str) -> bool {
     contact.channels.get(channel).is_some_and(|own| own.status == "subscribed")
 }
-

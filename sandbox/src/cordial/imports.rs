@@ -85,7 +85,9 @@ impl Call<'_> {
             return Ok(found.is_some());
         }
         let subscribes = self.body["subscribe"].as_bool() != Some(false);
-        if let Some(channel) = channels.get_mut("email").filter(|channel| channel["subscribeStatus"].is_null() && found.is_none() && subscribes) {
+        if let Some(channel) =
+            channels.get_mut("email").filter(|channel| channel["subscribeStatus"].is_null() && found.is_none() && subscribes)
+        {
             channel["subscribeStatus"] = "subscribed".into();
         }
         body.insert("channels".into(), Value::Object(channels));
@@ -99,7 +101,10 @@ impl Call<'_> {
         let job = self.account.jobs.get_mut(id).ok_or_else(Refusal::not_found)?;
         if job.polls_left > 0 {
             job.polls_left -= 1;
-            return Ok(Reply::json(200, &json!({"status": "Processing", "jobName": job.name, "totalItems": job.total, "completedItems": 0})));
+            return Ok(Reply::json(
+                200,
+                &json!({"status": "Processing", "jobName": job.name, "totalItems": job.total, "completedItems": 0}),
+            ));
         }
         let status = if job.failed { "Failed" } else { "Done" };
         let body = json!({"status": status, "jobName": job.name, "totalItems": job.total, "completedItems": job.total,

@@ -107,7 +107,9 @@ impl Options {
         if !self.channels.iter().any(|channel| channel == "email") {
             return invalid("`channels` lacks `email`".into());
         }
-        if let Some(attribute) = self.attributes.iter().find(|own| !["string", "number", "date", "geo", "array"].contains(&own.kind.as_str())) {
+        if let Some(attribute) =
+            self.attributes.iter().find(|own| !["string", "number", "date", "geo", "array"].contains(&own.kind.as_str()))
+        {
             return invalid(format!("no such type: {}", attribute.kind));
         }
         if let Some(key) = self.unique.iter().find(|key| self.attribute(key).is_none()) {

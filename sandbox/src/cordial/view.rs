@@ -31,8 +31,12 @@ pub(super) fn answer(account: &Account, query: &Value) -> Result<Value, SandboxE
             found.map_or(Value::Null, |contact| profile(account, contact))
         }
         "profiles" => people(account).map(|contact| profile(account, contact)).collect(),
-        "orders" => account.orders.iter().filter(|(id, _)| text("id").is_none_or(|wanted| wanted == *id)).map(|(_, order)| order.clone()).collect(),
-        "events" => account.events.iter().map(|event| &event.body).filter(|event| text("id").is_none_or(|id| event["UID"] == id)).cloned().collect(),
+        "orders" => {
+            account.orders.iter().filter(|(id, _)| text("id").is_none_or(|wanted| wanted == *id)).map(|(_, order)| order.clone()).collect()
+        }
+        "events" => {
+            account.events.iter().map(|event| &event.body).filter(|event| text("id").is_none_or(|id| event["UID"] == id)).cloned().collect()
+        }
         "products" => json!(account.products),
         "records" => json!(account.records),
         "subscribed" => subscribed(account),

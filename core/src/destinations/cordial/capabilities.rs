@@ -101,8 +101,7 @@ const EVENT_BACKFILL: Backfill = Backfill::Withheld("events cannot be sent quiet
 const EVENT_WINDOW: Promise =
     Promise::AtLeastOnce("a second event when an answer was lost: Cordial does not say that `UID`, which is always sent, tells them apart");
 const EVENT_DAYS: u32 = 548;
-const UNCONFIRMED_ASYNC: &str =
-    "Answered before it is written: a refusal is seen in Cordial's console only, and unknown attributes are dropped in silence \
+const UNCONFIRMED_ASYNC: &str = "Answered before it is written: a refusal is seen in Cordial's console only, and unknown attributes are dropped in silence \
      (<https://support.cordial.com/hc/en-us/articles/18799979779085>). Nothing says that calls keep their order. Live only: it \
      cannot be quiet.";
 const RATE_NOTE: &str = "Rates are set per account and not published: 600 a minute is a safe default, slower on 429 \
@@ -116,13 +115,7 @@ const IMPORT_NOTE: &str = "Called when the file is laid. Without `subscribe: fal
 pub const CAPABILITIES: Capabilities = Capabilities {
     destination: "cordial",
     endpoints: &[
-        Endpoint {
-            id: CONTACT,
-            path: "/v2/contacts",
-            null_clears: true,
-            note: RATE_NOTE,
-            ..STATE
-        },
+        Endpoint { id: CONTACT, path: "/v2/contacts", null_clears: true, note: RATE_NOTE, ..STATE },
         Endpoint {
             id: CONTACT_ASYNC,
             path: "/api/upsertContact",
@@ -142,7 +135,9 @@ pub const CAPABILITIES: Capabilities = Capabilities {
             id: SUBSCRIBE,
             method: Method::Put,
             path: "/v2/contacts/{primary_key}",
-            backfill: Backfill::MayStartJourneys("Cordial tells of a changed permission; a yes is withheld unless `backfill_grants` is `send`"),
+            backfill: Backfill::MayStartJourneys(
+                "Cordial tells of a changed permission; a yes is withheld unless `backfill_grants` is `send`",
+            ),
             note: "Only after the contact was read. `forceSubscribe` only for a live yes that is provably newer than the leaving.",
             ..STATE
         },
@@ -261,7 +256,12 @@ pub const CAPABILITIES: Capabilities = Capabilities {
             note: "An unknown one is 404.",
             ..STATE
         },
-        Endpoint { id: ATTRIBUTES, path: "/v2/accountcontactattributes", note: "Checks the credentials and the configured attributes.", ..READ },
+        Endpoint {
+            id: ATTRIBUTES,
+            path: "/v2/accountcontactattributes",
+            note: "Checks the credentials and the configured attributes.",
+            ..READ
+        },
         Endpoint { id: FILE_CONTACTS, job: Some(JobFacts { poll: JOB, give_up_s: FOUR_HOURS }), note: FILE_NOTE, ..FILE },
         Endpoint { id: FILE_ORDERS, job: Some(JobFacts { poll: JOB, give_up_s: FOUR_HOURS }), note: FILE_NOTE, ..FILE },
         Endpoint { id: FILE_PRODUCTS, job: Some(JobFacts { poll: JOB, give_up_s: FOUR_HOURS }), note: FILE_NOTE, ..FILE },

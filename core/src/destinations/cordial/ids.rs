@@ -47,7 +47,11 @@ impl<'a> Who<'a> {
 
     /// A name for lanes and entities that tells nothing about the person: an address is hashed, an id stands.
     pub fn name(&self) -> String {
-        if self.customer_id.as_deref() == Some(self.value()) { self.value.to_string() } else { fingerprint::opaque(&[self.key, &self.value]) }
+        if self.customer_id.as_deref() == Some(self.value()) {
+            self.value.to_string()
+        } else {
+            fingerprint::opaque(&[self.key, &self.value])
+        }
     }
 }
 
@@ -63,7 +67,7 @@ pub(super) fn who<'a>(config: &'a Config, checked: &'a Checked, identity: &'a Id
     for key in &checked.identify_by {
         let found = match key {
             Key::Email => email.map(|email| ("email", Cow::Borrowed(email))),
-            Key::CustomerId => config.customer_id_key.as_deref().zip(customer_id.clone()),
+            Key::CustomerId => config.customer_id_attribute.as_deref().zip(customer_id.clone()),
             Key::Phone(name) => phone.clone().map(|phone| (name.as_str(), phone)),
         };
         if let Some((key, value)) = found {
@@ -115,7 +119,9 @@ pub(super) fn event_name_fault(name: &str) -> Option<&'static str> {
 
 /// Letters, digits and underscores, a letter first. Cordial does not publish the rule for keys; this is the part nobody refuses.
 pub(super) fn is_key(key: &str) -> bool {
-    key.len() <= 128 && key.starts_with(|c: char| c.is_ascii_alphabetic()) && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    key.len() <= 128
+        && key.starts_with(|c: char| c.is_ascii_alphabetic())
+        && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// Letters, digits, hyphens and underscores.

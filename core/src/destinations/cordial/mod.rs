@@ -126,9 +126,10 @@ impl Cordial {
         body.insert("source".to_owned(), settings.source.as_str().into());
         let mut out = serde_json::to_string(&body).map_err(broken)?;
         out.pop();
-        for (name, value) in
-            [("contact", serde_json::to_string(&contact).map_err(broken)?), (&settings.event_member, serde_json::to_string(&event).map_err(broken)?)]
-        {
+        for (name, value) in [
+            ("contact", serde_json::to_string(&contact).map_err(broken)?),
+            (&settings.event_member, serde_json::to_string(&event).map_err(broken)?),
+        ] {
             out.push(',');
             out.push_str(&serde_json::to_string(name).map_err(broken)?);
             out.push(':');

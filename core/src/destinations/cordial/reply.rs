@@ -57,7 +57,8 @@ impl Complaint {
     }
 
     fn nobody(&self) -> bool {
-        self.key == "CONTACTS_CONTACT_NOT_FOUND" || (self.says(&["contact"]) && self.says(&["doesn't exist", "does not exist", "not found"]))
+        self.key == "CONTACTS_CONTACT_NOT_FOUND"
+            || (self.says(&["contact"]) && self.says(&["doesn't exist", "does not exist", "not found"]))
     }
 }
 
@@ -141,7 +142,8 @@ fn refused(endpoint: &str, unknown: UnknownAttributes, operations: &[&Operation]
             413 if operations.len() > 1 => Reading::Split(refusal(ErrorCode::TooLarge, "the place for files takes none this large")),
             413 => reject(ErrorCode::TooLarge, "the place for files takes none this large"),
             _ => Reading::Stop(
-                Error::new(ErrorCode::InvalidConfig, "the file could not be laid; check `imports`").with("status", reply.status.to_string()),
+                Error::new(ErrorCode::InvalidConfig, "the file could not be laid; check `imports`")
+                    .with("status", reply.status.to_string()),
             ),
         };
     }
@@ -151,12 +153,16 @@ fn refused(endpoint: &str, unknown: UnknownAttributes, operations: &[&Operation]
             return each(operations, || Verdict::Accepted);
         }
         (endpoints::RENAME, 404) => return gone("there is no contact with the old address"),
-        (endpoints::MERGE, 403) => return reject(ErrorCode::Forbidden, "merging is not switched on at Cordial; ask for it or set `merge` to false"),
+        (endpoints::MERGE, 403) => {
+            return reject(ErrorCode::Forbidden, "merging is not switched on at Cordial; ask for it or set `merge` to false");
+        }
         (endpoints::MERGE, 404 | 422) if complaint.says(&["exist", "not found", "not_found"]) => {
             return gone("there is no second contact to merge");
         }
         (endpoints::CART_DELETE, 422) if complaint.nobody() => return each(operations, || Verdict::Accepted),
-        (endpoints::UNSUBSCRIBE, 422) if complaint.says(&["channel"]) => return gone("the contact has no such channel, so there is nothing to leave"),
+        (endpoints::UNSUBSCRIBE, 422) if complaint.says(&["channel"]) => {
+            return gone("the contact has no such channel, so there is nothing to leave");
+        }
         (endpoints::ORDER, 422) if complaint.says(&["must be unique"]) => {
             // Somebody made it between the read and the write, such as our own call whose answer was lost.
             let why = refusal(ErrorCode::Conflict, "the order is known by now; it is updated");
@@ -291,7 +297,11 @@ fn finished(endpoint: &str, operations: &[&Operation], job: &str, body: &Value) 
         "done" => {
             let count = |name: &str| number(&body["result"][name]);
             let bad = count("rejected") + count("error");
-            let refusal = Refusal::new(ErrorCode::Rejected, "rejected_rows", format!("Cordial refused {bad} row(s) of the file; its console shows them"));
+            let refusal = Refusal::new(
+                ErrorCode::Rejected,
+                "rejected_rows",
+                format!("Cordial refused {bad} row(s) of the file; its console shows them"),
+            );
             if bad == 0 {
                 let ignored = count("ignored");
                 let warnings = if ignored > 0 { vec![format!("Cordial ignored {ignored} row(s) of an import")] } else { Vec::new() };
@@ -338,7 +348,9 @@ fn later(endpoint: &str, reply: &Reply) -> Result<Known, Error> {
     match common(endpoint, reply) {
         Some(Reading::Stop(error)) => Err(error),
         Some(Reading::Retry(refusal, after)) => Ok(Known::Later(refusal, after)),
-        _ => Err(Error::new(ErrorCode::Rejected, "Cordial does not show what must be known first").with("status", reply.status.to_string())),
+        _ => {
+            Err(Error::new(ErrorCode::Rejected, "Cordial does not show what must be known first").with("status", reply.status.to_string()))
+        }
     }
 }
 
@@ -361,7 +373,13 @@ fn account(reply: &Reply) -> Option<BTreeMap<String, String>> {
     let shown = |key: &str, value: &Value| (key.to_owned(), value["type"].as_str().unwrap_or_default().to_owned());
     match serde_json::from_slice::<Value>(&reply.body).ok()? {
         Value::Array(list) => Some(list.iter().filter_map(|value| Some(shown(value["key"].as_str()?, value))).collect()),
-        Value::Object(by_key) => Some(by_key.iter().map(|(key, value)| (value["key"].as_str().map_or(key.as_str(), |own| own), value)).map(|(key, value)| shown(key, value)).collect()),
+        Value::Object(by_key) => Some(
+            by_key
+                .iter()
+                .map(|(key, value)| (value["key"].as_str().map_or(key.as_str(), |own| own), value))
+                .map(|(key, value)| shown(key, value))
+                .collect(),
+        ),
         _ => None,
     }
 }
@@ -414,7 +432,7 @@ pub(super) fn compare(config: &Config, reply: &Reply) -> String {
             })
         })
         .collect();
-    faults.extend(config.customer_id_key.iter().filter_map(|key| fault(&account, key)));
+    faults.extend(config.customer_id_attribute.iter().filter_map(|key| fault(&account, key)));
     if faults.is_empty() {
         "the credentials work, and the account has every configured attribute".to_owned()
     } else {
@@ -447,7 +465,8 @@ struct Subscription<'a> {
 #[serde(rename_all = "camelCase")]
 struct SubscribedChannel<'a> {
     address: &'a str,
-    subscribe_status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subscribe_status: Option<&'static str>,
     #[serde(rename = "suppressDOI", skip_serializing_if = "Option::is_none")]
     suppress_doi: Option<bool>,
 }
@@ -487,14 +506,12 @@ pub(super) fn permission(operation: &Operation, reply: &Reply) -> Result<Change,
         Stored::Unknown => return skip(SkipReason::DeniedAtDestination, "the contact's permission is a word this version does not know"),
         Stored::None => {}
     }
-    let body = Subscription {
-        channels: BTreeMap::from([(
-            row.channel.as_str(),
-            SubscribedChannel { address: &row.address, subscribe_status: "subscribed", suppress_doi: row.confirmed },
-        )]),
-        force_subscribe: force,
-        suppress_triggers: row.quiet,
-    };
+    let joined = SubscribedChannel { address: &row.address, subscribe_status: Some("subscribed"), suppress_doi: row.confirmed };
+    let mut channels = BTreeMap::from([(row.channel.as_str(), joined)]);
+    if let Some((key, address)) = &row.email {
+        channels.insert(key, SubscribedChannel { address, subscribe_status: None, suppress_doi: None });
+    }
+    let body = Subscription { channels, force_subscribe: force, suppress_triggers: row.quiet };
     let body = serde_json::to_vec(&body).map_err(|error| internal("a permission could not be written").because(error))?;
     Ok(Change::Write(body))
 }

@@ -20,7 +20,7 @@ use crate::model::{Finding, FindingCode, Record, SkipReason};
 
 fn config(settings: Value) -> Config {
     let mut all = json!({
-        "api_key": "k-123", "channels": {"email": "email", "sms": "sms"}, "customer_id_key": "customer_id",
+        "api_key": "k-123", "channels": {"email": "email", "sms": "sms"}, "customer_id_attribute": "customer_id",
         "attributes": {
             "first_name": {"key": "first_name"}, "points": {"key": "Points", "type": "number"}, "date_of_birth": {"key": "birthday", "type": "date"},
             "address": {"key": "home", "type": "geo"}, "groups": {"key": "groups", "type": "array"},
@@ -213,7 +213,10 @@ fn skips(cordial: &Cordial, record: &Record) -> Vec<SkipReason> {
 
 fn consented(channel: &str, status: &str, mode: &str) -> Record {
     let identity = json!({"customer_id": "c-42", "email": "mara@example.com", "phone": "+436641234567"});
-    contact(json!({"consents": [{"channel": channel, "status": status, "at": "2026-01-01T08:30:00Z"}]}), json!({"mode": mode, "identity": identity}))
+    contact(
+        json!({"consents": [{"channel": channel, "status": status, "at": "2026-01-01T08:30:00Z"}]}),
+        json!({"mode": mode, "identity": identity}),
+    )
 }
 
 fn completed(cordial: &Cordial, operation: &Operation, reply: &Reply) -> Completed {
@@ -255,7 +258,7 @@ fn settings_that_cannot_work_are_refused_by_name() {
         (json!({"api_key": "a\r\nb"}), "/api_key"),
         (json!({"channels": {"fax": "fax"}}), "/channels"),
         (json!({"channels": {"sms": "s m s"}}), "/channels/sms"),
-        (json!({"customer_id_key": "cID"}), "/customer_id_key"),
+        (json!({"customer_id_attribute": "cID"}), "/customer_id_attribute"),
         (json!({"id_prefix": "ä"}), "/id_prefix"),
         (json!({"attributes": {"a": {"key": "channels"}}}), "/attributes/a/key"),
         (json!({"attributes": {"a": {"key": "x"}, "b": {"key": "X"}}}), "/attributes/b/key"),
@@ -341,7 +344,10 @@ fn a_contact_is_its_configured_attributes_and_no_permission() {
 fn values_that_do_not_fit_their_attribute_are_left_out_and_named() {
     let cordial = open(json!({}));
     let groups: Vec<String> = (0..26).map(|n| format!("g{n}")).collect();
-    let built = cordial.build(&contact(json!({"first_name": "x".repeat(129), "groups": groups, "attributes": {"points": {"type": "text", "value": "many"}}}), json!({})));
+    let built = cordial.build(&contact(
+        json!({"first_name": "x".repeat(129), "groups": groups, "attributes": {"points": {"type": "text", "value": "many"}}}),
+        json!({}),
+    ));
     let (_, body) = sent(&cordial, &built.operations[0]);
     assert_eq!((body.get("first_name"), body.get("groups"), body.get("Points")), (None, None, None));
     assert_eq!(built.findings.len(), 3, "{:?}", built.findings);
@@ -377,9 +383,16 @@ fn a_new_address_alone_is_a_change() {
 #[test]
 fn people_are_known_by_the_first_key_that_they_have() {
     let cordial = open(json!({"id_prefix": "at-"}));
-    let customer = one(&cordial, &contact(json!({}), json!({"identity": {"customer_id": "c-42"}})), "contacts.upsert");
-    assert_eq!(sent(&cordial, &customer).1["identifyBy"], json!(["customer_id"]));
+    let customer = one(&cordial, &contact(json!({}), json!({})), "contacts.upsert");
+    assert_eq!(sent(&cordial, &customer).1["identifyBy"], json!(["customer_id", "email"]));
     assert_eq!(sent(&cordial, &customer).1["customer_id"], "at-c-42");
+    let phone_only = json!({"identity": {"customer_id": "c-42", "phone": "+436641234567"}});
+    let built = cordial.build(&contact(json!({}), phone_only.clone()));
+    assert_eq!((built.operations.len(), built.findings[0].code), (0, FindingCode::IdentityUnusable));
+    let allowed = open(json!({"contacts_without_email": true}));
+    let request = allowed.request(&[&one(&allowed, &contact(json!({}), phone_only), "contacts.upsert")]).unwrap();
+    let body: Value = serde_json::from_slice(&request.body.unwrap()).unwrap();
+    assert_eq!((&body["channels"], &body["identifyBy"]), (&json!({"sms": {"address": "436641234567"}}), &json!(["customer_id"])));
     let guest = one(&cordial, &contact(json!({}), json!({"identity": {"email": "guest@example.org"}})), "contacts.upsert");
     assert_eq!(sent(&cordial, &guest).1["identifyBy"], json!(["email"]));
     assert!(!guest.entity.contains("guest") && !guest.lane.contains("guest"));
@@ -413,7 +426,8 @@ fn attributes_can_be_read_before_every_write() {
     assert_eq!(cordial.prefetch(&operation).unwrap().path, "/v2/accountcontactattributes");
     let right = json!([{"key": "first_name"}, {"key": "customer_id"}, {"key": "groups"}]);
     sends(completed(&cordial, &operation, &reply(200, right)));
-    let error = cordial.complete(&operation, &reply(200, json!([{"key": "First_Name"}, {"key": "customer_id"}, {"key": "groups"}]))).unwrap_err();
+    let error =
+        cordial.complete(&operation, &reply(200, json!([{"key": "First_Name"}, {"key": "customer_id"}, {"key": "groups"}]))).unwrap_err();
     assert_eq!(error.code(), ErrorCode::Rejected);
     assert!(error.message().contains("`first_name` is spelled `First_Name` there"), "{error}");
 }
@@ -433,8 +447,14 @@ fn the_asynchronous_api_gets_the_same_contact_under_other_names_and_no_backfill(
     let viewed = record(json!({"type": "event", "name": "product_viewed", "product_id": "p-1"}), json!({}));
     let (call, body) = sent(&cordial, &one(&cordial, &viewed, "async.createContactactivities"));
     assert_eq!(call, "POST /api/createContactactivities");
-    assert_eq!(body["contact"], json!({"identifiers": {"customer_id": "c-42"}, "identifiersPriority": ["customer_id"], "canBeCreated": false, "canBeUpdated": false}));
-    assert_eq!((&body["contactActivity"]["a"], &body["contactActivity"]["properties"]["product_id"]), (&json!("product_viewed"), &json!("p-1")));
+    assert_eq!(
+        body["contact"],
+        json!({"identifiers": {"customer_id": "c-42"}, "identifiersPriority": ["customer_id"], "canBeCreated": false, "canBeUpdated": false})
+    );
+    assert_eq!(
+        (&body["contactActivity"]["a"], &body["contactActivity"]["properties"]["product_id"]),
+        (&json!("product_viewed"), &json!("p-1"))
+    );
 }
 
 #[test]
@@ -450,7 +470,7 @@ fn an_erasure_deletes_and_another_deletion_keeps_unless_configured() {
 
 #[test]
 fn a_path_keeps_its_colon_and_encodes_the_rest() {
-    let cordial = open(json!({"customer_id_key": null}));
+    let cordial = open(json!({"customer_id_attribute": null}));
     let gone = record(json!({"type": "contact_deleted", "erase": true}), json!({"identity": {"email": "a+b@example.com"}}));
     assert_eq!(sent(&cordial, &one(&cordial, &gone, "contacts.delete")).0, "DELETE /v2/contacts/email:a%2Bb%40example.com");
 }
@@ -528,7 +548,9 @@ fn an_undated_yes_never_brings_anybody_back() {
     let cordial = open(json!({}));
     let record = contact(json!({"consents": [{"channel": "email", "status": "granted"}]}), json!({}));
     let operation = one(&cordial, &record, "contacts.subscribe");
-    let left = stored(json!({"email": {"address": "mara@example.com", "subscribeStatus": "unsubscribed", "unsubscribedAt": "2020-01-01T00:00:00+0000"}}));
+    let left = stored(
+        json!({"email": {"address": "mara@example.com", "subscribeStatus": "unsubscribed", "unsubscribedAt": "2020-01-01T00:00:00+0000"}}),
+    );
     assert_eq!(stays(completed(&cordial, &operation, &left)), SkipReason::DeniedAtDestination);
 }
 
@@ -537,7 +559,10 @@ fn a_yes_is_never_written_unseen() {
     let cordial = open(json!({}));
     let operation = one(&cordial, &consented("email", "granted", "live"), "contacts.subscribe");
     assert!(cordial.is_computed(&operation) && cordial.request(&[&operation]).is_err());
-    assert!(matches!(completed(&cordial, &operation, &reply(404, Value::Null)), Completed::Retry(..)));
+    assert!(matches!(
+        completed(&cordial, &operation, &reply(404, json!({"error": true, "message": "record not found"}))),
+        Completed::Retry(..)
+    ));
     assert!(matches!(cordial.complete(&operation, &reply(429, Value::Null)).unwrap(), Completed::Retry(..)));
     assert_eq!(cordial.complete(&operation, &reply(401, Value::Null)).unwrap_err().code(), ErrorCode::Unauthorized);
 }
@@ -549,11 +574,15 @@ fn a_yes_to_texts_is_asked_for_by_text_unless_it_is_confirmed() {
     let request = sends(completed(&cordial, &operation, &stored(json!({"sms": {"address": "436641234567"}}))));
     let (call, body) = shown(&cordial, &request);
     assert_eq!(call, "PUT /v2/contacts/customer_id:c-42");
-    assert_eq!(body["channels"], json!({"sms": {"address": "436641234567", "subscribeStatus": "subscribed", "suppressDOI": false}}));
+    let asked = json!({"address": "436641234567", "subscribeStatus": "subscribed", "suppressDOI": false});
+    assert_eq!(body["channels"], json!({"email": {"address": "mara@example.com"}, "sms": asked}));
     let confirmed = open(json!({"sms_opt_in": "confirmed", "sms_plus": true, "backfill_grants": "send"}));
     let operation = one(&confirmed, &consented("sms", "granted", "backfill"), "contacts.subscribe");
     let request = sends(completed(&confirmed, &operation, &stored(json!({}))));
-    assert_eq!(shown(&confirmed, &request).1["channels"]["sms"], json!({"address": "+436641234567", "subscribeStatus": "subscribed", "suppressDOI": true}));
+    assert_eq!(
+        shown(&confirmed, &request).1["channels"]["sms"],
+        json!({"address": "+436641234567", "subscribeStatus": "subscribed", "suppressDOI": true})
+    );
     let asking = open(json!({"backfill_grants": "send"}));
     assert_eq!(skips(&asking, &consented("sms", "granted", "backfill")), [SkipReason::BackfillQuiet]);
 }
@@ -587,11 +616,21 @@ fn an_order_is_read_first_then_made_or_changed() {
     let cordial = open(json!({}));
     let operation = one(&cordial, &record(order(json!({})), json!({})), "orders.create");
     assert_eq!(cordial.prefetch(&operation).unwrap().path, "/v2/orders/o-1");
-    let (call, made) = shown(&cordial, &sends(completed(&cordial, &operation, &reply(404, json!({"error": true, "message": "record not found"})))));
+    let (call, made) =
+        shown(&cordial, &sends(completed(&cordial, &operation, &reply(404, json!({"error": true, "message": "record not found"})))));
     assert_eq!(call, "POST /v2/orders");
-    assert_eq!(made["shippingAddress"], json!({"name": "Mara Li", "address": "Domgasse 1, 2. Stock", "city": "Graz", "postalCode": "8010", "country": "AT"}));
-    assert_eq!((&made["orderID"], &made["customer_id"], &made["customerID"], &made["storeID"]), (&json!("o-1"), &json!("c-42"), &json!("c-42"), &json!("eu-web")));
-    assert_eq!((&made["purchaseDate"], &made["suppressTriggers"], &made["status"]), (&json!("2026-01-01T09:50:00+0000"), &json!(false), &json!("open")));
+    assert_eq!(
+        made["shippingAddress"],
+        json!({"name": "Mara Li", "address": "Domgasse 1, 2. Stock", "city": "Graz", "postalCode": "8010", "country": "AT"})
+    );
+    assert_eq!(
+        (&made["orderID"], &made["customer_id"], &made["customerID"], &made["storeID"]),
+        (&json!("o-1"), &json!("c-42"), &json!("c-42"), &json!("eu-web"))
+    );
+    assert_eq!(
+        (&made["purchaseDate"], &made["suppressTriggers"], &made["status"]),
+        (&json!("2026-01-01T09:50:00+0000"), &json!(false), &json!("open"))
+    );
     assert_eq!(
         made["items"],
         json!([{"productID": "p-881", "sku": "TEE-M", "category": "Tees", "name": "Black tee", "qty": 2, "itemPrice": 19.5, "enabled": true, "inStock": true,
@@ -630,7 +669,8 @@ fn an_order_of_just_now_empties_the_cart_and_a_note_on_an_old_one_does_not() {
 fn units_that_were_taken_back_are_no_items_any_more() {
     let mut two = line("l2", 3, "10", "30");
     two["fulfilment"] = json!({"ordered": 3, "refunded": 1, "cancelled": 1});
-    let totals = json!({"subtotal": money("69"), "shipping": money("0"), "discount": money("0"), "tax_added": money("0"), "total": money("69")});
+    let totals =
+        json!({"subtotal": money("69"), "shipping": money("0"), "discount": money("0"), "tax_added": money("0"), "total": money("69")});
     let change = json!({"lines": [line("l1", 2, "19.50", "39.00"), two], "totals": totals,
         "refunds": [{"id": "r", "amount": money("20"), "refunded_at": "2026-01-02T00:00:00Z"}]});
     let body = |settings: Value, change: Value| -> Value {
@@ -655,7 +695,12 @@ fn what_cordial_sums_up_comes_to_the_total() {
     fee["kind"] = "fee".into();
     let totals = json!({"subtotal": money("38.50"), "shipping": money("4.90"), "discount": money("5"), "tax_added": money("1.10"), "tax": money("1.10"), "total": money("39.50")});
     let body: Value = serde_json::from_slice(
-        &one(&open(json!({})), &record(order(json!({"lines": [line("l1", 2, "19.50", "39.00"), off, fee], "totals": totals})), json!({})), "orders.create").body,
+        &one(
+            &open(json!({})),
+            &record(order(json!({"lines": [line("l1", 2, "19.50", "39.00"), off, fee], "totals": totals})), json!({})),
+            "orders.create",
+        )
+        .body,
     )
     .unwrap();
     // 39.00 + (4.90 + 2.50) + 1.10 − 8.00 = 39.50
@@ -708,12 +753,22 @@ fn a_cart_goes_whole_and_an_empty_one_is_cleared() {
     assert_eq!((&body["cartID"], &body["cartitems"][0]["qty"], body["cartitems"][0].get("enabled")), (&json!("at-crt-5"), &json!(2), None));
     let event = one(&cordial, &record(cart(json!({})), json!({})), "contactactivities.create");
     let (_, told) = sent(&cordial, &event);
-    assert_eq!((&told["a"], &told["UID"], &told["properties"]["value"]), (&json!("cart_updated"), &json!("cart-at-crt-5-1767260472"), &json!(39.0)));
+    assert_eq!(
+        (&told["a"], &told["UID"], &told["properties"]["value"]),
+        (&json!("cart_updated"), &json!("cart-at-crt-5-1767260472"), &json!(39.0))
+    );
     for change in [json!({"lines": []}), json!({"state": "deleted"}), json!({"state": "ordered"})] {
         let operation = one(&cordial, &record(cart(change), json!({})), "contacts.cart.clear");
         assert_eq!(sent(&cordial, &operation), ("DELETE /v2/contacts/customer_id:at-c-42/cart".to_owned(), Value::Null));
     }
-    assert_eq!(sent(&open(json!({"cart_write": "put"})), &one(&open(json!({"cart_write": "put"})), &record(cart(json!({})), json!({})), "contacts.cart.update")).0, "PUT /v2/contacts/customer_id:c-42/cart");
+    assert_eq!(
+        sent(
+            &open(json!({"cart_write": "put"})),
+            &one(&open(json!({"cart_write": "put"})), &record(cart(json!({})), json!({})), "contacts.cart.update")
+        )
+        .0,
+        "PUT /v2/contacts/customer_id:c-42/cart"
+    );
     assert_eq!(skips(&cordial, &record(cart(json!({"state": "merged"})), json!({}))), [SkipReason::Superseded]);
     assert_eq!(skips(&cordial, &record(cart(json!({})), json!({"mode": "backfill"}))), [SkipReason::BackfillQuiet]);
 }
@@ -725,7 +780,10 @@ fn a_refund_is_an_event_and_with_a_supplement_a_record_too() {
     let cordial = open(serde_json::from_str(ALL).unwrap());
     let (call, told) = sent(&cordial, &one(&cordial, &record(refund(), json!({})), "contactactivities.create"));
     assert_eq!(call, "POST /v2/contactactivities");
-    assert_eq!((&told["a"], &told["UID"], &told["ats"], &told["customer_id"]), (&json!("order_refunded"), &json!("refund-R-55"), &json!("2026-01-05T12:00:00+0000"), &json!("c-42")));
+    assert_eq!(
+        (&told["a"], &told["UID"], &told["ats"], &told["customer_id"]),
+        (&json!("order_refunded"), &json!("refund-R-55"), &json!("2026-01-05T12:00:00+0000"), &json!("c-42"))
+    );
     assert_eq!((&told["properties"]["amount"], &told["properties"]["skus"]), (&json!(19.0), &json!(["TEE-M"])));
     let (call, row) = sent(&cordial, &one(&cordial, &record(refund(), json!({})), "supplements.records.upsert"));
     assert_eq!(call, "POST /v2/supplements/refunds/records");
@@ -737,7 +795,10 @@ fn a_shipment_is_told_when_it_leaves_and_when_it_arrives() {
     let cordial = open(json!({"event_names": {"order_shipped": "fulfillment"}, "supplements": {"shipments": "shipments"}}));
     let told = |status: &str| sent(&cordial, &one(&cordial, &record(shipment(status), json!({})), "contactactivities.create")).1;
     assert_eq!((&told("shipped")["a"], &told("shipped")["UID"]), (&json!("fulfillment"), &json!("shipment-0123456789abcdef01234567")));
-    assert_eq!((&told("delivered")["a"], &told("delivered")["UID"]), (&json!("order_delivered"), &json!("delivery-0123456789abcdef01234567")));
+    assert_eq!(
+        (&told("delivered")["a"], &told("delivered")["UID"]),
+        (&json!("order_delivered"), &json!("delivery-0123456789abcdef01234567"))
+    );
     let row = sent(&cordial, &one(&cordial, &record(shipment("pending"), json!({})), "supplements.records.upsert")).1;
     assert_eq!(row["id"], "id-0123456789abcdef01234567");
     assert_eq!(skips(&open(json!({})), &record(shipment("pending"), json!({}))), [SkipReason::Ignored]);
@@ -760,7 +821,8 @@ fn event_names_that_cordial_keeps_or_cuts_are_refused() {
         let built = cordial.build(&record(json!({"type": "event", "name": name}), json!({})));
         assert!(built.operations.is_empty() && built.findings[0].pointer == "/body/name", "{name}");
     }
-    let properties = json!({"a.b": {"type": "integer", "value": 1}, "57": {"type": "integer", "value": 1}, "ok": {"type": "integer", "value": 1}});
+    let properties =
+        json!({"a.b": {"type": "integer", "value": 1}, "57": {"type": "integer", "value": 1}, "ok": {"type": "integer", "value": 1}});
     let built = cordial.build(&record(json!({"type": "event", "name": "my_event", "properties": properties}), json!({})));
     assert_eq!(built.findings.len(), 2);
     assert_eq!(skips(&cordial, &record(json!({"type": "event", "name": "order_placed"}), json!({}))), [SkipReason::NotConfigured]);
@@ -768,14 +830,26 @@ fn event_names_that_cordial_keeps_or_cuts_are_refused() {
 
 #[test]
 fn a_changed_address_goes_to_the_contact_that_had_the_old_one() {
-    let changed = record(json!({"type": "event", "name": "email_changed", "previous": {"email": "old@example.com"}}), json!({"identity": {"email": "mara@example.com"}}));
-    let cordial = open(json!({"customer_id_key": null}));
+    let changed = record(
+        json!({"type": "event", "name": "email_changed", "previous": {"email": "old@example.com"}}),
+        json!({"identity": {"email": "mara@example.com"}}),
+    );
+    let cordial = open(json!({"customer_id_attribute": null}));
     assert_eq!(endpoints(&cordial, &changed), ["contacts.changeEmail", "contactactivities.create"]);
     let operation = one(&cordial, &changed, "contacts.changeEmail");
     let (call, body) = sent(&cordial, &operation);
-    assert_eq!((call.as_str(), &body), ("PUT /v2/contacts/email:old%40example.com", &json!({"channels": {"email": {"address": "mara@example.com"}}, "suppressTriggers": true})));
-    assert!(matches!(read(&cordial, &operation, &reply(404, Value::Null)), Verdict::Discarded(..)));
-    let merging = open(json!({"customer_id_key": null, "email_change": "merge"}));
+    assert_eq!(
+        (call.as_str(), &body),
+        (
+            "PUT /v2/contacts/email:old%40example.com",
+            &json!({"channels": {"email": {"address": "mara@example.com"}}, "suppressTriggers": true})
+        )
+    );
+    assert!(matches!(
+        read(&cordial, &operation, &reply(404, json!({"error": true, "message": "record not found"}))),
+        Verdict::Discarded(..)
+    ));
+    let merging = open(json!({"customer_id_attribute": null, "email_change": "merge"}));
     assert_eq!(endpoints(&merging, &changed), ["contacts.upsert", "contacts.merge", "contactactivities.create"]);
     let known = record(json!({"type": "event", "name": "email_changed", "previous": {"email": "old@example.com"}}), json!({}));
     assert_eq!(skips(&open(json!({})), &known), [SkipReason::Superseded]);
@@ -790,7 +864,10 @@ fn a_sign_in_merges_two_known_people_only_when_asked_to() {
     let merging = open(json!({"merge": true}));
     let operation = one(&merging, &joined(json!({"email": "guest@example.org"})), "contacts.merge");
     let (call, body) = sent(&merging, &operation);
-    assert_eq!((call.as_str(), &body["sourceContact"], &body["destinationContact"]), ("POST /v2/contacts/merge", &json!("email:guest@example.org"), &json!("customer_id:c-42")));
+    assert_eq!(
+        (call.as_str(), &body["sourceContact"], &body["destinationContact"]),
+        ("POST /v2/contacts/merge", &json!("email:guest@example.org"), &json!("customer_id:c-42"))
+    );
     assert_eq!((&body["options"]["email_channels"], &body["options"]["orders"]), (&json!("destinationContact"), &json!("merge")));
     let taken = reply(201, json!({"jobID": "60a", "message": "ok"}));
     exchange(&merging, &merging.request(&[&operation]).unwrap(), Some(&taken));
@@ -811,8 +888,14 @@ fn a_product_goes_whole_with_variants_stock_and_prices() {
     let operation = one(&cordial, &record(product(json!({})), json!({})), "products.upsert");
     let (call, body) = sent(&cordial, &operation);
     assert_eq!(call, "POST /v2/products");
-    assert_eq!((&body["price"], &body["sale"]), (&json!(19.5), &json!({"enabled": true, "price": 15.0, "end": "2026-02-01T00:00:00+0000"})));
-    assert_eq!((&body["enabled"], &body["inStock"], &body["category"], &body["images"]), (&json!(true), &json!(true), &json!("Tees"), &json!(["https://img.example/881.jpg"])));
+    assert_eq!(
+        (&body["price"], &body["sale"]),
+        (&json!(19.5), &json!({"enabled": true, "price": 15.0, "end": "2026-02-01T00:00:00+0000"}))
+    );
+    assert_eq!(
+        (&body["enabled"], &body["inStock"], &body["category"], &body["images"]),
+        (&json!(true), &json!(true), &json!("Tees"), &json!(["https://img.example/881.jpg"]))
+    );
     assert_eq!(body["variants"], json!([{"sku": "TEE-S", "attr": {"size": "S"}, "qty": 0}, {"sku": "p-881-2", "attr": {}}]));
     assert_eq!(body["properties"]["prices"][1], json!({"sku": "p-881-2", "price": 20.0, "currency": "EUR"}));
     assert_eq!((&body["properties"]["material"], body["properties"].get("a.b")), (&json!("cotton"), None));
@@ -840,7 +923,13 @@ fn categories_are_records_of_a_supplement() {
     assert_eq!(skips(&open(json!({})), &category), [SkipReason::NotConfigured]);
     let cordial = open(serde_json::from_str(ALL).unwrap());
     let (call, body) = sent(&cordial, &one(&cordial, &category, "supplements.records.upsert"));
-    assert_eq!((call.as_str(), &body), ("POST /v2/supplements/categories/records", &json!({"id": "tees", "name": "Tees", "parent_id": "apparel", "suppressTriggers": true})));
+    assert_eq!(
+        (call.as_str(), &body),
+        (
+            "POST /v2/supplements/categories/records",
+            &json!({"id": "tees", "name": "Tees", "parent_id": "apparel", "suppressTriggers": true})
+        )
+    );
     let gone = one(&cordial, &record(json!({"type": "category_deleted", "id": "tees"}), json!({})), "supplements.records.delete");
     assert_eq!(sent(&cordial, &gone).0, "DELETE /v2/supplements/categories/records/tees");
 }
@@ -855,7 +944,16 @@ fn contacts_of_a_backfill_become_a_table_that_subscribes_nobody() {
         for (key, value) in envelope.as_object().unwrap() {
             all[key] = value.clone();
         }
-        one(&open({ let mut s = imports(); s["lists"] = json!({}); s["attributes"] = json!({"first_name": {"key": "first_name"}, "points": {"key": "Points", "type": "number"}}); s }), &contact(change, all), "files.contacts")
+        one(
+            &open({
+                let mut s = imports();
+                s["lists"] = json!({});
+                s["attributes"] = json!({"first_name": {"key": "first_name"}, "points": {"key": "Points", "type": "number"}});
+                s
+            }),
+            &contact(change, all),
+            "files.contacts",
+        )
     };
     let mara = person(json!({"first_name": "Mara, \"M\"", "attributes": {"points": {"type": "integer", "value": 7}}}), json!({}));
     let ben = person(json!({"first_name": "Ben"}), json!({"identity": {"email": "ben@example.com"}}));
@@ -873,7 +971,10 @@ fn contacts_of_a_backfill_become_a_table_that_subscribes_nobody() {
     let ask = cordial.poll(&[&mara, &ben], &laid.id).unwrap();
     let (call, body) = shown(&cordial, &ask);
     assert_eq!(call, "POST /v2/contactimports");
-    assert_eq!((&body["subscribe"], &body["suppressTriggers"], &body["hasHeader"], &body["nullMarker"]), (&json!(false), &json!(true), &json!(true), &json!("__leave__")));
+    assert_eq!(
+        (&body["subscribe"], &body["suppressTriggers"], &body["hasHeader"], &body["nullMarker"]),
+        (&json!(false), &json!(true), &json!(true), &json!("__leave__"))
+    );
     assert_eq!(body["source"]["url"], format!("https://files.example.com/in{}", request.path));
     let Reading::Job(running) = cordial.read_poll(&[&mara, &ben], &laid.id, &reply(201, json!({"jobId": "5f6"}))) else { panic!("no job") };
     assert_eq!(running.id, "job:5f6");
@@ -889,9 +990,14 @@ fn a_job_is_followed_to_its_end_and_halved_when_it_names_nothing() {
     let both = [&a, &b];
     let job = |status: &str, result: Value| reply(200, json!({"status": status, "result": result}));
     for status in ["Scheduled", "Pending", "Processing", "Throttled"] {
-        assert!(matches!(cordial.read_poll(&both, "job:1", &job(status, json!({}))), Reading::Job(again) if again.id == "job:1"), "{status}");
+        assert!(
+            matches!(cordial.read_poll(&both, "job:1", &job(status, json!({}))), Reading::Job(again) if again.id == "job:1"),
+            "{status}"
+        );
     }
-    let Reading::Each(verdicts, _) = cordial.read_poll(&both, "job:1", &job("Done", json!({"inserted": 2, "rejected": 0}))) else { panic!() };
+    let Reading::Each(verdicts, _) = cordial.read_poll(&both, "job:1", &job("Done", json!({"inserted": 2, "rejected": 0}))) else {
+        panic!()
+    };
     assert_eq!(verdicts, [Verdict::Accepted, Verdict::Accepted]);
     assert!(matches!(cordial.read_poll(&both, "job:1", &job("Done", json!({"inserted": 1, "rejected": "1"}))), Reading::Split(_)));
     assert_eq!(code(&only(cordial.read_poll(&[&a], "job:1", &job("Done", json!({"rejected": 1}))))), ErrorCode::Rejected);
@@ -915,7 +1021,10 @@ fn answers_mean_what_their_status_says_whatever_shape_the_error_has() {
     let cordial = open(json!({}));
     let operation = one(&cordial, &contact(json!({}), json!({})), "contacts.upsert");
     let event = one(&cordial, &record(json!({"type": "event", "name": "x"}), json!({})), "contactactivities.create");
-    assert_eq!(read(&cordial, &operation, &reply(201, json!({"success": true, "message": "contact created", "cID": "5f1"}))), Verdict::Accepted);
+    assert_eq!(
+        read(&cordial, &operation, &reply(201, json!({"success": true, "message": "contact created", "cID": "5f1"}))),
+        Verdict::Accepted
+    );
     assert_eq!(read(&cordial, &event, &reply(201, Value::Null)), Verdict::Accepted);
     for missing in [
         error(422, "Contact doesn't exist"),
@@ -925,16 +1034,24 @@ fn answers_mean_what_their_status_says_whatever_shape_the_error_has() {
         assert!(matches!(only(cordial.read(&[&event], &missing)), Verdict::Retry(refusal, None) if refusal.code.0 == ErrorCode::NotFound));
     }
     assert_eq!(code(&read(&cordial, &operation, &error(422, "The value must be unique"))), ErrorCode::Conflict);
-    assert_eq!(code(&read(&cordial, &operation, &reply(400, json!({"errors": {"x": ["y"]}, "error": true, "errorKey": "VALIDATION_ERROR"})))), ErrorCode::Rejected);
+    assert_eq!(
+        code(&read(&cordial, &operation, &reply(400, json!({"errors": {"x": ["y"]}, "error": true, "errorKey": "VALIDATION_ERROR"})))),
+        ErrorCode::Rejected
+    );
     for (status, code) in [(401, ErrorCode::Unauthorized), (403, ErrorCode::Forbidden)] {
-        let Reading::Stop(error) = cordial.read(&[&operation], &reply(status, json!({"error": "Access Denied: Authentication Failure"}))) else { panic!() };
+        let Reading::Stop(error) = cordial.read(&[&operation], &reply(status, json!({"error": "Access Denied: Authentication Failure"})))
+        else {
+            panic!()
+        };
         assert_eq!(error.code(), code);
     }
     assert!(matches!(cordial.read(&[&operation], &reply(500, json!({"error": "an error has occurred"}))), Reading::Retry(..)));
     assert!(matches!(cordial.read(&[&operation], &reply(200, json!("<html></html>"))), Reading::Retry(..)));
     let slow = |name: &str| Reply { headers: vec![(name.to_owned(), "7".to_owned())], ..reply(429, Value::Null) };
     for header in ["retry-after", "x-rate-limit-reset"] {
-        assert!(matches!(cordial.read(&[&operation], &slow(header)), Reading::Retry(refusal, Some(pause)) if refusal.code.0 == ErrorCode::RateLimited && pause.as_secs() == 7));
+        assert!(
+            matches!(cordial.read(&[&operation], &slow(header)), Reading::Retry(refusal, Some(pause)) if refusal.code.0 == ErrorCode::RateLimited && pause.as_secs() == 7)
+        );
     }
 }
 
@@ -967,7 +1084,11 @@ fn every_endpoint_of_the_table_is_reached() {
     let all = || -> Value { serde_json::from_str(ALL).unwrap() };
     let back = json!({"type": "return", "id": "rt-1", "order_id": "o-1", "items": [{"id": "i", "line_id": "l1", "quantity": 1}]});
     let bodies = [
-        with("contact", json!({"consents": [{"channel": "email", "status": "granted"}, {"channel": "sms", "status": "denied"}]}), json!({})),
+        with(
+            "contact",
+            json!({"consents": [{"channel": "email", "status": "granted"}, {"channel": "sms", "status": "denied"}]}),
+            json!({}),
+        ),
         json!({"type": "contact_deleted", "erase": true}),
         order(json!({})),
         cart(json!({})),
@@ -988,7 +1109,7 @@ fn every_endpoint_of_the_table_is_reached() {
     settings[2]["api"] = "async".into();
     settings[2]["asynchronous"] = json!({"events": true});
     settings[3]["cart_write"] = "put".into();
-    settings[3]["customer_id_key"] = Value::Null;
+    settings[3]["customer_id_attribute"] = Value::Null;
     for setting in settings {
         let mut setting = setting;
         setting["merge"] = true.into();

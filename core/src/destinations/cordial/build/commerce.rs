@@ -16,7 +16,8 @@ use super::{Builder, primary_key, profile, text};
 use crate::error::Error;
 use crate::model::money::JsonNumber;
 use crate::model::{
-    Cart, CartState, EventName, FulfilmentStatus, IdempotencyKey, LineItem, LineKind, Order, OrderStatus, PaymentStatus, ShippingStatus, SkipReason,
+    Cart, CartState, EventName, FulfilmentStatus, IdempotencyKey, LineItem, LineKind, Order, OrderStatus, PaymentStatus, ShippingStatus,
+    SkipReason,
 };
 
 #[rustfmt::skip]
@@ -150,8 +151,7 @@ impl<'a> Builder<'a> {
             }
             return self.clear_cart(&cart.id, &who, false);
         }
-        let parts =
-            if cart.state == CartState::Deleted { Parts::default() } else { self.items(&cart.lines, Flags::Leave, None) };
+        let parts = if cart.state == CartState::Deleted { Parts::default() } else { self.items(&cart.lines, Flags::Leave, None) };
         if parts.items.is_empty() {
             return self.clear_cart(&cart.id, &who, false);
         }
@@ -177,7 +177,9 @@ impl<'a> Builder<'a> {
         if config.cart_events {
             let event_name = config.event_names.get("cart_updated").map_or("cart_updated", String::as_str);
             // Only the shopper's own doing: a version alone is no news.
-            let touched = cart.last_activity_at.map_or_else(|| self.envelope.version.unwrap_or_default().to_string(), |at| at.timestamp().to_string());
+            let touched = cart
+                .last_activity_at
+                .map_or_else(|| self.envelope.version.unwrap_or_default().to_string(), |at| at.timestamp().to_string());
             let uid = format!("cart-{own_id}-{touched}");
             self.track(&who, event_name, &uid, cart.last_activity_at.unwrap_or(self.envelope.occurred_at), format!("event:{uid}"), data)?;
         }

@@ -4,9 +4,7 @@ use std::borrow::Cow;
 
 use super::super::capabilities as endpoints;
 use super::super::ids::{self, Who};
-use super::super::payload::{
-    Attrs, EventData, Line, RecordRow, RefundData, ReturnData, ShipmentData, Stamp, bytes, some,
-};
+use super::super::payload::{Attrs, EventData, Line, RecordRow, RefundData, ReturnData, ShipmentData, Stamp, bytes, some};
 use super::commerce::{Flags, ident};
 use super::{Builder, profile};
 
@@ -164,7 +162,10 @@ impl<'a> Builder<'a> {
         let config = &self.cordial.config;
         let uid = self.uid(&event.name.as_str().replace('_', "-"), self.envelope.idempotency_key.as_str());
         let Some(event_name) = config.event_name(&event.name) else {
-            self.skip(SkipReason::NotConfigured, "an order placed is sent as the order; name it in `event_names` to send it as an event too");
+            self.skip(
+                SkipReason::NotConfigured,
+                "an order placed is sent as the order; name it in `event_names` to send it as an event too",
+            );
             return Ok(());
         };
         if let Some(fault) = ids::event_name_fault(&event_name) {
@@ -206,15 +207,22 @@ impl<'a> Builder<'a> {
 
     /// A contact made under the new address would stand in the way of giving it to the old one.
     fn ensure_for(&mut self, event: &Event, who: &Who<'a>) -> Result<(), Error> {
-        let renamed = event.name == EventName::EmailChanged
-            && self.built.operations.iter().any(|operation| operation.endpoint == endpoints::RENAME);
+        let renamed =
+            event.name == EventName::EmailChanged && self.built.operations.iter().any(|operation| operation.endpoint == endpoints::RENAME);
         if renamed || self.built.operations.iter().any(|operation| operation.entity.starts_with("known:")) {
             return Ok(());
         }
         self.ensure(who)
     }
 
-    fn record<D: serde::Serialize>(&mut self, supplement: Option<&str>, kind: &str, id: &'a str, who: &Who<'a>, data: D) -> Result<(), Error> {
+    fn record<D: serde::Serialize>(
+        &mut self,
+        supplement: Option<&str>,
+        kind: &str,
+        id: &'a str,
+        who: &Who<'a>,
+        data: D,
+    ) -> Result<(), Error> {
         let Some(supplement) = supplement else { return Ok(()) };
         let config = &self.cordial.config;
         let own_id = ids::record_id(&config.id_prefix, id);

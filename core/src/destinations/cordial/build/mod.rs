@@ -16,7 +16,9 @@ use super::ids::{self, Who};
 
 use crate::error::Error;
 use crate::fingerprint;
-use crate::model::{AttributeValue, Attributes, Body, CategoryRef, Envelope, Finding, FindingCode, IdempotencyKey, Mode, Record, SkipReason};
+use crate::model::{
+    AttributeValue, Attributes, Body, CategoryRef, Envelope, Finding, FindingCode, IdempotencyKey, Mode, Record, SkipReason,
+};
 
 pub(super) use people::Grant;
 
