@@ -31,6 +31,7 @@ import type {
   Record as CanonicalRecord,
   RunReport,
   Severity,
+  Signal,
   SyncOptions,
   ValidationReport,
 } from "./types";
@@ -224,6 +225,18 @@ export class Sync implements AsyncDisposable {
    * records survive what the `durability` setting says, so a webhook can be acknowledged.
    */
   accept(data: Data, options?: CallOptions & Cancellable): Promise<Receipt>;
+
+  /**
+   * Tells what a visitor did that no shop API tells: one signal, or several. Commits to the outbox and answers, without
+   * waiting for the destination. The same `id` is the same thing, however often it is sent; without one, the content and
+   * the time are. A signal that cannot be used is in the receipt's `rejected`.
+   *
+   * @example
+   * ```js
+   * await sync.track({ event: "product_viewed", id: eventId, customer_id: "c1", product_id: "p1" });
+   * ```
+   */
+  track(signals: Signal | Signal[], options?: Cancellable): Promise<Receipt>;
 
   /**
    * Takes one message of the shop's queue or one call of its webhook: verifies it, where the source's calls carry a proof,

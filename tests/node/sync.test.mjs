@@ -71,6 +71,19 @@ test("what is accepted is answered at once and delivered in the background", asy
   assert.equal((await sync.accept(orderCreated(1))).accepted, 0);
 });
 
+test("a signal is told once, and a bad one is data", async (t) => {
+  const { sandbox, sync } = await setUp(t);
+  // The platform takes events of people it knows.
+  await sync.deliver(orderCreated(1));
+  const seen = { event: "product_viewed", id: "view-1", customer_id: orderCreated(1).order.customerId, product_id: "p1" };
+  assert.equal((await sync.track(seen)).accepted, 1);
+  assert.equal((await sync.track([seen])).skipped[0].reason, "duplicate");
+  const { rejected } = await sync.track({ ...seen, id: "view-2", prodct_id: "p1" });
+  assert.equal(rejected[0].findings[0].pointer, "/prodct_id");
+  assert.deepEqual(await sync.flush(), { waiting: 0 });
+  assert.deepEqual(sandbox.inspect({ what: "events" }).map((event) => event.name), ["productViewed"]);
+});
+
 test("a flush that is not given enough time says how much still waits", async (t) => {
   const { sandbox, sync } = await setUp(t);
   sandbox.fault({ match: { path: "/api/commerce" }, fault: { kind: "latency", delay_ms: 2000 } });

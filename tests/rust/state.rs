@@ -199,6 +199,7 @@ suite! {
     a_fetch_that_failed_waits_behind_those_that_are_due;
     runs_are_replaced_and_listed_newest_first;
     purge_forgets_only_old_delivered_keys;
+    what_is_remembered_of_an_order_is_replaced_per_destination_and_purged_by_age;
     debug_shows_no_data;
     threads_accepting_the_same_event_store_it_once;
     threads_claiming_at_once_never_share_an_operation;
@@ -886,6 +887,23 @@ fn purge_forgets_only_old_delivered_keys(store: &dyn StateStore) {
     assert_eq!(store.purge(t(20)).unwrap(), 0);
     let left = ["old", "new", "pending", "dead"].map(|key| key_of(store, key));
     assert_eq!(left, [None, Some(KeyStatus::Delivered), Some(KeyStatus::Pending), Some(KeyStatus::Dead)]);
+}
+
+fn what_is_remembered_of_an_order_is_replaced_per_destination_and_purged_by_age(store: &dyn StateStore) {
+    let remember = |destination: &str, order: &str, facts: &str, second| {
+        let orders = vec![(order.to_owned(), facts.to_owned())];
+        store.accept(&Acceptance { destination: destination.to_owned(), orders, ..Acceptance::default() }, t(second)).unwrap();
+    };
+    remember(D, "o1", "a", 1);
+    remember(D, "o2", "b", 1);
+    remember(D, "o1", "c", 5);
+    remember("elsewhere", "o2", "d", 5);
+    let known = |destination| store.orders(destination, &["o2", "o1", "o3"]).unwrap();
+    assert_eq!(known(D), [Some("b".to_owned()), Some("c".to_owned()), None]);
+    assert_eq!(known("elsewhere"), [Some("d".to_owned()), None, None]);
+    assert_eq!(known("nowhere"), [None, None, None]);
+    assert_eq!(store.purge(t(5)).unwrap(), 0);
+    assert_eq!(known(D), [None, Some("c".to_owned()), None]);
 }
 
 fn debug_shows_no_data(store: &dyn StateStore) {

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         Received,
         ReceiveOptions,
         Record,
+        Signal,
         SyncOptions,
     )
 
@@ -38,6 +39,7 @@ File = Union[str, "PathLike[str]", BinaryIO]
 OnProgress = Callable[["Progress"], object]
 
 _CLOSED = "closed; open a new one"
+_SIGNAL = b'{"resource":"signal"}'
 
 
 def _replay_options(fixes: Mapping[int, Record] | None, letters: Mapping[str, Any]) -> bytes:
@@ -226,6 +228,21 @@ class Sync:
         0
         """
         answer: Receipt = json.loads(self._engine.accept(_options(options), _bytes(data)))
+        return answer
+
+    def track(self, signal: Signal | list[Signal], /) -> Receipt:
+        """Tells what a visitor did that no shop API tells: one signal, or several.
+
+        Commits to the outbox and returns, without waiting for the destination. The same ``id`` is the same thing, however
+        often it is sent; without one, the content and the time are.
+
+        >>> seen = {"event": "product_viewed", "id": "view-1", "email": "jane@example.com", "product_id": "p1"}
+        >>> sync.track(seen)["accepted"]
+        1
+        >>> sync.track(seen)["skipped"][0]["reason"]
+        'duplicate'
+        """
+        answer: Receipt = json.loads(self._engine.accept(_SIGNAL, _bytes(signal)))
         return answer
 
     def receive(self, body: Data, headers: Mapping[str, str] | None = None, /, **options: Unpack[ReceiveOptions]) -> Received:
@@ -450,6 +467,11 @@ class AsyncSync:
     async def accept(self, data: Data, /, **options: Unpack[CallOptions]) -> Receipt:
         """See :meth:`Sync.accept`."""
         answer: Receipt = json.loads(await self._engine.accept_async(_options(options), _bytes(data)))
+        return answer
+
+    async def track(self, signal: Signal | list[Signal], /) -> Receipt:
+        """See :meth:`Sync.track`."""
+        answer: Receipt = json.loads(await self._engine.accept_async(_SIGNAL, _bytes(signal)))
         return answer
 
     async def receive(

@@ -1128,6 +1128,7 @@ impl StateStore for Full {
     }
     pass_on! {
         fn known(&self, destination: &str, subjects: &[crate::state::Subject<'_>]) -> Result<Vec<crate::state::Known>>;
+        fn orders(&self, destination: &str, orders: &[&str]) -> Result<Vec<Option<String>>>;
         fn consents(&self, people: &[&str]) -> Result<Vec<Vec<crate::state::ConsentRow>>>;
         fn consent_history(&self, person: &str) -> Result<Vec<crate::state::ConsentRow>>;
         fn erased(&self, people: &[&str]) -> Result<Vec<bool>>;

@@ -128,6 +128,7 @@ impl Engine {
             store: store.clone(),
             validate: options.validate,
             consent: options.consent,
+            events: options.events,
             max_record_bytes: options.max_record_bytes.unwrap_or(crate::sources::DecodeContext::MAX_RECORD_BYTES),
         };
         let started = clock.now();

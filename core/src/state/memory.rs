@@ -64,6 +64,7 @@ struct Desk {
     /// Owner of each lane that is held, and how many of its rows. A lane never has two owners.
     held: HashMap<String, (String, usize)>,
     leases: HashMap<String, Instant>,
+    orders: HashMap<String, (String, Instant)>,
 }
 
 #[derive(Default)]
@@ -241,6 +242,9 @@ impl State {
         for (entity, version) in &acceptance.versions {
             desk.see(entity, Some(*version));
         }
+        for (order, facts) in &acceptance.orders {
+            desk.orders.insert(order.clone(), (facts.clone(), now));
+        }
         for key in &acceptance.withheld {
             desk.keys.entry(key.clone()).or_insert((KeyStatus::Withheld, now));
         }
@@ -310,6 +314,12 @@ impl StateStore for MemoryStore {
         let state = self.lock()?;
         let desk = state.desks.get(destination);
         Ok(subjects.iter().map(|subject| desk.map(|desk| desk.known(subject)).unwrap_or_default()).collect())
+    }
+
+    fn orders(&self, destination: &str, orders: &[&str]) -> Result<Vec<Option<String>>> {
+        let state = self.lock()?;
+        let known = state.desks.get(destination).map(|desk| &desk.orders);
+        Ok(orders.iter().map(|order| known.and_then(|known| known.get(*order)).map(|(facts, _)| facts.clone())).collect())
     }
 
     fn consents(&self, people: &[&str]) -> Result<Vec<Vec<ConsentRow>>> {
@@ -588,6 +598,7 @@ impl StateStore for MemoryStore {
             let keys = desk.keys.len();
             desk.keys.retain(|_, (status, at)| *status != KeyStatus::Delivered || *at >= before);
             purged += (keys - desk.keys.len()) as u64;
+            desk.orders.retain(|_, (_, at)| *at >= before);
         }
         Ok(purged)
     }

@@ -85,6 +85,12 @@ pub trait StateStore: Send + Sync {
     /// `state_*`.
     fn known(&self, destination: &str, subjects: &[Subject<'_>]) -> Result<Vec<Known>>;
 
+    /// What is remembered of orders at a destination, in the order asked.
+    ///
+    /// # Errors
+    /// `state_*`.
+    fn orders(&self, destination: &str, orders: &[&str]) -> Result<Vec<Option<String>>>;
+
     /// The newest consent per channel of each person, in the order asked.
     ///
     /// # Errors
@@ -233,7 +239,7 @@ pub trait StateStore: Send + Sync {
     fn runs(&self, limit: u32) -> Result<Vec<RunRow>>;
 
     /// Forgets delivered idempotency keys older than `before`; keys of what waits and of dead letters stay. Returns how
-    /// many were forgotten.
+    /// many were forgotten. What was remembered of orders and not written since `before` goes with them.
     ///
     /// # Errors
     /// `state_*`.
@@ -310,6 +316,8 @@ pub struct Acceptance {
     pub withheld: Vec<String>,
     /// Versions of entities that need nothing sent (unchanged), so that older ones are refused later.
     pub versions: Vec<(String, u64)>,
+    /// What to remember of orders, by their opaque names; replaces what was remembered.
+    pub orders: Vec<(String, String)>,
 }
 
 /// One operation to be committed. Debug shows no payload.

@@ -107,6 +107,8 @@ const FETCHES: &str = "SELECT * FROM fetches WHERE scope = ?1 ORDER BY due_at, i
 
 const PURGE: &str = "DELETE FROM keys WHERE status = 1 AND at < ?1";
 
+const PURGE_ORDERS: &str = "DELETE FROM orders WHERE at < ?1";
+
 fn to_micros(at: Instant) -> i64 {
     at.timestamp_micros()
 }
@@ -350,6 +352,10 @@ fn accept(tx: &Transaction<'_>, acceptance: &Acceptance, now: i64) -> Sql<Accept
     }
     for (entity, version) in &acceptance.versions {
         see(tx, destination, entity, Some(*version))?;
+    }
+    for (order, facts) in &acceptance.orders {
+        let sql = "INSERT OR REPLACE INTO orders (destination, name, facts, at) VALUES (?1, ?2, ?3, ?4)";
+        run(tx, sql, params![destination, order, facts, now])?;
     }
     for key in &acceptance.withheld {
         let sql = "INSERT INTO keys (destination, key, status, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (destination, key) DO NOTHING";
@@ -609,6 +615,11 @@ impl StateStore for SqliteStore {
         self.transaction(|tx| subjects.iter().map(|subject| known(tx, destination, subject)).collect())
     }
 
+    fn orders(&self, destination: &str, orders: &[&str]) -> Result<Vec<Option<String>>> {
+        let sql = "SELECT facts FROM orders WHERE destination = ?1 AND name = ?2";
+        self.transaction(|tx| orders.iter().map(|order| first(tx, sql, [destination, *order], |row| Ok(row.get(0)?))).collect())
+    }
+
     fn consents(&self, people: &[&str]) -> Result<Vec<Vec<ConsentRow>>> {
         let sql = "SELECT * FROM consents WHERE person = ?1 ORDER BY channel";
         self.transaction(|tx| people.iter().map(|person| rows(tx, sql, [person], consent)).collect())
@@ -720,7 +731,10 @@ impl StateStore for SqliteStore {
     }
 
     fn purge(&self, before: Instant) -> Result<u64> {
-        self.transaction(|tx| Ok(run(tx, PURGE, [to_micros(before)])? as u64))
+        self.transaction(|tx| {
+            run(tx, PURGE_ORDERS, [to_micros(before)])?;
+            Ok(run(tx, PURGE, [to_micros(before)])? as u64)
+        })
     }
 }
 
@@ -765,9 +779,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(folder.path().join("state.db"), Durability::Full).unwrap();
         let connection = store.connection.lock().unwrap();
-        for (sql, parameters) in
-            [(CLAIM, 4), (REST_OF_JOB, 2), (IN_JOBS, 1), (PENDING_MEMBERS, 2), (SUPERSEDED, 3), (END_KEY, 4), (PURGE, 1), (FETCHES, 2)]
-        {
+        for (sql, parameters) in [
+            (CLAIM, 4),
+            (REST_OF_JOB, 2),
+            (IN_JOBS, 1),
+            (PENDING_MEMBERS, 2),
+            (SUPERSEDED, 3),
+            (END_KEY, 4),
+            (PURGE, 1),
+            (PURGE_ORDERS, 1),
+            (FETCHES, 2),
+        ] {
             let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             let steps = plan.query_map(params_from_iter(vec![1; parameters]), |row| row.get::<_, String>("detail")).unwrap();
             for step in steps.map(Result::unwrap) {

@@ -94,6 +94,7 @@ fn written(d: &Dotdigital, operation: &Operation, found: Option<Value>) -> Resul
         Completed::Skip(skip) => Err(skip.reason),
         Completed::First(detour) => panic!("{:?}", detour.why),
         Completed::Retry(refusal, _) => panic!("{refusal:?}"),
+        Completed::First(detour) => panic!("{detour:?}"),
     }
 }
 

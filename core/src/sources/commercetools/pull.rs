@@ -12,7 +12,7 @@ use super::super::pull::{
 };
 use super::super::split::{End, Keys, skip_space, value_end};
 use super::auth::{Access, PullConfig, TOKEN};
-use super::map::is_refund;
+use super::map::{is_chargeback, is_refund};
 use super::{ABANDONED, Config, wire};
 use crate::error::{Error, ErrorCode};
 use crate::http::{Method, Reply, Request};
@@ -105,6 +105,7 @@ pub const FACTS: PullFacts = PullFacts {
             ..STREAM
         },
         StreamFacts { name: "shopping_lists", path: "/shopping-lists", resource: "shopping-list", by_default: false, ..STREAM },
+        StreamFacts { name: "recurring_orders", path: "/recurring-orders", resource: "recurring-order", by_default: false, ..STREAM },
     ],
     note: "no quota is published: overload is answered with 503 and 429, which are obeyed. \
            https://docs.commercetools.com/api/limits",
@@ -131,6 +132,7 @@ pub(super) struct Shop {
     country: Option<String>,
     channel: Option<String>,
     group: Option<String>,
+    chargebacks: bool,
 }
 
 impl Shop {
@@ -149,6 +151,7 @@ impl Shop {
             country: config.country.clone(),
             channel: id(&config.channel),
             group: id(&config.customer_group),
+            chargebacks: config.chargebacks_as_refunds,
         })
     }
 
@@ -300,7 +303,7 @@ impl Pull for Shop {
         };
         let (body, wanted) = match stream.resource {
             _ if rows.spans.is_empty() => (PageBody::Nothing, Vec::new()),
-            "payment" => (PageBody::Nothing, refunded(&reply.body, &rows.spans)),
+            "payment" => (PageBody::Nothing, refunded(&reply.body, &rows.spans, self.chargebacks)),
             "inventory-entry" | "standalone-price" => (PageBody::Nothing, skus(&reply.body, &rows.spans)),
             _ => (PageBody::Reply, Vec::new()),
         };
@@ -333,7 +336,7 @@ impl Pull for Shop {
         let one = |path: &str, kind: &'static str| {
             Ok(match replies.first() {
                 None => Step::Ask(vec![self.ask(path, &resource.id, &[])]),
-                Some(reply) if reply.status == 404 => Step::Nothing("it is deleted, or not visible to this API client"),
+                Some(reply) if reply.status == 404 => GONE,
                 Some(reply) => Step::Done(vec![Document { resource: kind, bytes: reply.body.clone() }]),
             })
         };
@@ -345,6 +348,25 @@ impl Pull for Shop {
             "product" => one("/product-projections", "product"),
             "payment" => self.payment(resource, replies),
             "sku" => self.products_of(std::slice::from_ref(&resource.id), replies),
+            "shopping-list" => one("/shopping-lists", "shopping-list"),
+            "recurring-order" => one("/recurring-orders", "recurring-order"),
+            "inventory-entry" | "standalone-price" => match replies {
+                [] => self.first(if resource.kind == "inventory-entry" { "/inventory" } else { "/standalone-prices" }, resource),
+                [stocked, ..] if stocked.status == 404 => Ok(GONE),
+                [stocked, rest @ ..] => match text_member(&stocked.body, b"sku") {
+                    Some(sku) => self.products_of(&[sku], rest),
+                    None => Err(unreadable()),
+                },
+            },
+            "order-edit" => self.through(resource, "/orders/edits", replies, ("/orders", "order"), |edit| {
+                let edit: wire::OrderEdit<'_> = serde_json::from_slice(edit).ok()?;
+                let applied = edit.result?.kind.as_deref() == Some("Applied");
+                edit.resource.filter(|_| applied)?.id.map(|id| id.to_string())
+            }),
+            "variant" => self.through(resource, "/variants", replies, ("/product-projections", "product"), |variant| {
+                let variant: wire::Variant<'_> = serde_json::from_slice(variant).ok()?;
+                variant.product?.id.map(|id| id.to_string())
+            }),
             PAYMENTS => self.orders_of(wanted.seed.as_deref().unwrap_or_default(), replies.first()),
             SKUS => {
                 let skus: Vec<String> = serde_json::from_slice(wanted.seed.as_deref().unwrap_or_default()).unwrap_or_default();
@@ -355,7 +377,34 @@ impl Pull for Shop {
     }
 }
 
+/// What a 404 means, whichever resource it is the answer for.
+const GONE: Step = Step::Nothing("it is deleted, or not visible to this API client");
+
 impl Shop {
+    fn first(&self, path: &str, resource: &ResourceRef) -> Result<Step, PullFailure> {
+        Ok(Step::Ask(vec![self.ask(path, &resource.id, &[])]))
+    }
+
+    /// A resource that only leads to another one.
+    fn through(
+        &self,
+        resource: &ResourceRef,
+        path: &str,
+        replies: &[Reply],
+        to: (&str, &'static str),
+        leads: impl Fn(&[u8]) -> Option<String>,
+    ) -> Result<Step, PullFailure> {
+        match replies {
+            [] => self.first(path, resource),
+            [.., last] if last.status == 404 => Ok(GONE),
+            [named] => Ok(match leads(&named.body) {
+                Some(id) => Step::Ask(vec![self.ask(to.0, &id, &[])]),
+                None => Step::Nothing("it leads to nothing that changed"),
+            }),
+            [_, found, ..] => Ok(Step::Done(vec![Document { resource: to.1, bytes: found.body.clone() }])),
+        }
+    }
+
     /// The products of some SKUs.
     fn products_of(&self, skus: &[String], replies: &[Reply]) -> Result<Step, PullFailure> {
         let named = |list: &str| format!("masterVariant(sku in ({list})) or variants(sku in ({list}))");
@@ -369,7 +418,7 @@ impl Shop {
     fn payment(&self, resource: &ResourceRef, replies: &[Reply]) -> Result<Step, PullFailure> {
         match replies {
             [] => Ok(Step::Ask(vec![self.ask("/payments", &resource.id, &[])])),
-            [payment, ..] if payment.status == 404 => Ok(Step::Nothing("it is deleted, or not visible to this API client")),
+            [payment, ..] if payment.status == 404 => Ok(GONE),
             [payment, rest @ ..] => {
                 let mut seed = Vec::with_capacity(payment.body.len() + 2);
                 seed.push(b'[');
@@ -493,9 +542,10 @@ fn last_id(page: &[u8], rows: &[(usize, usize)]) -> Result<String, PullFailure> 
 
 /// The payments of a page that gave money back, some at a time. A row that cannot be read is handed on, so that decoding
 /// says what is wrong with it.
-fn refunded(page: &[u8], rows: &[(usize, usize)]) -> Vec<Wanted> {
+fn refunded(page: &[u8], rows: &[(usize, usize)], chargebacks: bool) -> Vec<Wanted> {
+    let gives_back = |transaction: &wire::Transaction<'_>| is_refund(transaction) || (chargebacks && is_chargeback(transaction));
     let refunds =
-        |row: &&[u8]| serde_json::from_slice::<wire::Payment<'_>>(row).map_or(true, |payment| payment.transactions.iter().any(is_refund));
+        |row: &&[u8]| serde_json::from_slice::<wire::Payment<'_>>(row).map_or(true, |payment| payment.transactions.iter().any(gives_back));
     let rows: Vec<&[u8]> = rows.iter().map(|&(start, end)| &page[start..end]).filter(refunds).collect();
     rows.chunks(NAMED_AT_ONCE)
         .map(|some| {

@@ -16,8 +16,9 @@ use crate::state::Durability;
 pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_initial.sql"),
     include_str!("migrations/0002_jobs.sql"),
-    include_str!("migrations/0003_people.sql"),
+    include_str!("migrations/0003_orders.sql"),
     include_str!("migrations/0004_fetches.sql"),
+    include_str!("migrations/0005_people.sql"),
 ];
 
 /// "cart", as the first migration writes it.
