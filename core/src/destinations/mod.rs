@@ -7,10 +7,10 @@
 
 #[cfg(feature = "destination-cordial")]
 pub mod cordial;
-#[cfg(feature = "destination-insider")]
-pub mod insider;
 #[cfg(feature = "destination-dotdigital")]
 pub mod dotdigital;
+#[cfg(feature = "destination-insider")]
+pub mod insider;
 #[cfg(feature = "destination-iterable")]
 pub mod iterable;
 

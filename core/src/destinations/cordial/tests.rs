@@ -1000,7 +1000,10 @@ fn a_job_is_followed_to_its_end_and_halved_when_it_names_nothing() {
     assert_eq!(verdicts, [Verdict::Accepted, Verdict::Accepted]);
     assert!(matches!(cordial.read_poll(&both, "job:1", &job("Done", json!({"inserted": 1, "rejected": "1"}))), Reading::Split(_)));
     assert_eq!(code(&only(cordial.read_poll(&[&a], "job:1", &job("Done", json!({"rejected": 1}))))), ErrorCode::Rejected);
-    assert!(matches!(cordial.read_poll(&both, "job:1", &job("Failed", json!({}))), Reading::Retry(..)));
+    let Reading::Each(verdicts, _) = cordial.read_poll(&both, "job:1", &job("Failed", json!({}))) else { panic!() };
+    assert!(verdicts.iter().all(|verdict| matches!(verdict, Verdict::Retry(..))), "sent again: {verdicts:?}");
+    let lost = cordial.read_poll(&both, "job:1", &reply(404, json!({"error": true, "message": "record not found"})));
+    assert!(matches!(lost, Reading::Retry(refusal, _) if refusal.code.0 == ErrorCode::NotFound));
     assert!(matches!(cordial.read_poll(&both, "job:1", &reply(429, Value::Null)), Reading::Retry(..)));
     assert!(matches!(cordial.read_poll(&both, "laid:x", &error(406, "Couldn't get the size of the file")), Reading::Stop(_)));
     assert!(matches!(cordial.read(&both, &reply(403, Value::Null)), Reading::Stop(_)));
