@@ -171,6 +171,7 @@ impl Vendor for Cordial {
             ("orders.get", "read before an order is written"),
             ("orders.update", "an order that is known already"),
             ("accountcontactattributes.list", "the check of the credentials"),
+            ("files.products", "a product of a backfill, which no golden case has"),
             ("contactimports.create", "a file of contacts that is laid"),
             ("ordersimport.create", "a file of orders that is laid"),
             ("productimports.create", "a file of products that is laid"),

@@ -485,6 +485,11 @@ fn a_no_leaves_the_channel_at_once_in_every_mode() {
         assert_eq!(sent(&cordial, &operation), ("PUT /v2/contacts/customer_id:c-42/unsubscribe/email".to_owned(), Value::Null));
         assert!(cordial.prefetch(&operation).is_none());
     }
+    // A later no is news, though the call looks the same.
+    let said = |at: &str| contact(json!({"consents": [{"channel": "email", "status": "denied", "at": at}]}), json!({}));
+    let (one_day, another) = (said("2026-01-01T08:30:00Z"), said("2026-01-02T08:30:00Z"));
+    let row = |record: &Record| one(&cordial, record, "contacts.unsubscribe").body;
+    assert_ne!(row(&one_day), row(&another));
     let text = one(&cordial, &consented("sms", "denied", "live"), "contacts.unsubscribe");
     assert_eq!(read(&cordial, &text, &reply(200, json!({"success": true}))), Verdict::Accepted);
     assert!(matches!(read(&cordial, &text, &error(422, "Channel doesn't exist")), Verdict::Discarded(..)));
