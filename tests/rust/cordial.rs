@@ -178,3 +178,27 @@ async fn an_answer_that_was_lost_makes_no_second_order_and_no_second_start() {
     assert_eq!((seen["orders"]["distinct"].as_u64(), seen["triggers"]["order"].as_u64()), (Some(4), Some(4)), "{seen:#}");
     engine.close().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backfill_by_files_is_followed_to_its_rows_and_subscribes_nobody() {
+    let sandbox = sandbox(json!({"job_polls": 0}));
+    let url = sandbox.url("cordial").unwrap();
+    let imports =
+        json!({"upload_url": format!("{url}/files"), "source": {"transport": "HTTP", "url": format!("{url}/files/{{file}}")}, "poll_s": 0});
+    let engine = open(&options(&sandbox, json!({"imports": imports, "attributes": {"first_name": {"key": "first_name"}}}))).await;
+    let report = deliver(&engine, backfill("customer"), shop("customer", 20, 1)).await;
+    // Number 11 mistyped the address. The job only counts it, so the file is halved until the row stands alone.
+    assert_eq!((report["counts"]["delivered"].as_u64(), report["counts"]["dead_lettered"].as_u64()), (Some(19), Some(1)), "{report:#}");
+    let orders = deliver(&engine, backfill("order"), shop("order", 10, 1)).await;
+    assert_eq!(orders["counts"]["pending"], 0, "{orders:#}");
+    let seen = counts(&sandbox);
+    // A no is written in a backfill, too; nothing else happens.
+    assert_eq!(seen["triggers"].as_object().unwrap().keys().collect::<Vec<_>>(), ["subscribe_status:email"], "{seen:#}");
+    assert!(
+        seen["orders"]["distinct"].as_u64() >= Some(8) && seen["endpoints"]["POST /v2/contactimports"]["requests"].as_u64() > Some(1),
+        "{seen:#}"
+    );
+    assert_eq!(inspect(&sandbox, json!({"what": "subscribed"})), json!({}));
+    keep(&sandbox, "files");
+    engine.close().await.unwrap();
+}

@@ -196,7 +196,7 @@ impl Desk {
                 match pipeline::draft(position, &row.record, row.findings.clone(), &*target.destination, &judge) {
                     Ok(mut draft) if row.derived => {
                         super::derived::quiet(&mut draft);
-                        pending[at].push(Pending { draft, record: record.clone() });
+                        pending[at].push(Pending { draft, people: erased_with.clone(), record: record.clone() });
                     }
                     // What is wrong with the event is wrong with its order, which was told already.
                     Err(rejection) if row.derived => drop(rejection),

@@ -404,6 +404,13 @@ pub struct Imports {
     /// Whether contacts that Cordial does not know are made. Default true.
     #[serde(default = "yes")]
     pub create_contacts: bool,
+    /// Seconds between two questions after a job. Default 15.
+    #[serde(default = "quarter_of_a_minute")]
+    pub poll_s: u32,
+}
+
+fn quarter_of_a_minute() -> u32 {
+    15
 }
 
 fn yes() -> bool {
@@ -529,7 +536,7 @@ impl Config {
             keys.push(match name.as_str() {
                 "email" => Key::Email,
                 name if Some(name) == self.customer_id_attribute.as_deref() => Key::CustomerId,
-                name if ["sms", "whatsapp"].iter().any(|channel| phone(channel)) => Key::Phone(name.to_owned()),
+                name if ["sms", "whatsapp"].iter().any(phone) => Key::Phone(name.to_owned()),
                 _ => {
                     return Err(invalid(
                         "`identify_by` knows `email`, the `customer_id_attribute` and `channels.<key>.address`",

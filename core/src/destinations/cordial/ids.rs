@@ -89,7 +89,7 @@ pub(super) fn prefixed<'a>(prefix: &str, id: &'a str) -> Cow<'a, str> {
 fn number(phone: &str, plus: bool) -> Option<Cow<'_, str>> {
     let digits = phone.strip_prefix('+')?;
     let whole = (7..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
-    whole.then(|| Cow::Borrowed(if plus { phone } else { digits }))
+    whole.then_some(Cow::Borrowed(if plus { phone } else { digits }))
 }
 
 /// What Cordial would refuse in an address, as far as its form tells.

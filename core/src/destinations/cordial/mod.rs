@@ -12,6 +12,7 @@ mod tests;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use base64::Engine as _;
 use serde_json::value::RawValue;
@@ -83,6 +84,11 @@ impl Cordial {
         }
         let written = if asynchronous { self.async_contact(&row, &members) } else { rest_contact(&row, &members) };
         written.map_err(|error| internal("a contact could not be written").because(error))
+    }
+
+    /// How long to wait between two questions after a job.
+    fn poll_after(&self) -> Duration {
+        Duration::from_secs(self.config.imports.as_ref().map_or(15, |imports| imports.poll_s.into()))
     }
 
     /// What is sent for a field that is gone.
@@ -247,7 +253,7 @@ impl Destination for Cordial {
     }
 
     fn read(&self, operations: &[&Operation], reply: &Reply) -> Reading {
-        reply::read(self.config.unknown_attributes, operations, reply)
+        reply::read(self.config.unknown_attributes, self.poll_after(), operations, reply)
     }
 
     fn prefetch(&self, operation: &Operation) -> Option<Request> {
@@ -311,7 +317,7 @@ impl Destination for Cordial {
     }
 
     fn read_poll(&self, operations: &[&Operation], job: &str, reply: &Reply) -> Reading {
-        reply::read_poll(operations, job, reply)
+        reply::read_poll(operations, job, reply, self.poll_after())
     }
 
     fn check(&self) -> Request {

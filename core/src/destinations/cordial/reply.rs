@@ -19,9 +19,6 @@ use super::{ContactRow, capabilities as endpoints, files, internal};
 use crate::error::{Error, ErrorCode, Retry};
 use crate::model::{Instant, SkipReason};
 
-/// How often a job is asked after.
-const POLL: Duration = Duration::from_secs(15);
-
 /// What an error says, from all the places it may stand in.
 struct Complaint {
     /// Cordial's word, as far as it can hold nothing personal.
@@ -85,15 +82,15 @@ fn safe(word: &str) -> String {
 }
 
 /// Reads the answer to one request.
-pub(super) fn read(unknown: UnknownAttributes, operations: &[&Operation], reply: &Reply) -> Reading {
+pub(super) fn read(unknown: UnknownAttributes, poll_after: Duration, operations: &[&Operation], reply: &Reply) -> Reading {
     let endpoint = operations.first().map_or("", |operation| operation.endpoint.as_ref());
     match reply.status {
-        200..=299 => accepted(endpoint, operations, reply),
+        200..=299 => accepted(endpoint, poll_after, operations, reply),
         _ => refused(endpoint, unknown, operations, reply),
     }
 }
 
-fn accepted(endpoint: &str, operations: &[&Operation], reply: &Reply) -> Reading {
+fn accepted(endpoint: &str, poll_after: Duration, operations: &[&Operation], reply: &Reply) -> Reading {
     if endpoint.starts_with("files.") {
         return match files::file(operations) {
             Ok(file) => Reading::Job(Job { id: format!("{}{file}", files::LAID), poll_after: Duration::ZERO }),
@@ -107,7 +104,7 @@ fn accepted(endpoint: &str, operations: &[&Operation], reply: &Reply) -> Reading
     let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
     if endpoint == endpoints::MERGE {
         return match job_id(&body["jobID"]).or_else(|| job_id(&body["jobId"])) {
-            Some(id) => Reading::Job(Job { id: format!("{}{id}", files::RUNNING), poll_after: POLL }),
+            Some(id) => Reading::Job(Job { id: format!("{}{id}", files::RUNNING), poll_after }),
             None => each(operations, || Verdict::Accepted),
         };
     }
@@ -255,14 +252,14 @@ fn without(body: &[u8], name: &str) -> Option<Vec<u8>> {
 // -- jobs ------------------------------------------------------------------------------------------------------------
 
 /// Reads how a job stands: a file that is to be imported, or an import or merge under way.
-pub(super) fn read_poll(operations: &[&Operation], job: &str, reply: &Reply) -> Reading {
+pub(super) fn read_poll(operations: &[&Operation], job: &str, reply: &Reply, poll_after: Duration) -> Reading {
     let endpoint = operations.first().map_or("", |operation| operation.endpoint.as_ref());
     let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
     if job.starts_with(files::LAID) {
-        return imported(reply, &body);
+        return imported(reply, &body, poll_after);
     }
     if let 200..=299 = reply.status {
-        return finished(endpoint, operations, job, &body);
+        return finished(endpoint, operations, job, &body, poll_after);
     }
     common("jobs.get", reply).unwrap_or_else(|| {
         let why = Refusal::new(ErrorCode::NotFound, format!("http_{}", reply.status), "Cordial does not know the job any more");
@@ -270,10 +267,10 @@ pub(super) fn read_poll(operations: &[&Operation], job: &str, reply: &Reply) -> 
     })
 }
 
-fn imported(reply: &Reply, body: &Value) -> Reading {
+fn imported(reply: &Reply, body: &Value, poll_after: Duration) -> Reading {
     if let 200..=299 = reply.status {
         return match job_id(&body["jobId"]).or_else(|| job_id(&body["jobID"])) {
-            Some(id) => Reading::Job(Job { id: format!("{}{id}", files::RUNNING), poll_after: POLL }),
+            Some(id) => Reading::Job(Job { id: format!("{}{id}", files::RUNNING), poll_after }),
             None => Reading::Retry(Refusal::new(ErrorCode::Unavailable, "no_job", "the import was taken without naming its job"), None),
         };
     }
@@ -286,16 +283,16 @@ fn imported(reply: &Reply, body: &Value) -> Reading {
     })
 }
 
-fn finished(endpoint: &str, operations: &[&Operation], job: &str, body: &Value) -> Reading {
+fn finished(endpoint: &str, operations: &[&Operation], job: &str, body: &Value, poll_after: Duration) -> Reading {
     let status = body["status"].as_str().unwrap_or_default().to_ascii_lowercase();
     match status.as_str() {
         "failed" if endpoint == endpoints::MERGE => {
             each(operations, || Verdict::Rejected(Refusal::new(ErrorCode::Rejected, "job_failed", "Cordial could not merge the contacts")))
         }
-        // The job has told its end: asking again would hear the same, so the rows are sent again.
-        "failed" => each(operations, || {
-            Verdict::Retry(Refusal::new(ErrorCode::Unavailable, "job_failed", "the import ended before its rows were read"), None)
-        }),
+        "failed" => {
+            let why = Refusal::new(ErrorCode::Unavailable, "job_failed", "the import ended before its rows were read");
+            each(operations, || Verdict::Retry(why.clone(), None))
+        }
         "done" if endpoint == endpoints::MERGE => each(operations, || Verdict::Accepted),
         "done" => {
             let count = |name: &str| number(&body["result"][name]);
@@ -316,7 +313,7 @@ fn finished(endpoint: &str, operations: &[&Operation], job: &str, body: &Value) 
                 Reading::Split(refusal)
             }
         }
-        _ => Reading::Job(Job { id: job.to_owned(), poll_after: POLL }),
+        _ => Reading::Job(Job { id: job.to_owned(), poll_after }),
     }
 }
 

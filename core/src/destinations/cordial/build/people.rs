@@ -66,6 +66,12 @@ pub(in super::super) struct Grant {
     pub confirmed: Option<bool>,
 }
 
+/// The row of a no.
+#[derive(Serialize)]
+struct Denial {
+    at: Option<Instant>,
+}
+
 impl<'a> Builder<'a> {
     pub(super) fn contact(&mut self, contact: &'a Contact) -> Result<(), Error> {
         let Some(who) = self.who() else { return Ok(()) };
@@ -207,9 +213,8 @@ impl<'a> Builder<'a> {
             };
             (endpoints::SUBSCRIBE, primary_key(who), bytes(&row, 160)?)
         } else {
-            // Sent by no call. A no of another time is news, although the last one sent was a no too: the person may have
-            // come back at Cordial in between.
-            (endpoints::UNSUBSCRIBE, primary_key(who), bytes(&consent.at, 32)?)
+            // Not sent: a later no is another one, though the call is the same.
+            (endpoints::UNSUBSCRIBE, primary_key(who), bytes(&Denial { at: consent.at }, 64)?)
         };
         if !granted {
             params.insert("channel".to_owned(), key.clone());
