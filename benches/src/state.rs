@@ -50,6 +50,7 @@ fn pass(store: &dyn StateStore, operations: &[Operation], now: DateTime<Utc>, ex
                     record: operation.body.clone(),
                     run: None,
                     position: (chunk * CHUNK + index) as u64,
+                    people: Vec::new(),
                 });
             }
         }

@@ -74,6 +74,12 @@ class Sync {
     return fromBytes(await callAsync(signal, (cancel) => this.#engine.accept(text, toBytes(data), cancel)));
   }
 
+  /** Tells what a visitor did that no shop API tells: one signal, or several. */
+  async track(signals, options) {
+    const [text, signal] = split({ ...options, resource: "signal" });
+    return fromBytes(await callAsync(signal, (cancel) => this.#engine.accept(text, toBytes(signals), cancel)));
+  }
+
   /** Takes one message of the shop's queue or one call of its webhook, and answers once it is safe. */
   async receive(body, headers, options) {
     const { signal, ...rest } = options ?? {};

@@ -97,6 +97,10 @@ export type Body =
 export type CartState = string;
 export type Channel = string;
 /**
+ * What it means for a [`ConsentRule`] when its fields are not there.
+ */
+export type CommercetoolsAbsentConsent = "unknown" | "denied";
+/**
  * Where the custom field of a [`ConsentRule`] is.
  */
 export type CommercetoolsConsentPlace = "customer" | "order" | "cart";
@@ -113,6 +117,63 @@ export type ConsentRule = "most_restrictive" | "latest" | "source" | "destinatio
  * What someone said about a channel.
  */
 export type ConsentStatus = "granted" | "denied" | "pending" | "unknown";
+/**
+ * Which interface carries live contacts.
+ */
+export type CordialApi = "rest" | "async";
+/**
+ * Type of an attribute at Cordial (<https://support.cordial.com/hc/en-us/articles/115005528368>). It has no booleans:
+ * those are lists.
+ */
+export type CordialAttributeType = "string" | "number" | "date" | "geo" | "array";
+/**
+ * What a backfill does with something that cannot be sent quietly.
+ */
+export type CordialBackfilled = "withhold" | "send";
+/**
+ * Which call writes a cart.
+ */
+export type CordialCartWrite = "post" | "put";
+/**
+ * Which name stands as the category.
+ */
+export type CordialCategoryName = "leaf" | "path";
+/**
+ * What is sent for a field that is gone.
+ */
+export type CordialCleared = "keep" | "null" | "empty";
+/**
+ * What a deletion that is not an erasure does.
+ */
+export type CordialContactDeletion = "keep" | "delete";
+/**
+ * What a changed e-mail does.
+ */
+export type CordialEmailChange = "update" | "merge" | "skip";
+/**
+ * What happens before data of somebody Cordial may not know.
+ */
+export type CordialMissingContacts = "create" | "wait";
+/**
+ * Cordial's regions (<https://support.cordial.com/hc/en-us/articles/203885498>).
+ */
+export type CordialRegion = "usw1" | "usw2" | "use1";
+/**
+ * Whether somebody who left at Cordial can come back by way of the shop.
+ */
+export type CordialResubscribe = "newer" | "never";
+/**
+ * How a yes to text messages is sent.
+ */
+export type CordialSmsOptIn = "double" | "confirmed";
+/**
+ * What becomes of units that were cancelled or paid back.
+ */
+export type CordialTakenBack = "remove" | "keep";
+/**
+ * What happens when Cordial does not know an attribute or list.
+ */
+export type CordialUnknownAttributes = "drop" | "refuse";
 /**
  * Ties the logs of one thing together.
  */
@@ -132,11 +193,87 @@ export type DestinationChoices =
 /**
  * Which marketing platform to write to, and how; told apart by `type`.
  */
-export type DestinationConfig = IterableConfig;
+export type DestinationConfig = CordialConfig | InsiderConfig | DotdigitalConfig | IterableConfig;
 /**
  * What kind of discount it is.
  */
 export type DiscountKind = "product" | "cart" | "coupon" | "shipping" | "manual";
+/**
+ * What a backfill does with something that can start programs.
+ */
+export type DotdigitalBackfilled = "withhold" | "send";
+/**
+ * What a backfill does with orders.
+ */
+export type DotdigitalBackfilledOrders = "send" | "withhold";
+/**
+ * What a cancelled order becomes.
+ */
+export type DotdigitalCancelled = "delete" | "keep";
+/**
+ * What one catalog record is.
+ */
+export type DotdigitalCatalogLayout = "product" | "variant";
+/**
+ * What a deletion that is not an erasure does.
+ */
+export type DotdigitalContactDeletion = "keep" | "delete";
+/**
+ * Which calls carry contacts.
+ */
+export type DotdigitalContactWrite = "read_first" | "import";
+/**
+ * Whether data fields are made.
+ */
+export type DotdigitalDefine = "create" | "never";
+/**
+ * Which call deletes contacts.
+ */
+export type DotdigitalDeleteWrite = "single" | "bulk";
+/**
+ * What an erasure does.
+ */
+export type DotdigitalErase = "delete_all" | "delete";
+/**
+ * How behavioural events are sent.
+ */
+export type DotdigitalEvents = "collections" | "api" | "off";
+/**
+ * Which calls carry insight data.
+ */
+export type DotdigitalInsightWrite = "auto" | "single" | "bulk";
+/**
+ * How stored values and sent ones are weighed.
+ */
+export type DotdigitalMergeOption = "overwrite" | "overwrite_if_not_empty" | "overwrite_if_empty";
+/**
+ * Dotdigital's opt-in types.
+ */
+export type DotdigitalOptInType = "unknown" | "single" | "double" | "verified_double";
+/**
+ * What orders are known by.
+ */
+export type DotdigitalOrderKey = "id" | "number";
+/**
+ * What an order's total is.
+ */
+export type DotdigitalOrderTotal = "net" | "gross";
+/**
+ * Where an account lives (<https://developer.dotdigital.com/docs/api-end-points>).
+ */
+export type DotdigitalRegion = "r1" | "r2" | "r3";
+/**
+ * How someone who left comes back.
+ */
+export type DotdigitalResubscribe = "challenge" | "no_challenge" | "never";
+/**
+ * How the order's members are spelled.
+ */
+export type DotdigitalSpelling = "camel" | "snake";
+/**
+ * What happens to people Dotdigital does not know and whose permission is unknown.
+ */
+export type DotdigitalUnknown = "create" | "skip";
 /**
  * What a commit must survive.
  */
@@ -192,6 +329,66 @@ export type HeaderValue = string | string[];
  * Same key, same effect: two records with one key are one thing that happened.
  */
 export type IdempotencyKey = string;
+/**
+ * Type of a custom attribute.
+ */
+export type InsiderAttributeType = "string" | "number" | "boolean" | "datetime" | "array";
+/**
+ * What a backfill does with something that can start journeys.
+ */
+export type InsiderBackfilled = "withhold" | "send";
+/**
+ * How carts are sent.
+ */
+export type InsiderCarts = "changes" | "snapshot" | "skip";
+/**
+ * How catalog records are written.
+ */
+export type InsiderCatalogWrite = "ingest" | "update";
+/**
+ * What stands in categories.
+ */
+export type InsiderCategories = "path" | "labels";
+/**
+ * What a deletion that is not an erasure does.
+ */
+export type InsiderContactDeletion = "keep" | "delete";
+/**
+ * What an erasure does.
+ */
+export type InsiderErase = "delete" | "anonymize";
+/**
+ * What happens when the new address of a customer belongs to another profile.
+ */
+export type InsiderIdentityConflict = "reject" | "merge";
+/**
+ * What an item is called.
+ */
+export type InsiderItemId = "sku" | "variant" | "product";
+/**
+ * How many events a change of an order becomes.
+ */
+export type InsiderLineEvents = "one" | "per_line";
+/**
+ * What the price of a purchase comes to.
+ */
+export type InsiderPurchasePrice = "after_order_discounts" | "line_total";
+/**
+ * Whether prices contain tax.
+ */
+export type InsiderPurchaseTax = "as_priced" | "included" | "excluded";
+/**
+ * Whether a newer yes lifts a global unsubscribe.
+ */
+export type InsiderResubscribe = "never" | "newer_opt_in";
+/**
+ * Where the shipping cost stands.
+ */
+export type InsiderShippingCost = "first_line" | "every_line" | "none";
+/**
+ * What the e-mail unsubscribe call names.
+ */
+export type InsiderUnsubscribeBy = "addresses" | "users";
 /**
  * What a backfill does with something that can start journeys.
  */
@@ -554,7 +751,7 @@ export interface CallOptions {
    */
   mode?: Mode | null;
   /**
-   * What the bytes are, for documents that do not say.
+   * What the bytes are, for documents that do not say; `signal` for storefront signals.
    */
   resource?: string | null;
   /**
@@ -746,10 +943,15 @@ export interface CheckReport {
  * | Enum, String | `field`, `granted`, `denied`, `pending` | the word's list; a word in none is unknown |
  * | Set of Enum or String | `field`, `member` | containing `member` (default: the channel's name) is a yes, not containing it a no |
  * | `DateTime` | `granted_at_field`, `denied_at_field` | the newer one counts, with its time; a tie is a no |
+ * | none: a customer group | `group` | being in it is a yes; not being in it says nothing |
  *
- * An absent field is no entry at all: absence is never a yes and never a no.
+ * An absent field is no entry at all, unless `absent` says that it is a no. It is never a yes.
  */
 export interface CommercetoolsConsentRule {
+  /**
+   * What it means when nothing of the above is there. Default: `unknown`.
+   */
+  absent?: CommercetoolsAbsentConsent;
   /**
    * Field with the instant the state was set. The platform keeps none; without it the consent has no time, because the
    * time of the last change of the resource says nothing about it.
@@ -783,6 +985,10 @@ export interface CommercetoolsConsentRule {
    * Field with the instant of a yes.
    */
   granted_at_field?: string | null;
+  /**
+   * Id or key of the customer group whose members said yes. Only on the customer.
+   */
+  group?: string | null;
   /**
    * A true value means no. Default: false.
    */
@@ -825,7 +1031,8 @@ export interface CommercetoolsFieldMapping {
 /**
  * What reading from the platform needs besides the project. An API client with the scopes `view_customers`, `view_orders`,
  * `view_payments`, `view_published_products`, `view_products`, `view_categories` and, for the streams of these names,
- * `view_standalone_prices`, `view_discount_codes`, `view_shopping_lists` is enough; none may change anything.
+ * `view_standalone_prices`, `view_discount_codes`, `view_shopping_lists`, `view_recurring_orders` is enough, with
+ * `view_order_edits` where edits are heard of; none may change anything.
  */
 export interface CommercetoolsPullConfig {
   /**
@@ -1001,6 +1208,115 @@ export interface ContactDeleted {
   erase: boolean;
 }
 /**
+ * Settings of the Asynchronous API.
+ */
+export interface CordialAsynchronous {
+  /**
+   * Base URL instead of the region's. Default: none. As `base_url`.
+   */
+  base_url?: string | null;
+  /**
+   * Member that holds the event, used with `events`. Default `contactActivity`.
+   */
+  event_member?: string;
+  /**
+   * Whether live events go this way too. Default false: the names of an event's members are not published, and a wrong one is
+   * not answered.
+   */
+  events?: boolean;
+  /**
+   * Whether two contacts that share a key may be merged by Cordial. Default false.
+   */
+  merge_allowed?: boolean;
+  /**
+   * What Cordial is told the data comes from. Default `cartwire`.
+   */
+  source?: string;
+}
+/**
+ * An attribute of the account.
+ */
+export interface CordialAttribute {
+  /**
+   * Its key, in the account's spelling: `First_Name` is not `first_name`.
+   */
+  key: string;
+  /**
+   * Most characters of a `string`, most entries of an `array`. Default: Cordial's own, 128 and 25.
+   */
+  max?: number | null;
+  /**
+   * Its type. Default `string`.
+   */
+  type?: CordialAttributeType;
+}
+/**
+ * Where files of a backfill are laid for Cordial to fetch.
+ */
+export interface CordialImports {
+  /**
+   * Value of the `Authorization` header of that `PUT`. Default: none.
+   */
+  authorization?: Secret;
+  /**
+   * Whether contacts that Cordial does not know are made. Default true.
+   */
+  create_contacts?: boolean;
+  /**
+   * How Cordial fetches the file: the members of `source` as Cordial names them, with `{file}` for the file's name, such as
+   * `{"transport": "HTTPS", "url": "https://files.example.com/in/{file}"}`.
+   */
+  source: {
+    [k: string]: Secret;
+  };
+  /**
+   * Address below which each file is laid by `PUT`. `https`, or `http` to this machine.
+   */
+  upload_url: string;
+}
+/**
+ * Keys of the supplements.
+ */
+export interface CordialSupplements {
+  /**
+   * Of categories. Default: none, categories are skipped.
+   */
+  categories?: string | null;
+  /**
+   * Of refunds. Default: none.
+   */
+  refunds?: string | null;
+  /**
+   * Of returns. Default: none.
+   */
+  returns?: string | null;
+  /**
+   * Of shipments. Default: none.
+   */
+  shipments?: string | null;
+}
+/**
+ * Which live writes may start automations.
+ */
+export interface CordialTriggers {
+  /**
+   * Contacts whose attributes changed. Default true.
+   */
+  contacts?: boolean;
+  /**
+   * Orders that changed. Default false: the events tell of it.
+   */
+  order_updates?: boolean;
+  /**
+   * New orders. Default true.
+   */
+  orders?: boolean;
+  /**
+   * Supplement records. Default false: the events tell of the same.
+   */
+  supplements?: boolean;
+}
+/**
  * A code that was typed in and applies.
  */
 export interface Coupon {
@@ -1037,6 +1353,497 @@ export interface DestinationCheck {
    * HTTP status of the answer; 0 for none.
    */
   status: number;
+}
+/**
+ * Cordial.
+ */
+export interface CordialConfig {
+  /**
+   * Which interface carries live contacts. Default `rest`, which answers for each record.
+   */
+  api?: CordialApi;
+  /**
+   * API key of the account. Default: empty, enough for building requests, not for sending them. The key must allow the
+   * address this library calls from, and the calls it makes.
+   */
+  api_key?: Secret;
+  /**
+   * Settings of the Asynchronous API, used with `api: async`.
+   */
+  asynchronous?: CordialAsynchronous;
+  /**
+   * What is sent of a contact: canonical field or custom field → attribute of the account. Default: none. Attributes must
+   * exist at Cordial, spelled exactly so.
+   */
+  attributes?: {
+    [k: string]: CordialAttribute;
+  };
+  /**
+   * Whether a backfill sends events. Default `withhold`: events cannot be sent quietly.
+   */
+  backfill_events?: CordialBackfilled;
+  /**
+   * Whether a backfill subscribes people. Default `withhold`. A no is always sent.
+   */
+  backfill_grants?: CordialBackfilled;
+  /**
+   * Base URL of the REST API instead of the region's, such as `http://127.0.0.1:8080` for a test server. Default: none.
+   * `https`, or `http` to this machine; no path.
+   */
+  base_url?: string | null;
+  /**
+   * Whether a change of the cart is also told as the event `cart_updated`; writing a cart starts nothing. Default false.
+   */
+  cart_events?: boolean;
+  /**
+   * Which call writes a cart. Default `post`.
+   */
+  cart_write?: CordialCartWrite;
+  /**
+   * Which name stands as the one category Cordial has room for. Default `leaf`.
+   */
+  category_name?: CordialCategoryName;
+  /**
+   * Keys of the account's channels by canonical channel. Default `{"email": "email"}`. A channel that is not here gets
+   * neither address nor permission.
+   */
+  channels?: {
+    [k: string]: string;
+  };
+  /**
+   * Whether a cart that became an order is emptied at Cordial. Default true: that Cordial does so itself is not published.
+   */
+  clear_ordered_carts?: boolean;
+  /**
+   * What is sent for a field that was there before and is gone. Default `keep`: nothing. That Cordial clears on `null`
+   * is not published for this API.
+   */
+  cleared?: CordialCleared;
+  /**
+   * What a deletion that is not an erasure does. Default `keep`.
+   */
+  contact_deleted?: CordialContactDeletion;
+  /**
+   * Key of the account's attribute that holds the shop's customer id. Default: none, and the id stands in orders and carts
+   * only.
+   */
+  customer_id_key?: string | null;
+  /**
+   * Category of items and products that have none; Cordial requires one. Default `uncategorized`.
+   */
+  default_category?: string;
+  /**
+   * What a changed e-mail does where contacts are found by e-mail. Default `update`.
+   */
+  email_change?: CordialEmailChange;
+  /**
+   * Event names at Cordial by canonical name (`order_shipped`: `fulfillment`). Default: the canonical name.
+   * `order_placed` is sent as the order only, unless it is named here.
+   */
+  event_names?: {
+    [k: string]: string;
+  };
+  /**
+   * Put before every id of a customer, order, product, shipment, refund, return, cart and event, for several shops in one
+   * account. Default: empty.
+   */
+  id_prefix?: string;
+  /**
+   * Keys by which contacts are found, the first one leading: `email`, the `customer_id_key`, or
+   * `channels.<key>.address`. Default: the `customer_id_key` if there is one, then `email`.
+   */
+  identify_by?: string[];
+  /**
+   * Where files of a backfill are laid for Cordial to fetch. Default: none, and a backfill calls record by record.
+   */
+  imports?: CordialImports | null;
+  /**
+   * Whether items of orders say `enabled` and `inStock`. Default true: an order writes the product too, and Cordial's
+   * default for both is false.
+   */
+  item_flags?: boolean;
+  /**
+   * Lists of the account that the shop owns: boolean field, `group:<key>` or `store:<key>` → list name. Default: none.
+   */
+  lists?: {
+    [k: string]: string;
+  };
+  /**
+   * Whether a sign-in that joins two known people merges their contacts. Default false: Cordial must have switched merging
+   * on.
+   */
+  merge?: boolean;
+  /**
+   * What happens before an order, cart or event of somebody Cordial may not know. Default `create`: the contact is made,
+   * with no permission. Cordial refuses data about people it does not know.
+   */
+  missing_contacts?: CordialMissingContacts;
+  /**
+   * Age in hours from which a live order that Cordial does not have yet is written quietly: it is history that was
+   * missed, not a purchase to confirm. Default 24.
+   */
+  order_max_age_h?: number;
+  /**
+   * Where the account lives. Default `usw1`.
+   */
+  region?: CordialRegion;
+  /**
+   * Whether somebody who left at Cordial comes back by a yes that is provably newer than the leaving. Default `newer`.
+   */
+  resubscribe?: CordialResubscribe;
+  /**
+   * How a yes to text messages is sent. Default `double`: Cordial asks the person by text, who must reply.
+   */
+  sms_opt_in?: CordialSmsOptIn;
+  /**
+   * Whether phone numbers keep their plus sign. Default false: Cordial shows them without.
+   */
+  sms_plus?: boolean;
+  /**
+   * Keys of the supplements that hold what Cordial has no place for. Default: none.
+   */
+  supplements?: CordialSupplements;
+  /**
+   * What becomes of units that were cancelled or paid back. Default `remove`: Cordial computes revenue from the items.
+   */
+  taken_back?: CordialTakenBack;
+  /**
+   * Which live writes may start automations. Nothing of a backfill ever does.
+   */
+  triggers?: CordialTriggers;
+  type: "cordial";
+  /**
+   * What happens when Cordial does not know an attribute or list. Default `drop`.
+   */
+  unknown_attributes?: CordialUnknownAttributes;
+  /**
+   * Whether the account's attributes are read before every write of a contact. Default false: they are compared by the
+   * credential check, and an unknown one is found when Cordial refuses it. The Asynchronous API never refuses one.
+   */
+  verify_attributes?: boolean;
+}
+/**
+ * Insider.
+ */
+export interface InsiderConfig {
+  /**
+   * Names at Insider by canonical attribute name. Default: the name in snake case.
+   */
+  attribute_names?: {
+    [k: string]: string;
+  };
+  /**
+   * Whether a backfill writes the catalog. Default `withhold`: it can start journeys on price drops.
+   */
+  backfill_catalog?: InsiderBackfilled;
+  /**
+   * Base URL for all hosts, such as `http://127.0.0.1:8080` for a test server. Default: none. `https`, or `http` to this
+   * machine; no path.
+   */
+  base_url?: string | null;
+  /**
+   * How carts are sent. Default `changes`.
+   */
+  carts?: InsiderCarts;
+  /**
+   * The catalog.
+   */
+  catalog?: InsiderCatalog;
+  /**
+   * Key of the type Product Catalog. Default: none, and products are skipped.
+   */
+  catalog_token?: Secret | null;
+  /**
+   * What stands in `category` and `taxonomy`, as the account is set. Default `path`.
+   */
+  categories?: InsiderCategories;
+  /**
+   * Keep what a permission rests on in the custom attributes `<channel>_consent` and `<channel>_consent_at`, which must
+   * exist. Default false, and then a no at Insider is never lifted from here.
+   */
+  consent_evidence?: boolean;
+  /**
+   * What a deletion that is not an erasure does. Default `keep`: the profile stays.
+   */
+  contact_deleted?: InsiderContactDeletion;
+  /**
+   * Custom attributes that exist in the panel, by name there, with their types. Default: none given; then attributes of the
+   * record are sent as they are, and the library's own extra ones (see the page) are not.
+   */
+  custom_attributes?: {
+    [k: string]: InsiderAttributeType;
+  } | null;
+  /**
+   * What an erasure does. Default `delete`.
+   */
+  erase?: InsiderErase;
+  /**
+   * Event names at Insider by canonical name. Default: see the page; `order_placed`, `email_changed` and
+   * `consent_changed` are sent by other means and as events only when they are named here.
+   */
+  event_names?: {
+    [k: string]: string;
+  };
+  /**
+   * Whether events name everything known of a person instead of the strongest identifier only. Default false: an e-mail
+   * typed at a checkout is not always the account's, and naming both merges the two people.
+   */
+  events_with_all_identifiers?: boolean;
+  /**
+   * Put before order and cart ids to make `event_group_id`, for several shops in one account that count orders from one.
+   * Default: empty.
+   */
+  group_id_prefix?: string;
+  /**
+   * Base URLs by host, for accounts with hosts of their own.
+   */
+  hosts?: InsiderHosts;
+  /**
+   * What identifies people, as switched on in the account's identity resolution settings.
+   */
+  identifiers?: InsiderIdentifiers;
+  /**
+   * What happens when the new address of a customer belongs to another profile. Default `reject`.
+   */
+  identity_conflict?: InsiderIdentityConflict;
+  /**
+   * What `product_id` of events and `item_id` of the catalog are: what the site tags. Default `sku`.
+   */
+  item_id?: InsiderItemId;
+  /**
+   * One event per refund, return or shipment, or one per line of it. Default `one`: a journey starts once.
+   */
+  line_events?: InsiderLineEvents;
+  /**
+   * Key of the attribute that holds the locale; the vendor's pages name `lo` and `locale`. Default `lo`; empty for none.
+   */
+  locale_attribute?: string | null;
+  /**
+   * Partner name, lower case, as under Account Settings. Required.
+   */
+  partner?: string;
+  /**
+   * Channel of the consent that allows processing at all (`gdpr_optin`), such as `processing`. Default: none, never written.
+   */
+  processing_channel?: string | null;
+  /**
+   * What `unit_sale_price` of a purchase comes to. Default `after_order_discounts`.
+   */
+  purchase_price?: InsiderPurchasePrice;
+  /**
+   * Whether prices of purchases contain tax. Default `as_priced`.
+   */
+  purchase_tax?: InsiderPurchaseTax;
+  /**
+   * Events older than so many hours when they are heard start no journeys, whatever the mode. Default 168, a week; 0 for
+   * never.
+   */
+  quiet_after_h?: number | null;
+  /**
+   * Whether a yes newer than the no this library wrote lifts the global unsubscribe, too. Default `never`. Needs
+   * `consent_evidence` and `resubscribe_token`.
+   */
+  resubscribe?: InsiderResubscribe;
+  /**
+   * Key of the type Resubscribe. Needed by `resubscribe` only.
+   */
+  resubscribe_token?: Secret | null;
+  /**
+   * Days after which Insider drops events, where the account has bought more: by endpoint, such as `events.custom`.
+   */
+  retention_days?: {
+    [k: string]: number;
+  };
+  /**
+   * On which lines of a purchase `shipping_cost` stands. Default `first_line`: it is not published whether Insider adds it
+   * up.
+   */
+  shipping_cost?: InsiderShippingCost;
+  /**
+   * Key of the type Unified Customer Database. Default: empty, enough for building requests, not for sending them.
+   */
+  token?: Secret;
+  type: "insider";
+  /**
+   * What the e-mail unsubscribe call names: addresses, or users where the account's flow is profile based. Default
+   * `addresses`.
+   */
+  unsubscribe_by?: InsiderUnsubscribeBy;
+  /**
+   * Key of the type Global Unsubscribe. Default: none, and a no is written on the profile only.
+   */
+  unsubscribe_token?: Secret | null;
+  /**
+   * Attribute that tells of a global unsubscribe when a profile is read. Default `global_unsubscribe`; empty for none.
+   */
+  unsubscribed_attribute?: string | null;
+}
+/**
+ * Dotdigital.
+ */
+export interface DotdigitalConfig {
+  /**
+   * Which calls carry contacts in a backfill. Default `read_first`.
+   */
+  backfill_contacts?: DotdigitalContactWrite;
+  /**
+   * Whether a backfill sends behavioural events. Default `withhold`: programs can start on them.
+   */
+  backfill_events?: DotdigitalBackfilled;
+  /**
+   * Whether a backfill subscribes people. Default `withhold`: a subscription can start a welcome program. A no is always
+   * sent. People with a withheld yes are not created either.
+   */
+  backfill_grants?: DotdigitalBackfilled;
+  /**
+   * Whether a backfill puts people on lists. Default `withhold`: joining a list can start a program.
+   */
+  backfill_lists?: DotdigitalBackfilled;
+  /**
+   * Whether a backfill sends orders, refunds, returns and shipments. Default `send`.
+   */
+  backfill_orders?: DotdigitalBackfilledOrders;
+  /**
+   * Base URL to use instead of the region's, such as `http://127.0.0.1:8080` for a test server. Default: none.
+   * `https`, or `http` to this machine; no path.
+   */
+  base_url?: string | null;
+  /**
+   * What a cancelled order becomes. Default `delete`, as the vendor's own connectors do.
+   */
+  cancelled_orders?: DotdigitalCancelled;
+  /**
+   * What one catalog record is. Default `product`.
+   */
+  catalog_layout?: DotdigitalCatalogLayout;
+  /**
+   * Locale of the mail that asks, such as `en-EN`. Default: the account's.
+   */
+  challenge_locale?: string | null;
+  /**
+   * Where people land after they were asked. Default: Dotdigital's page.
+   */
+  challenge_url?: string | null;
+  /**
+   * Names of the insight data collections.
+   */
+  collections?: DotdigitalCollections;
+  /**
+   * What is written beside a permission, per channel (`email`, `sms`, `whatsapp`). Default: nothing.
+   */
+  consent?: {
+    [k: string]: DotdigitalConsentTarget;
+  };
+  /**
+   * What a deletion that is not an erasure does. Default `keep`: the contact stays.
+   */
+  contact_deleted?: DotdigitalContactDeletion;
+  /**
+   * Name of the custom identifier that holds the shop's customer id, such as `shopCustomerId`; it must be defined in the
+   * account. With it a customer stays one contact when the e-mail changes. Default: none, people are found by e-mail.
+   */
+  customer_identifier?: string | null;
+  /**
+   * Data field per canonical name (`loyalty_tier`: `TIER`), for attributes and for the standard ones; an empty name
+   * leaves one out. Default: attributes under their own names in capitals, standard ones as in the field map.
+   */
+  data_fields?: {
+    [k: string]: string;
+  };
+  /**
+   * Whether data fields the account does not know are made. Default `create`.
+   */
+  define_fields?: DotdigitalDefine;
+  /**
+   * Which call deletes contacts. Default `single`.
+   */
+  delete_write?: DotdigitalDeleteWrite;
+  /**
+   * What an erasure does. Default `delete_all`.
+   */
+  erase?: DotdigitalErase;
+  /**
+   * Collection or event type per canonical event name; an empty name leaves the event out. Default: the canonical name
+   * in camel case, for collections with a capital.
+   */
+  event_names?: {
+    [k: string]: string;
+  };
+  /**
+   * How behavioural events are sent. Default `collections`.
+   */
+  events?: DotdigitalEvents;
+  /**
+   * List per customer group: who is in the group is on the list, who leaves it is taken off. Default: none.
+   */
+  group_lists?: {
+    [k: string]: number;
+  };
+  /**
+   * Whether an import may subscribe people, unseen, because nobody can have left this account yet. Default false: a yes
+   * is only written after reading the contact.
+   */
+  import_grants?: boolean;
+  /**
+   * Which calls carry insight data. Default `auto`: one by one live, imports in a backfill.
+   */
+  insight_write?: DotdigitalInsightWrite;
+  /**
+   * How stored data fields and sent ones are weighed. Default `overwrite`, which also clears fields that are gone.
+   */
+  merge_option?: DotdigitalMergeOption;
+  /**
+   * Opt-in type written with a yes. Default: none, which leaves it as it is. `verified_double` makes Dotdigital send a
+   * confirmation mail.
+   */
+  opt_in_type?: DotdigitalOptInType | null;
+  /**
+   * What orders are known by. Default `id`.
+   */
+  order_key?: DotdigitalOrderKey;
+  /**
+   * How the order's members are spelled. Default `camel`, as the vendor's own current connectors do. A collection that
+   * holds orders already must be written as it was.
+   */
+  order_spelling?: DotdigitalSpelling;
+  /**
+   * What `orderTotal` is. Default `net`: less what was refunded.
+   */
+  order_total?: DotdigitalOrderTotal;
+  /**
+   * Password of the API user. Default: empty.
+   */
+  password?: Secret;
+  /**
+   * Program to enrol people in, per canonical event name, such as `cart_abandoned`: 3120. Never in a backfill. Default: none.
+   */
+  programs?: {
+    [k: string]: number;
+  };
+  /**
+   * Where the account lives. Default `r1`. `check` asks the account itself and says when it is another one.
+   */
+  region?: DotdigitalRegion;
+  /**
+   * How someone who left comes back when a provably newer yes is known. Default `challenge`: Dotdigital asks them by
+   * mail.
+   */
+  resubscribe?: DotdigitalResubscribe;
+  type: "dotdigital";
+  /**
+   * Data field that marks contacts created without a permission, so that a later yes is not taken for a comeback.
+   * Default `CW_UNASKED`; an empty text does without it.
+   */
+  unasked_field?: string | null;
+  /**
+   * What happens to people Dotdigital does not know and whose permission is unknown. Default `create`: they are created
+   * as unsubscribed.
+   */
+  unknown_contacts?: DotdigitalUnknown;
+  /**
+   * Name of the API user, such as `apiuser-0123456789ab@apiconnector.com`. Default: empty.
+   */
+  user?: Secret;
 }
 /**
  * Iterable.
@@ -1229,6 +2036,65 @@ export interface Discount {
   name?: string | null;
 }
 /**
+ * Names of the insight data collections; an empty name leaves the records out.
+ */
+export interface DotdigitalCollections {
+  /**
+   * Carts, of type `cartInsight`. Default `CartInsight`.
+   */
+  carts?: string;
+  /**
+   * Categories, a custom collection of the account: the shape of Dotdigital's own type is not published. Default: empty.
+   */
+  categories?: string;
+  /**
+   * Orders, of type `orders`. Default `Orders`.
+   */
+  orders?: string;
+  /**
+   * Products, of type `catalog`; the name starts with `Catalog_`. Default `Catalog_Default`.
+   */
+  products?: string;
+  /**
+   * Refunds, a custom collection. Default `Refunds`.
+   */
+  refunds?: string;
+  /**
+   * Returns, a custom collection. Default `Returns`.
+   */
+  returns?: string;
+  /**
+   * Shipments, a custom collection. Default `Shipments`.
+   */
+  shipments?: string;
+}
+/**
+ * What is written beside a permission.
+ */
+export interface DotdigitalConsentTarget {
+  /**
+   * Lists that a yes puts people on; a no leaves them alone. Default: none.
+   */
+  lists?: number[];
+  /**
+   * Id of the marketing preference that is set to the answer. Default: none.
+   */
+  preference?: number | null;
+  /**
+   * Whether a yes is proved by a consent record. It needs the text, page, IP address and user agent; where one is
+   * missing no record is written. Default false.
+   */
+  record?: boolean;
+  /**
+   * Wording people agreed to, for consent records. Default: none; then the evidence must hold it.
+   */
+  text?: string | null;
+  /**
+   * Page they agreed on, for consent records. Default: none; then the evidence must hold it.
+   */
+  url?: string | null;
+}
+/**
  * What happened on one endpoint.
  */
 export interface EndpointCounts {
@@ -1369,6 +2235,20 @@ export interface Event {
    * The variant it is about.
    */
   variant_id?: string | null;
+}
+/**
+ * Whether and how events are made of orders that are read as they stand.
+ */
+export interface EventsConfig {
+  /**
+   * Whether orders are compared with what was known of them, and the difference sent as events. On unless told.
+   */
+  from_orders?: boolean;
+  /**
+   * How long something is news, in days; 7 unless given. An order that is first seen later than that after it was
+   * placed, or whose last change lies longer back, starts no journeys: what is found then is history.
+   */
+  news_days?: number;
 }
 /**
  * A row that only names a resource.
@@ -1586,6 +2466,98 @@ export interface Image {
    * Address.
    */
   url: string;
+}
+/**
+ * The catalog.
+ */
+export interface InsiderCatalog {
+  /**
+   * Attributes of products and variants to send as `product_attributes`; they must exist in the panel. Default: none.
+   */
+  attributes?: string[];
+  /**
+   * Attribute that is the colour. Default `color`.
+   */
+  color?: string | null;
+  /**
+   * Further currencies whose prices are sent besides the market's. Default: none.
+   */
+  currencies?: string[];
+  /**
+   * Attribute that is the gender a product is made for. Default `gender`.
+   */
+  gender?: string | null;
+  /**
+   * Locales at Insider (`de_DE`) by the shop's (`de`). A locale with a region needs none. Also where items that are gone
+   * are hidden.
+   */
+  locales?: {
+    [k: string]: string;
+  };
+  /**
+   * Attribute that is the size. Default `size`.
+   */
+  size?: string | null;
+  /**
+   * Whether the store's key is put behind the locale (`de_DE:berlin`). Default false.
+   */
+  stores?: boolean;
+  /**
+   * How records are written. Default `ingest`.
+   */
+  write?: InsiderCatalogWrite;
+}
+/**
+ * Base URLs by host.
+ */
+export interface InsiderHosts {
+  /**
+   * Catalog. Default `https://catalog.api.useinsider.com`.
+   */
+  catalog?: string | null;
+  /**
+   * Subscriptions. Default `https://contact.useinsider.com`.
+   */
+  contact?: string | null;
+  /**
+   * Customer database. Default `https://unification.useinsider.com`.
+   */
+  unification?: string | null;
+}
+/**
+ * What identifies people. What is switched off is sent as an attribute.
+ */
+export interface InsiderIdentifiers {
+  /**
+   * Custom identifier that holds the anonymous id. Default: none, and people without any other identifier are skipped.
+   */
+  anonymous?: string | null;
+  /**
+   * Custom identifiers by the name of the external id, such as `loyalty: user_loyalty_id`.
+   */
+  custom?: {
+    [k: string]: string;
+  };
+  /**
+   * E-mail. Default true.
+   */
+  email?: boolean;
+  /**
+   * External id that holds Insider's own profile id, captured by the site, such as `insider_id`. Default: none.
+   */
+  insider_id?: string | null;
+  /**
+   * Phone in E.164. Default true.
+   */
+  phone?: boolean;
+  /**
+   * Customer id as `uuid`. Default true.
+   */
+  uuid?: boolean;
+  /**
+   * Put before every customer id, for several shops in one account. Default: empty.
+   */
+  uuid_prefix?: string;
 }
 /**
  * Names of the catalogs.
@@ -2081,7 +3053,8 @@ export interface PipelineOptions {
    */
   now?: string | null;
   /**
-   * What the bytes are, for documents that do not say: `customer`, `cart`, `order`, `product`, `category`.
+   * What the bytes are, for documents that do not say: `customer`, `cart`, `order`, `product`, `category`; or `signal`
+   * for storefront signals.
    */
   resource?: string | null;
   /**
@@ -2957,6 +3930,90 @@ export interface ShippingCharge {
   tax_included?: boolean | null;
 }
 /**
+ * Something a visitor did, as the storefront tells it. Names are `product_viewed`, `category_viewed`, `searched`,
+ * `checkout_started`, `logged_in`, `account_created`, or your own.
+ */
+export interface Signal {
+  /**
+   * The session of somebody not signed in. With a `logged_in` or `account_created` that names the customer too, it is the
+   * session they were before.
+   */
+  anonymous_id?: string | null;
+  /**
+   * When; now unless given.
+   */
+  at?: string | null;
+  /**
+   * The cart it is about.
+   */
+  cart_id?: string | null;
+  /**
+   * The category it is about.
+   */
+  category_id?: string | null;
+  /**
+   * The shop's id of the customer.
+   */
+  customer_id?: string | null;
+  /**
+   * E-mail.
+   */
+  email?: string | null;
+  /**
+   * What happened.
+   */
+  event: EventName;
+  /**
+   * Ids in other systems, by name.
+   */
+  external_ids?: {
+    [k: string]: string;
+  };
+  /**
+   * Your own id of it. The same id is the same thing, however often it is sent; without one the content and the time
+   * are, so give one or `at` where a call may be repeated.
+   */
+  id?: string | null;
+  /**
+   * Where: store, channel, country, locale, currency, customer group.
+   */
+  market?: Market;
+  /**
+   * Phone, international or as written in the market's country.
+   */
+  phone?: string | null;
+  /**
+   * The product it is about.
+   */
+  product_id?: string | null;
+  /**
+   * Everything else: plain values, or typed ones such as `{"type": "date", "value": "2026-01-31"}`.
+   */
+  properties?: {
+    [k: string]: unknown;
+  };
+  /**
+   * What was searched for.
+   */
+  query?: string | null;
+  /**
+   * The SKU it is about.
+   */
+  sku?: string | null;
+  /**
+   * The page it happened on.
+   */
+  url?: string | null;
+  /**
+   * What it is worth.
+   */
+  value?: Money | null;
+  /**
+   * The variant it is about.
+   */
+  variant_id?: string | null;
+}
+/**
  * BigCommerce.
  */
 export interface BigcommerceConfig {
@@ -3111,6 +4168,11 @@ export interface CommercetoolsConfig {
    */
   channel?: string | null;
   /**
+   * Whether a chargeback that succeeded counts as a refund, with the reason `chargeback`. Default: false, because nobody is
+   * to be told kindly of money they took back themselves.
+   */
+  chargebacks_as_refunds?: boolean;
+  /**
    * Where permission is kept. The platform has no field of its own for it, so nothing is a consent that is not named here.
    */
   consents?: CommercetoolsConsentRule[];
@@ -3131,6 +4193,10 @@ export interface CommercetoolsConfig {
    * Customer group id or key of the price to pick.
    */
   customer_group?: string | null;
+  /**
+   * Custom fields of deliveries to pass on with their shipments.
+   */
+  delivery_fields?: CommercetoolsFieldMapping[];
   /**
    * Locales to try, in order, where a text has none of the wanted one.
    */
@@ -3169,6 +4235,10 @@ export interface CommercetoolsConfig {
    * How the platform itself is read. Only pulling, and fetching what messages name, need it.
    */
   pull?: CommercetoolsPullConfig | null;
+  /**
+   * Custom fields of shopping lists to pass on with their events.
+   */
+  shopping_list_fields?: CommercetoolsFieldMapping[];
   /**
    * Tracking page by carrier, in any case: `{tracking}`.
    */
@@ -3244,6 +4314,10 @@ export interface SyncOptions {
    * What an accepted record survives.
    */
   durability?: Durability;
+  /**
+   * Whether and how events are made of orders that are read as they stand.
+   */
+  events?: EventsConfig;
   /**
    * Days an idempotency key is remembered after its delivery.
    */

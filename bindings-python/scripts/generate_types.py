@@ -30,6 +30,7 @@ OPTIONS = (
     "ReplayOptions",
     "FlushOptions",
     "LetterFilter",
+    "Signal",
 )
 SCALARS = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
 NOISE = {"description", "default", "examples", "title", "format", "minimum", "maximum", "pattern", "minLength", "maxLength",

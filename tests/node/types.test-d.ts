@@ -69,7 +69,10 @@ const foreignKey: SourceConfig = { type: "commercetools", project_type: "hybrid"
 // @ts-expect-error a word that `mode` does not know
 const wrongMode: PipelineOptions = { mode: "history" };
 // @ts-expect-error a destination is needed
-const noDestination: SyncOptions = { source };
+const noDestination: Parameters<typeof Sync.open>[0] = { source };
+// @ts-expect-error one destination or several, not both
+const bothDestinations: Parameters<typeof Sync.open>[0] = { destination, destinations: [destination] };
+const twoDestinations: Parameters<typeof Sync.open>[0] = { source, destinations: { eu: destination, us: destination } };
 
 // Pure functions
 const normalized: Normalized = normalize(data, { source: "commercetools" });
@@ -131,6 +134,10 @@ async function asynchronous(): Promise<void> {
   await sync.plan(data, { signal });
   const delivered: RunReport = await sync.deliver(data, { mode: "live", correlation_id: "c-1", signal });
   const accepted: Receipt = await sync.accept({ any: "object" });
+  const tracked: Receipt = await sync.track({ event: "searched", customer_id: "c1", query: "tent", properties: { results: 4 } }, { signal });
+  await sync.track([{ event: "product_viewed", anonymous_id: "s1", product_id: "p1", value: { amount: "12.50", currency: "EUR" } }]);
+  // @ts-expect-error a signal says what happened
+  await sync.track({ customer_id: "c1" });
   const stream: DataStream = "file.ndjson";
   const streamed: StreamOptions = { chunk_bytes: 1, mode: "backfill", onProgress: (progress: Progress) => progress.counts.rows, signal };
   await sync.deliverStream(stream, streamed);

@@ -65,6 +65,19 @@ def test_accept_answers_and_flush_waits(sandbox: Sandbox, settings: dict[str, An
     assert len(purchases(sandbox)) == 1
 
 
+def test_a_signal_is_told_once_and_a_bad_one_is_data(sandbox: Sandbox, settings: dict[str, Any]) -> None:
+    seen = {"event": "product_viewed", "id": "view-1", "email": "person1@example.com", "product_id": "p1"}
+    with Sync(**settings) as sync:
+        # The platform takes events of people it knows.
+        sync.deliver(order(1))
+        assert sync.track(seen)["accepted"] == 1
+        assert sync.track([seen])["skipped"][0]["reason"] == "duplicate"
+        receipt = sync.track({**seen, "id": "view-2", "prodct_id": "p1"})
+        assert receipt["rejected"][0]["findings"][0]["pointer"] == "/prodct_id"
+        assert sync.flush(timeout_s=10)["waiting"] == 0
+    assert [event["name"] for event in sandbox.inspect("events")] == ["productViewed"]
+
+
 def test_a_bad_row_sinks_no_neighbour(sandbox: Sandbox, settings: dict[str, Any]) -> None:
     rows = ndjson(order(1)) + b'{"broken"\n' + ndjson(order(2))
     with Sync(**settings) as sync:

@@ -64,6 +64,7 @@ def stateful(url: str) -> None:
         report: Report = sync.deliver([{"id": "1"}], mode="backfill", resource="order", correlation_id="c")
         delivered: int = report.counts["delivered"]
         receipt: Receipt = sync.accept(b"[]")
+        receipt = sync.track({"event": "searched", "email": "a@example.com", "query": "tent", "properties": {"results": 4}})
         flushed: Flushed = sync.flush(timeout_s=1.5)
         letters: list[Letter] = sync.dead_letters(code="rejected", endpoint="e", run=report.run, ids=[1], limit=5)
         fixed: Record = letters[0]["record"]
@@ -85,6 +86,7 @@ async def asynchronous() -> None:
         plan: Plan = await sync.plan("[]")
         report: Report = await sync.deliver("[]")
         receipt: Receipt = await sync.accept("[]")
+        receipt = await sync.track([{"event": "logged_in", "customer_id": "c1", "anonymous_id": "s1"}])
         flushed: Flushed = await sync.flush()
         letters: list[Letter] = await sync.dead_letters()
         again: Report = await sync.replay(ids=[1])

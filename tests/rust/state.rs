@@ -48,6 +48,7 @@ fn state_of(entity: &str, lane: &str, key: &str) -> NewOperation {
         record: br#"{"kind":"contact"}"#.to_vec(),
         run: Some("run-1".to_owned()),
         position: 3,
+        people: vec!["p0".to_owned()],
     }
 }
 
@@ -184,6 +185,8 @@ suite! {
     channels_and_people_keep_their_own_consent;
     all_consent_is_kept_as_history_but_repetition;
     erased_people_stay_erased;
+    an_erasure_takes_what_is_known_of_the_person_and_nothing_of_others;
+    what_is_under_way_outlives_an_erasure_but_leaves_no_letter;
     a_replayed_letter_waits_under_its_own_key;
     a_replayed_letter_takes_the_replacement_but_keeps_the_key;
     a_discarded_letter_is_gone_and_its_key_forgotten;
@@ -196,6 +199,7 @@ suite! {
     a_fetch_that_failed_waits_behind_those_that_are_due;
     runs_are_replaced_and_listed_newest_first;
     purge_forgets_only_old_delivered_keys;
+    what_is_remembered_of_an_order_is_replaced_per_destination_and_purged_by_age;
     debug_shows_no_data;
     threads_accepting_the_same_event_store_it_once;
     threads_claiming_at_once_never_share_an_operation;
@@ -690,6 +694,45 @@ fn erased_people_stay_erased(store: &dyn StateStore) {
     }
 }
 
+/// An event of these people.
+fn event_of(key: &str, lane: &str, people: &[&str]) -> NewOperation {
+    NewOperation { people: people.iter().map(|person| (*person).to_owned()).collect(), ..event(key, lane) }
+}
+
+fn erase(store: &dyn StateStore, person: &str, operations: Vec<NewOperation>) -> Accepted {
+    let erasures = vec![person.to_owned()];
+    store.accept(&Acceptance { destination: D.to_owned(), operations, erasures, ..Acceptance::default() }, t(20)).unwrap()
+}
+
+fn an_erasure_takes_what_is_known_of_the_person_and_nothing_of_others(store: &dyn StateStore) {
+    letter(store, event_of("dead", "l1", &["p1"]));
+    letter(store, event_of("dead2", "l2", &["p11"]));
+    hear(store, vec![consent(ConsentStatus::Denied, Some(1), 2)]);
+    let waiting =
+        vec![event_of("k1", "l1", &["p7", "p1"]), event_of("k2", "l2", &["p2"]), event_of("k3", "l3", &["p11"]), event_of("k4", "l1", &[])];
+    let given = accept(store, waiting).ids;
+    let forget = event_of("forget", "l1", &[]);
+    let accepted = erase(store, "p1", vec![forget]);
+    assert_eq!(accepted.erased.iter().map(|gone| gone.id).collect::<Vec<_>>(), [given[0]]);
+    assert_eq!(accepted.erased[0].run.as_deref(), Some("run-1"));
+    assert_eq!(claim(store, "a", 10), [given[1], given[2], given[3], accepted.ids[0]], "deletions have nobody and stay");
+    assert_eq!(key_of(store, "k1"), Some(KeyStatus::Delivered));
+    let letters = store.dead_letters(&LetterFilter::default()).unwrap();
+    assert_eq!(letters.iter().map(|letter| letter.operation.idempotency_key.as_str()).collect::<Vec<_>>(), ["dead2"]);
+    assert!(store.consents(&["p1"]).unwrap()[0].is_empty() && store.consent_history("p1").unwrap().is_empty());
+    assert_eq!(store.erased(&["p1"]).unwrap(), [true]);
+}
+
+fn what_is_under_way_outlives_an_erasure_but_leaves_no_letter(store: &dyn StateStore) {
+    let given = accept(store, vec![event_of("k1", "l1", &["p1"]), event_of("k2", "l2", &["p1"])]).ids;
+    claim_at(store, "a", 10, 1, 60);
+    held(store, "job-1", &given[1..]);
+    assert!(erase(store, "p1", Vec::new()).erased.is_empty());
+    settle(store, &given.iter().map(|id| Settlement::Dead { id: *id, failure: failure(ErrorCode::Rejected) }).collect::<Vec<_>>());
+    assert_eq!((store.waiting(D).unwrap(), store.dead_letters(&LetterFilter::default()).unwrap().len()), (0, 0));
+    assert_eq!(key_of(store, "k1"), Some(KeyStatus::Delivered));
+}
+
 fn a_replayed_letter_waits_under_its_own_key(store: &dyn StateStore) {
     let new = state_of("contact:1", "l1", "k1");
     let dead = letter(store, new.clone());
@@ -844,6 +887,23 @@ fn purge_forgets_only_old_delivered_keys(store: &dyn StateStore) {
     assert_eq!(store.purge(t(20)).unwrap(), 0);
     let left = ["old", "new", "pending", "dead"].map(|key| key_of(store, key));
     assert_eq!(left, [None, Some(KeyStatus::Delivered), Some(KeyStatus::Pending), Some(KeyStatus::Dead)]);
+}
+
+fn what_is_remembered_of_an_order_is_replaced_per_destination_and_purged_by_age(store: &dyn StateStore) {
+    let remember = |destination: &str, order: &str, facts: &str, second| {
+        let orders = vec![(order.to_owned(), facts.to_owned())];
+        store.accept(&Acceptance { destination: destination.to_owned(), orders, ..Acceptance::default() }, t(second)).unwrap();
+    };
+    remember(D, "o1", "a", 1);
+    remember(D, "o2", "b", 1);
+    remember(D, "o1", "c", 5);
+    remember("elsewhere", "o2", "d", 5);
+    let known = |destination| store.orders(destination, &["o2", "o1", "o3"]).unwrap();
+    assert_eq!(known(D), [Some("b".to_owned()), Some("c".to_owned()), None]);
+    assert_eq!(known("elsewhere"), [Some("d".to_owned()), None, None]);
+    assert_eq!(known("nowhere"), [None, None, None]);
+    assert_eq!(store.purge(t(5)).unwrap(), 0);
+    assert_eq!(known(D), [None, Some("c".to_owned()), None]);
 }
 
 fn debug_shows_no_data(store: &dyn StateStore) {

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         Received,
         ReceiveOptions,
         Record,
+        Signal,
         SyncOptions,
     )
 
@@ -38,6 +39,7 @@ File = Union[str, "PathLike[str]", BinaryIO]
 OnProgress = Callable[["Progress"], object]
 
 _CLOSED = "closed; open a new one"
+_SIGNAL = b'{"resource":"signal"}'
 
 
 def _replay_options(fixes: Mapping[int, Record] | None, letters: Mapping[str, Any]) -> bytes:
@@ -50,7 +52,7 @@ def _replay_options(fixes: Mapping[int, Record] | None, letters: Mapping[str, An
 
 
 def _receive_options(headers: Mapping[str, str] | None, options: Mapping[str, Any]) -> bytes:
-    return _options({**options, "headers": dict(headers) if headers is not None else None})
+    return _options({**options, "headers": dict(headers)} if headers is not None else options)
 
 
 class _PullSlices:
@@ -108,13 +110,13 @@ def _grace(kind: type[BaseException] | None) -> float | None:
 
 
 class Sync:
-    """Carries records from a source to a destination, once, and remembers what it did.
+    """Carries records from a source to one destination or several, once to each, and remembers what it did.
 
     A context manager. Calls block without holding the interpreter's lock, may come from many threads, and stop at Ctrl-C.
     Open it inside the worker: after a ``fork`` it raises :class:`cartwire.LifecycleError` with code ``forked``.
 
     Args:
-        options: ``destination`` (required), ``source``, ``state`` (``memory:`` unless given, or ``sqlite:path``),
+        options: ``destination``, or ``destinations`` for several (a list, or names to settings), ``source``, ``state`` (``memory:`` unless given, or ``sqlite:path``),
             ``retry``, ``consent``, ``validate``, ``mode`` and more; see :class:`cartwire.types.SyncOptions`.
 
     >>> import cartwire
@@ -228,7 +230,22 @@ class Sync:
         answer: Receipt = json.loads(self._engine.accept(_options(options), _bytes(data)))
         return answer
 
-    def receive(self, body: Data, /, headers: Mapping[str, str] | None = None, **options: Unpack[ReceiveOptions]) -> Received:
+    def track(self, signal: Signal | list[Signal], /) -> Receipt:
+        """Tells what a visitor did that no shop API tells: one signal, or several.
+
+        Commits to the outbox and returns, without waiting for the destination. The same ``id`` is the same thing, however
+        often it is sent; without one, the content and the time are.
+
+        >>> seen = {"event": "product_viewed", "id": "view-1", "email": "jane@example.com", "product_id": "p1"}
+        >>> sync.track(seen)["accepted"]
+        1
+        >>> sync.track(seen)["skipped"][0]["reason"]
+        'duplicate'
+        """
+        answer: Receipt = json.loads(self._engine.accept(_SIGNAL, _bytes(signal)))
+        return answer
+
+    def receive(self, body: Data, headers: Mapping[str, str] | None = None, /, **options: Unpack[ReceiveOptions]) -> Received:
         """Takes one message of the shop's queue or one call of its webhook, and returns once it is safe.
 
         Where the source's calls carry a proof, ``headers`` must hold it. What the message only names is read from the shop in
@@ -274,7 +291,7 @@ class Sync:
         return slices.report(json.loads(engine.finish_run(slices.run)))
 
     def flush(self, timeout_s: float | None = None) -> Flushed:
-        """Waits until nothing waits for the destination any more, or for so many seconds.
+        """Waits until nothing waits for any destination any more, or for so many seconds.
 
         >>> sync.flush(timeout_s=1)["waiting"]
         0
@@ -292,7 +309,8 @@ class Sync:
         return answer
 
     def dead_letters(self, **letters: Unpack[LetterFilter]) -> list[Letter]:
-        """What the destination refused for good, with the reason and the record: ``code=``, ``endpoint=``, ``run=``, ``ids=``.
+        """What the destination refused for good, with the reason and the record: ``code=``, ``endpoint=``, ``run=``, ``ids=``,
+        ``destination=``.
 
         >>> sync.dead_letters(code="rejected")
         []
@@ -330,7 +348,7 @@ class Sync:
         return [Report(one) for one in json.loads(self._engine.runs(limit))]
 
     def check(self) -> CheckReport:
-        """Whether the destination takes the credentials. Changes nothing there.
+        """Whether every destination takes its credentials. Changes nothing there.
 
         >>> sync.check()["ok"]
         True
@@ -451,8 +469,13 @@ class AsyncSync:
         answer: Receipt = json.loads(await self._engine.accept_async(_options(options), _bytes(data)))
         return answer
 
+    async def track(self, signal: Signal | list[Signal], /) -> Receipt:
+        """See :meth:`Sync.track`."""
+        answer: Receipt = json.loads(await self._engine.accept_async(_SIGNAL, _bytes(signal)))
+        return answer
+
     async def receive(
-        self, body: Data, /, headers: Mapping[str, str] | None = None, **options: Unpack[ReceiveOptions]
+        self, body: Data, headers: Mapping[str, str] | None = None, /, **options: Unpack[ReceiveOptions]
     ) -> Received:
         """See :meth:`Sync.receive`."""
         answer: Received = json.loads(await self._engine.receive_async(_receive_options(headers, options), _bytes(body)))

@@ -32,6 +32,7 @@ __all__ = [
     "CategoryRef",
     "Channel",
     "CheckReport",
+    "CommercetoolsAbsentConsent",
     "CommercetoolsConsentPlace",
     "CommercetoolsConsentRule",
     "CommercetoolsFieldMapping",
@@ -46,6 +47,26 @@ __all__ = [
     "ContactBody",
     "ContactDeleted",
     "ContactDeletedBody",
+    "CordialApi",
+    "CordialAsynchronous",
+    "CordialAttribute",
+    "CordialAttributeType",
+    "CordialBackfilled",
+    "CordialCartWrite",
+    "CordialCategoryName",
+    "CordialCleared",
+    "CordialContactDeletion",
+    "CordialDestinationConfig",
+    "CordialEmailChange",
+    "CordialImports",
+    "CordialMissingContacts",
+    "CordialRegion",
+    "CordialResubscribe",
+    "CordialSmsOptIn",
+    "CordialSupplements",
+    "CordialTakenBack",
+    "CordialTriggers",
+    "CordialUnknownAttributes",
     "CorrelationId",
     "Coupon",
     "Currency",
@@ -58,12 +79,35 @@ __all__ = [
     "DestinationReport",
     "Discount",
     "DiscountKind",
+    "DotdigitalBackfilled",
+    "DotdigitalBackfilledOrders",
+    "DotdigitalCancelled",
+    "DotdigitalCatalogLayout",
+    "DotdigitalCollections",
+    "DotdigitalConsentTarget",
+    "DotdigitalContactDeletion",
+    "DotdigitalContactWrite",
+    "DotdigitalDefine",
+    "DotdigitalDeleteWrite",
+    "DotdigitalDestinationConfig",
+    "DotdigitalErase",
+    "DotdigitalEvents",
+    "DotdigitalInsightWrite",
+    "DotdigitalMergeOption",
+    "DotdigitalOptInType",
+    "DotdigitalOrderKey",
+    "DotdigitalOrderTotal",
+    "DotdigitalRegion",
+    "DotdigitalResubscribe",
+    "DotdigitalSpelling",
+    "DotdigitalUnknown",
     "Durability",
     "EndpointCounts",
     "Envelope",
     "Event",
     "EventBody",
     "EventName",
+    "EventsConfig",
     "Fetch",
     "Finding",
     "FindingCode",
@@ -81,6 +125,25 @@ __all__ = [
     "Identity",
     "Ignored",
     "Image",
+    "InsiderAttributeType",
+    "InsiderBackfilled",
+    "InsiderCarts",
+    "InsiderCatalog",
+    "InsiderCatalogWrite",
+    "InsiderCategories",
+    "InsiderContactDeletion",
+    "InsiderDestinationConfig",
+    "InsiderErase",
+    "InsiderHosts",
+    "InsiderIdentifiers",
+    "InsiderIdentityConflict",
+    "InsiderItemId",
+    "InsiderLineEvents",
+    "InsiderPurchasePrice",
+    "InsiderPurchaseTax",
+    "InsiderResubscribe",
+    "InsiderShippingCost",
+    "InsiderUnsubscribeBy",
     "IntegerAttributeValue",
     "IterableBackfilled",
     "IterableCatalogLayout",
@@ -152,6 +215,7 @@ __all__ = [
     "ShipmentLine",
     "ShippingCharge",
     "ShippingStatus",
+    "Signal",
     "SkipReason",
     "SourceChoice",
     "SourceConfig",
@@ -390,7 +454,7 @@ class CallOptions(TypedDict, total=False):
     mode: Mode | None
     """Whether journeys may start; the `Sync`'s setting unless given."""
     resource: str | None
-    """What the bytes are, for documents that do not say."""
+    """What the bytes are, for documents that do not say; `signal` for storefront signals."""
     run: str | None
     """The run this belongs to, from `start_run`; a call without one is a run of its own."""
 
@@ -541,10 +605,13 @@ class CommercetoolsConsentRule(_CommercetoolsConsentRule, total=False):
     | Enum, String | `field`, `granted`, `denied`, `pending` | the word's list; a word in none is unknown |
     | Set of Enum or String | `field`, `member` | containing `member` (default: the channel's name) is a yes, not containing it a no |
     | `DateTime` | `granted_at_field`, `denied_at_field` | the newer one counts, with its time; a tie is a no |
+    | none: a customer group | `group` | being in it is a yes; not being in it says nothing |
 
-    An absent field is no entry at all: absence is never a yes and never a no.
+    An absent field is no entry at all, unless `absent` says that it is a no. It is never a yes.
     """
 
+    absent: CommercetoolsAbsentConsent
+    """What it means when nothing of the above is there. Default: `unknown`."""
     at_field: str | None
     """Field with the instant the state was set. The platform keeps none; without it the consent has no time, because the
     time of the last change of the resource says nothing about it.
@@ -561,6 +628,8 @@ class CommercetoolsConsentRule(_CommercetoolsConsentRule, total=False):
     """Words that mean yes."""
     granted_at_field: str | None
     """Field with the instant of a yes."""
+    group: str | None
+    """Id or key of the customer group whose members said yes. Only on the customer."""
     invert: bool
     """A true value means no. Default: false."""
     member: str | None
@@ -598,7 +667,8 @@ class CommercetoolsFieldMapping(_CommercetoolsFieldMappingWords, total=False):
 class CommercetoolsPullConfig(TypedDict, total=False):
     """What reading from the platform needs besides the project. An API client with the scopes `view_customers`, `view_orders`,
     `view_payments`, `view_published_products`, `view_products`, `view_categories` and, for the streams of these names,
-    `view_standalone_prices`, `view_discount_codes`, `view_shopping_lists` is enough; none may change anything.
+    `view_standalone_prices`, `view_discount_codes`, `view_shopping_lists`, `view_recurring_orders` is enough, with
+    `view_order_edits` where edits are heard of; none may change anything.
     """
 
     abandoned_after_minutes: int | None
@@ -648,6 +718,10 @@ class CommercetoolsSourceConfig(_CommercetoolsSourceConfig, total=False):
     """Category page: `{slug}`, `{id}`, `{key}`, `{locale}`, `{language}`, `{country}`, `{store}`."""
     channel: str | None
     """Channel id or key of the price and the stock to pick."""
+    chargebacks_as_refunds: bool
+    """Whether a chargeback that succeeded counts as a refund, with the reason `chargeback`. Default: false, because nobody is
+    to be told kindly of money they took back themselves.
+    """
     consents: list[CommercetoolsConsentRule]
     """Where permission is kept. The platform has no field of its own for it, so nothing is a consent that is not named here."""
     contact_fields: list[CommercetoolsFieldMapping]
@@ -660,6 +734,8 @@ class CommercetoolsSourceConfig(_CommercetoolsSourceConfig, total=False):
     """
     customer_group: str | None
     """Customer group id or key of the price to pick."""
+    delivery_fields: list[CommercetoolsFieldMapping]
+    """Custom fields of deliveries to pass on with their shipments."""
     fallback_locales: list[str]
     """Locales to try, in order, where a text has none of the wanted one."""
     line_fields: list[CommercetoolsFieldMapping]
@@ -682,6 +758,8 @@ class CommercetoolsSourceConfig(_CommercetoolsSourceConfig, total=False):
     """Project key: the tenant of all records. A message that names its project overrules it."""
     pull: CommercetoolsPullConfig | None
     """How the platform itself is read. Only pulling, and fetching what messages name, need it."""
+    shopping_list_fields: list[CommercetoolsFieldMapping]
+    """Custom fields of shopping lists to pass on with their events."""
     tracking_urls: dict[str, str]
     """Tracking page by carrier, in any case: `{tracking}`."""
 
@@ -783,6 +861,194 @@ class ContactDeletedBody(ContactDeleted):
     type: Literal["contact_deleted"]
 
 
+class CordialAsynchronous(TypedDict, total=False):
+    """Settings of the Asynchronous API."""
+
+    base_url: str | None
+    """Base URL instead of the region's. Default: none. As `base_url`."""
+    event_member: str
+    """Member that holds the event, used with `events`. Default `contactActivity`."""
+    events: bool
+    """Whether live events go this way too. Default false: the names of an event's members are not published, and a wrong one is
+    not answered.
+    """
+    merge_allowed: bool
+    """Whether two contacts that share a key may be merged by Cordial. Default false."""
+    source: str
+    """What Cordial is told the data comes from. Default `cartwire`."""
+
+
+class _CordialAttribute(TypedDict):
+    """What is always there in `CordialAttribute`."""
+
+    key: str
+    """Its key, in the account's spelling: `First_Name` is not `first_name`."""
+
+
+class CordialAttribute(_CordialAttribute, total=False):
+    """An attribute of the account."""
+
+    max: int | None
+    """Most characters of a `string`, most entries of an `array`. Default: Cordial's own, 128 and 25."""
+    type: CordialAttributeType
+    """Its type. Default `string`."""
+
+
+class _CordialDestinationConfig(TypedDict):
+    """What is always there in `CordialDestinationConfig`."""
+
+    type: Literal["cordial"]
+
+
+class CordialDestinationConfig(_CordialDestinationConfig, total=False):
+    """Cordial."""
+
+    api: CordialApi
+    """Which interface carries live contacts. Default `rest`, which answers for each record."""
+    api_key: Secret
+    """API key of the account. Default: empty, enough for building requests, not for sending them. The key must allow the
+    address this library calls from, and the calls it makes.
+    """
+    asynchronous: CordialAsynchronous
+    """Settings of the Asynchronous API, used with `api: async`."""
+    attributes: dict[str, CordialAttribute]
+    """What is sent of a contact: canonical field or custom field → attribute of the account. Default: none. Attributes must
+    exist at Cordial, spelled exactly so.
+    """
+    backfill_events: CordialBackfilled
+    """Whether a backfill sends events. Default `withhold`: events cannot be sent quietly."""
+    backfill_grants: CordialBackfilled
+    """Whether a backfill subscribes people. Default `withhold`. A no is always sent."""
+    base_url: str | None
+    """Base URL of the REST API instead of the region's, such as `http://127.0.0.1:8080` for a test server. Default: none.
+    `https`, or `http` to this machine; no path.
+    """
+    cart_events: bool
+    """Whether a change of the cart is also told as the event `cart_updated`; writing a cart starts nothing. Default false."""
+    cart_write: CordialCartWrite
+    """Which call writes a cart. Default `post`."""
+    category_name: CordialCategoryName
+    """Which name stands as the one category Cordial has room for. Default `leaf`."""
+    channels: dict[str, str]
+    """Keys of the account's channels by canonical channel. Default `{"email": "email"}`. A channel that is not here gets
+    neither address nor permission.
+    """
+    clear_ordered_carts: bool
+    """Whether a cart that became an order is emptied at Cordial. Default true: that Cordial does so itself is not published."""
+    cleared: CordialCleared
+    """What is sent for a field that was there before and is gone. Default `keep`: nothing. That Cordial clears on `null`
+    is not published for this API.
+    """
+    contact_deleted: CordialContactDeletion
+    """What a deletion that is not an erasure does. Default `keep`."""
+    customer_id_key: str | None
+    """Key of the account's attribute that holds the shop's customer id. Default: none, and the id stands in orders and carts
+    only.
+    """
+    default_category: str
+    """Category of items and products that have none; Cordial requires one. Default `uncategorized`."""
+    email_change: CordialEmailChange
+    """What a changed e-mail does where contacts are found by e-mail. Default `update`."""
+    event_names: dict[str, str]
+    """Event names at Cordial by canonical name (`order_shipped`: `fulfillment`). Default: the canonical name.
+    `order_placed` is sent as the order only, unless it is named here.
+    """
+    id_prefix: str
+    """Put before every id of a customer, order, product, shipment, refund, return, cart and event, for several shops in one
+    account. Default: empty.
+    """
+    identify_by: list[str]
+    """Keys by which contacts are found, the first one leading: `email`, the `customer_id_key`, or
+    `channels.<key>.address`. Default: the `customer_id_key` if there is one, then `email`.
+    """
+    imports: CordialImports | None
+    """Where files of a backfill are laid for Cordial to fetch. Default: none, and a backfill calls record by record."""
+    item_flags: bool
+    """Whether items of orders say `enabled` and `inStock`. Default true: an order writes the product too, and Cordial's
+    default for both is false.
+    """
+    lists: dict[str, str]
+    """Lists of the account that the shop owns: boolean field, `group:<key>` or `store:<key>` → list name. Default: none."""
+    merge: bool
+    """Whether a sign-in that joins two known people merges their contacts. Default false: Cordial must have switched merging
+    on.
+    """
+    missing_contacts: CordialMissingContacts
+    """What happens before an order, cart or event of somebody Cordial may not know. Default `create`: the contact is made,
+    with no permission. Cordial refuses data about people it does not know.
+    """
+    order_max_age_h: int
+    """Age in hours from which a live order that Cordial does not have yet is written quietly: it is history that was
+    missed, not a purchase to confirm. Default 24.
+    """
+    region: CordialRegion
+    """Where the account lives. Default `usw1`."""
+    resubscribe: CordialResubscribe
+    """Whether somebody who left at Cordial comes back by a yes that is provably newer than the leaving. Default `newer`."""
+    sms_opt_in: CordialSmsOptIn
+    """How a yes to text messages is sent. Default `double`: Cordial asks the person by text, who must reply."""
+    sms_plus: bool
+    """Whether phone numbers keep their plus sign. Default false: Cordial shows them without."""
+    supplements: CordialSupplements
+    """Keys of the supplements that hold what Cordial has no place for. Default: none."""
+    taken_back: CordialTakenBack
+    """What becomes of units that were cancelled or paid back. Default `remove`: Cordial computes revenue from the items."""
+    triggers: CordialTriggers
+    """Which live writes may start automations. Nothing of a backfill ever does."""
+    unknown_attributes: CordialUnknownAttributes
+    """What happens when Cordial does not know an attribute or list. Default `drop`."""
+    verify_attributes: bool
+    """Whether the account's attributes are read before every write of a contact. Default false: they are compared by the
+    credential check, and an unknown one is found when Cordial refuses it. The Asynchronous API never refuses one.
+    """
+
+
+class _CordialImports(TypedDict):
+    """What is always there in `CordialImports`."""
+
+    source: dict[str, Secret]
+    """How Cordial fetches the file: the members of `source` as Cordial names them, with `{file}` for the file's name, such as
+    `{"transport": "HTTPS", "url": "https://files.example.com/in/{file}"}`.
+    """
+    upload_url: str
+    """Address below which each file is laid by `PUT`. `https`, or `http` to this machine."""
+
+
+class CordialImports(_CordialImports, total=False):
+    """Where files of a backfill are laid for Cordial to fetch."""
+
+    authorization: Secret
+    """Value of the `Authorization` header of that `PUT`. Default: none."""
+    create_contacts: bool
+    """Whether contacts that Cordial does not know are made. Default true."""
+
+
+class CordialSupplements(TypedDict, total=False):
+    """Keys of the supplements."""
+
+    categories: str | None
+    """Of categories. Default: none, categories are skipped."""
+    refunds: str | None
+    """Of refunds. Default: none."""
+    returns: str | None
+    """Of returns. Default: none."""
+    shipments: str | None
+    """Of shipments. Default: none."""
+
+
+class CordialTriggers(TypedDict, total=False):
+    """Which live writes may start automations."""
+
+    contacts: bool
+    """Contacts whose attributes changed. Default true."""
+    order_updates: bool
+    """Orders that changed. Default false: the events tell of it."""
+    orders: bool
+    """New orders. Default true."""
+    supplements: bool
+    """Supplement records. Default false: the events tell of the same."""
+
+
 class Coupon(TypedDict, total=False):
     """A code that was typed in and applies."""
 
@@ -868,6 +1134,145 @@ class Discount(_Discount, total=False):
     """The source's id of the rule."""
     name: str | None
     """Name of the rule."""
+
+
+class DotdigitalCollections(TypedDict, total=False):
+    """Names of the insight data collections; an empty name leaves the records out."""
+
+    carts: str
+    """Carts, of type `cartInsight`. Default `CartInsight`."""
+    categories: str
+    """Categories, a custom collection of the account: the shape of Dotdigital's own type is not published. Default: empty."""
+    orders: str
+    """Orders, of type `orders`. Default `Orders`."""
+    products: str
+    """Products, of type `catalog`; the name starts with `Catalog_`. Default `Catalog_Default`."""
+    refunds: str
+    """Refunds, a custom collection. Default `Refunds`."""
+    returns: str
+    """Returns, a custom collection. Default `Returns`."""
+    shipments: str
+    """Shipments, a custom collection. Default `Shipments`."""
+
+
+class DotdigitalConsentTarget(TypedDict, total=False):
+    """What is written beside a permission."""
+
+    lists: list[int]
+    """Lists that a yes puts people on; a no leaves them alone. Default: none."""
+    preference: int | None
+    """Id of the marketing preference that is set to the answer. Default: none."""
+    record: bool
+    """Whether a yes is proved by a consent record. It needs the text, page, IP address and user agent; where one is
+    missing no record is written. Default false.
+    """
+    text: str | None
+    """Wording people agreed to, for consent records. Default: none; then the evidence must hold it."""
+    url: str | None
+    """Page they agreed on, for consent records. Default: none; then the evidence must hold it."""
+
+
+class _DotdigitalDestinationConfig(TypedDict):
+    """What is always there in `DotdigitalDestinationConfig`."""
+
+    type: Literal["dotdigital"]
+
+
+class DotdigitalDestinationConfig(_DotdigitalDestinationConfig, total=False):
+    """Dotdigital."""
+
+    backfill_contacts: DotdigitalContactWrite
+    """Which calls carry contacts in a backfill. Default `read_first`."""
+    backfill_events: DotdigitalBackfilled
+    """Whether a backfill sends behavioural events. Default `withhold`: programs can start on them."""
+    backfill_grants: DotdigitalBackfilled
+    """Whether a backfill subscribes people. Default `withhold`: a subscription can start a welcome program. A no is always
+    sent. People with a withheld yes are not created either.
+    """
+    backfill_lists: DotdigitalBackfilled
+    """Whether a backfill puts people on lists. Default `withhold`: joining a list can start a program."""
+    backfill_orders: DotdigitalBackfilledOrders
+    """Whether a backfill sends orders, refunds, returns and shipments. Default `send`."""
+    base_url: str | None
+    """Base URL to use instead of the region's, such as `http://127.0.0.1:8080` for a test server. Default: none.
+    `https`, or `http` to this machine; no path.
+    """
+    cancelled_orders: DotdigitalCancelled
+    """What a cancelled order becomes. Default `delete`, as the vendor's own connectors do."""
+    catalog_layout: DotdigitalCatalogLayout
+    """What one catalog record is. Default `product`."""
+    challenge_locale: str | None
+    """Locale of the mail that asks, such as `en-EN`. Default: the account's."""
+    challenge_url: str | None
+    """Where people land after they were asked. Default: Dotdigital's page."""
+    collections: DotdigitalCollections
+    """Names of the insight data collections."""
+    consent: dict[str, DotdigitalConsentTarget]
+    """What is written beside a permission, per channel (`email`, `sms`, `whatsapp`). Default: nothing."""
+    contact_deleted: DotdigitalContactDeletion
+    """What a deletion that is not an erasure does. Default `keep`: the contact stays."""
+    customer_identifier: str | None
+    """Name of the custom identifier that holds the shop's customer id, such as `shopCustomerId`; it must be defined in the
+    account. With it a customer stays one contact when the e-mail changes. Default: none, people are found by e-mail.
+    """
+    data_fields: dict[str, str]
+    """Data field per canonical name (`loyalty_tier`: `TIER`), for attributes and for the standard ones; an empty name
+    leaves one out. Default: attributes under their own names in capitals, standard ones as in the field map.
+    """
+    define_fields: DotdigitalDefine
+    """Whether data fields the account does not know are made. Default `create`."""
+    delete_write: DotdigitalDeleteWrite
+    """Which call deletes contacts. Default `single`."""
+    erase: DotdigitalErase
+    """What an erasure does. Default `delete_all`."""
+    event_names: dict[str, str]
+    """Collection or event type per canonical event name; an empty name leaves the event out. Default: the canonical name
+    in camel case, for collections with a capital.
+    """
+    events: DotdigitalEvents
+    """How behavioural events are sent. Default `collections`."""
+    group_lists: dict[str, int]
+    """List per customer group: who is in the group is on the list, who leaves it is taken off. Default: none."""
+    import_grants: bool
+    """Whether an import may subscribe people, unseen, because nobody can have left this account yet. Default false: a yes
+    is only written after reading the contact.
+    """
+    insight_write: DotdigitalInsightWrite
+    """Which calls carry insight data. Default `auto`: one by one live, imports in a backfill."""
+    merge_option: DotdigitalMergeOption
+    """How stored data fields and sent ones are weighed. Default `overwrite`, which also clears fields that are gone."""
+    opt_in_type: DotdigitalOptInType | None
+    """Opt-in type written with a yes. Default: none, which leaves it as it is. `verified_double` makes Dotdigital send a
+    confirmation mail.
+    """
+    order_key: DotdigitalOrderKey
+    """What orders are known by. Default `id`."""
+    order_spelling: DotdigitalSpelling
+    """How the order's members are spelled. Default `camel`, as the vendor's own current connectors do. A collection that
+    holds orders already must be written as it was.
+    """
+    order_total: DotdigitalOrderTotal
+    """What `orderTotal` is. Default `net`: less what was refunded."""
+    password: Secret
+    """Password of the API user. Default: empty."""
+    programs: dict[str, int]
+    """Program to enrol people in, per canonical event name, such as `cart_abandoned`: 3120. Never in a backfill. Default: none."""
+    region: DotdigitalRegion
+    """Where the account lives. Default `r1`. `check` asks the account itself and says when it is another one."""
+    resubscribe: DotdigitalResubscribe
+    """How someone who left comes back when a provably newer yes is known. Default `challenge`: Dotdigital asks them by
+    mail.
+    """
+    unasked_field: str | None
+    """Data field that marks contacts created without a permission, so that a later yes is not taken for a comeback.
+    Default `CW_UNASKED`; an empty text does without it.
+    """
+    unknown_contacts: DotdigitalUnknown
+    """What happens to people Dotdigital does not know and whose permission is unknown. Default `create`: they are created
+    as unsubscribed.
+    """
+    user: Secret
+    """Name of the API user, such as `apiuser-0123456789ab@apiconnector.com`. Default: empty."""
 
 
 class EndpointCounts(TypedDict):
@@ -963,6 +1368,17 @@ class EventBody(Event):
     """Something that happened."""
 
     type: Literal["event"]
+
+
+class EventsConfig(TypedDict, total=False):
+    """Whether and how events are made of orders that are read as they stand."""
+
+    from_orders: bool
+    """Whether orders are compared with what was known of them, and the difference sent as events. On unless told."""
+    news_days: int
+    """How long something is news, in days; 7 unless given. An order that is first seen later than that after it was
+    placed, or whose last change lies longer back, starts no journeys: what is found then is history.
+    """
 
 
 class Fetch(TypedDict):
@@ -1119,6 +1535,156 @@ class Image(_Image, total=False):
 
     label: str | None
     """Caption."""
+
+
+class InsiderCatalog(TypedDict, total=False):
+    """The catalog."""
+
+    attributes: list[str]
+    """Attributes of products and variants to send as `product_attributes`; they must exist in the panel. Default: none."""
+    color: str | None
+    """Attribute that is the colour. Default `color`."""
+    currencies: list[str]
+    """Further currencies whose prices are sent besides the market's. Default: none."""
+    gender: str | None
+    """Attribute that is the gender a product is made for. Default `gender`."""
+    locales: dict[str, str]
+    """Locales at Insider (`de_DE`) by the shop's (`de`). A locale with a region needs none. Also where items that are gone
+    are hidden.
+    """
+    size: str | None
+    """Attribute that is the size. Default `size`."""
+    stores: bool
+    """Whether the store's key is put behind the locale (`de_DE:berlin`). Default false."""
+    write: InsiderCatalogWrite
+    """How records are written. Default `ingest`."""
+
+
+class _InsiderDestinationConfig(TypedDict):
+    """What is always there in `InsiderDestinationConfig`."""
+
+    type: Literal["insider"]
+
+
+class InsiderDestinationConfig(_InsiderDestinationConfig, total=False):
+    """Insider."""
+
+    attribute_names: dict[str, str]
+    """Names at Insider by canonical attribute name. Default: the name in snake case."""
+    backfill_catalog: InsiderBackfilled
+    """Whether a backfill writes the catalog. Default `withhold`: it can start journeys on price drops."""
+    base_url: str | None
+    """Base URL for all hosts, such as `http://127.0.0.1:8080` for a test server. Default: none. `https`, or `http` to this
+    machine; no path.
+    """
+    carts: InsiderCarts
+    """How carts are sent. Default `changes`."""
+    catalog: InsiderCatalog
+    """The catalog."""
+    catalog_token: Secret | None
+    """Key of the type Product Catalog. Default: none, and products are skipped."""
+    categories: InsiderCategories
+    """What stands in `category` and `taxonomy`, as the account is set. Default `path`."""
+    consent_evidence: bool
+    """Keep what a permission rests on in the custom attributes `<channel>_consent` and `<channel>_consent_at`, which must
+    exist. Default false, and then a no at Insider is never lifted from here.
+    """
+    contact_deleted: InsiderContactDeletion
+    """What a deletion that is not an erasure does. Default `keep`: the profile stays."""
+    custom_attributes: dict[str, InsiderAttributeType] | None
+    """Custom attributes that exist in the panel, by name there, with their types. Default: none given; then attributes of the
+    record are sent as they are, and the library's own extra ones (see the page) are not.
+    """
+    erase: InsiderErase
+    """What an erasure does. Default `delete`."""
+    event_names: dict[str, str]
+    """Event names at Insider by canonical name. Default: see the page; `order_placed`, `email_changed` and
+    `consent_changed` are sent by other means and as events only when they are named here.
+    """
+    events_with_all_identifiers: bool
+    """Whether events name everything known of a person instead of the strongest identifier only. Default false: an e-mail
+    typed at a checkout is not always the account's, and naming both merges the two people.
+    """
+    group_id_prefix: str
+    """Put before order and cart ids to make `event_group_id`, for several shops in one account that count orders from one.
+    Default: empty.
+    """
+    hosts: InsiderHosts
+    """Base URLs by host, for accounts with hosts of their own."""
+    identifiers: InsiderIdentifiers
+    """What identifies people, as switched on in the account's identity resolution settings."""
+    identity_conflict: InsiderIdentityConflict
+    """What happens when the new address of a customer belongs to another profile. Default `reject`."""
+    item_id: InsiderItemId
+    """What `product_id` of events and `item_id` of the catalog are: what the site tags. Default `sku`."""
+    line_events: InsiderLineEvents
+    """One event per refund, return or shipment, or one per line of it. Default `one`: a journey starts once."""
+    locale_attribute: str | None
+    """Key of the attribute that holds the locale; the vendor's pages name `lo` and `locale`. Default `lo`; empty for none."""
+    partner: str
+    """Partner name, lower case, as under Account Settings. Required."""
+    processing_channel: str | None
+    """Channel of the consent that allows processing at all (`gdpr_optin`), such as `processing`. Default: none, never written."""
+    purchase_price: InsiderPurchasePrice
+    """What `unit_sale_price` of a purchase comes to. Default `after_order_discounts`."""
+    purchase_tax: InsiderPurchaseTax
+    """Whether prices of purchases contain tax. Default `as_priced`."""
+    quiet_after_h: int | None
+    """Events older than so many hours when they are heard start no journeys, whatever the mode. Default 168, a week; 0 for
+    never.
+    """
+    resubscribe: InsiderResubscribe
+    """Whether a yes newer than the no this library wrote lifts the global unsubscribe, too. Default `never`. Needs
+    `consent_evidence` and `resubscribe_token`.
+    """
+    resubscribe_token: Secret | None
+    """Key of the type Resubscribe. Needed by `resubscribe` only."""
+    retention_days: dict[str, int]
+    """Days after which Insider drops events, where the account has bought more: by endpoint, such as `events.custom`."""
+    shipping_cost: InsiderShippingCost
+    """On which lines of a purchase `shipping_cost` stands. Default `first_line`: it is not published whether Insider adds it
+    up.
+    """
+    token: Secret
+    """Key of the type Unified Customer Database. Default: empty, enough for building requests, not for sending them."""
+    unsubscribe_by: InsiderUnsubscribeBy
+    """What the e-mail unsubscribe call names: addresses, or users where the account's flow is profile based. Default
+    `addresses`.
+    """
+    unsubscribe_token: Secret | None
+    """Key of the type Global Unsubscribe. Default: none, and a no is written on the profile only."""
+    unsubscribed_attribute: str | None
+    """Attribute that tells of a global unsubscribe when a profile is read. Default `global_unsubscribe`; empty for none."""
+
+
+class InsiderHosts(TypedDict, total=False):
+    """Base URLs by host."""
+
+    catalog: str | None
+    """Catalog. Default `https://catalog.api.useinsider.com`."""
+    contact: str | None
+    """Subscriptions. Default `https://contact.useinsider.com`."""
+    unification: str | None
+    """Customer database. Default `https://unification.useinsider.com`."""
+
+
+class InsiderIdentifiers(TypedDict, total=False):
+    """What identifies people. What is switched off is sent as an attribute."""
+
+    anonymous: str | None
+    """Custom identifier that holds the anonymous id. Default: none, and people without any other identifier are skipped."""
+    custom: dict[str, str]
+    """Custom identifiers by the name of the external id, such as `loyalty: user_loyalty_id`."""
+    email: bool
+    """E-mail. Default true."""
+    insider_id: str | None
+    """External id that holds Insider's own profile id, captured by the site, such as `insider_id`. Default: none."""
+    phone: bool
+    """Phone in E.164. Default true."""
+    uuid: bool
+    """Customer id as `uuid`. Default true."""
+    uuid_prefix: str
+    """Put before every customer id, for several shops in one account. Default: empty."""
 
 
 class IntegerAttributeValue(TypedDict):
@@ -1548,7 +2114,9 @@ class PipelineOptions(TypedDict, total=False):
     now: str | None
     """The time to count as now; the machine's clock unless given. Give it for output that never changes."""
     resource: str | None
-    """What the bytes are, for documents that do not say: `customer`, `cart`, `order`, `product`, `category`."""
+    """What the bytes are, for documents that do not say: `customer`, `cart`, `order`, `product`, `category`; or `signal`
+    for storefront signals.
+    """
     source: SourceChoice | None
     """What the bytes come from. Without it, `validate` and `build` take canonical records."""
     threads: int | None
@@ -2155,6 +2723,58 @@ class ShippingCharge(_ShippingCharge, total=False):
     """Whether `amount` contains the tax; absent when not known."""
 
 
+class _Signal(TypedDict):
+    """What is always there in `Signal`."""
+
+    event: EventName
+    """What happened."""
+
+
+class Signal(_Signal, total=False):
+    """Something a visitor did, as the storefront tells it. Names are `product_viewed`, `category_viewed`, `searched`,
+    `checkout_started`, `logged_in`, `account_created`, or your own.
+    """
+
+    anonymous_id: str | None
+    """The session of somebody not signed in. With a `logged_in` or `account_created` that names the customer too, it is the
+    session they were before.
+    """
+    at: str | None
+    """When; now unless given."""
+    cart_id: str | None
+    """The cart it is about."""
+    category_id: str | None
+    """The category it is about."""
+    customer_id: str | None
+    """The shop's id of the customer."""
+    email: str | None
+    """E-mail."""
+    external_ids: dict[str, str]
+    """Ids in other systems, by name."""
+    id: str | None
+    """Your own id of it. The same id is the same thing, however often it is sent; without one the content and the time
+    are, so give one or `at` where a call may be repeated.
+    """
+    market: Market
+    """Where: store, channel, country, locale, currency, customer group."""
+    phone: str | None
+    """Phone, international or as written in the market's country."""
+    product_id: str | None
+    """The product it is about."""
+    properties: dict[str, Any]
+    """Everything else: plain values, or typed ones such as `{"type": "date", "value": "2026-01-31"}`."""
+    query: str | None
+    """What was searched for."""
+    sku: str | None
+    """The SKU it is about."""
+    url: str | None
+    """The page it happened on."""
+    value: Money | None
+    """What it is worth."""
+    variant_id: str | None
+    """The variant it is about."""
+
+
 class Stock(TypedDict, total=False):
     """How many can be bought."""
 
@@ -2201,6 +2821,8 @@ class SyncOptions(TypedDict, total=False):
     """
     durability: Durability
     """What an accepted record survives."""
+    events: EventsConfig
+    """Whether and how events are made of orders that are read as they stand."""
     idempotency_days: int
     """Days an idempotency key is remembered after its delivery."""
     job_wait_s: float
@@ -2456,6 +3078,12 @@ CartState: TypeAlias = str
 Channel: TypeAlias = str
 """Known words, others are kept: ``email``, ``sms``, ``push``, ``whatsapp``, ``post``."""
 
+CommercetoolsAbsentConsent: TypeAlias = Literal["unknown", "denied"]
+"""What it means for a `ConsentRule` when its fields are not there.
+``unknown``: Nothing: no entry is made.
+``denied``: A no: for shops that take the field away, or the person out of the group, when somebody leaves.
+"""
+
 CommercetoolsConsentPlace: TypeAlias = Literal["customer", "order", "cart"]
 """Where the custom field of a `ConsentRule` is.
 ``customer``: On the customer.
@@ -2492,13 +3120,104 @@ ConsentStatus: TypeAlias = Literal["granted", "denied", "pending", "unknown"]
 ``unknown``: The source says nothing usable.
 """
 
+CordialApi: TypeAlias = Literal["rest", "async"]
+"""Which interface carries live contacts.
+``rest``: REST v2: written, then answered.
+``async``: Asynchronous API: answered, then written some time. A refusal is seen in Cordial's console only.
+"""
+
+CordialAttributeType: TypeAlias = Literal["string", "number", "date", "geo", "array"]
+"""Type of an attribute at Cordial (<https://support.cordial.com/hc/en-us/articles/115005528368>). It has no booleans:
+those are lists.
+``string``: Text.
+``number``: Number.
+``date``: Date or instant.
+``geo``: Address.
+``array``: List of texts.
+"""
+
+CordialBackfilled: TypeAlias = Literal["withhold", "send"]
+"""What a backfill does with something that cannot be sent quietly.
+``withhold``: It is skipped as `backfill_quiet`.
+``send``: It is sent; pause the automations first.
+"""
+
+CordialCartWrite: TypeAlias = Literal["post", "put"]
+"""Which call writes a cart.
+``post``: `POST`, which sets it.
+``put``: `PUT`, which updates it.
+"""
+
+CordialCategoryName: TypeAlias = Literal["leaf", "path"]
+"""Which name stands as the category.
+``leaf``: The most specific one: `Tees`.
+``path``: All from the root: `Apparel > Tees`.
+"""
+
+CordialCleared: TypeAlias = Literal["keep", "null", "empty"]
+"""What is sent for a field that is gone.
+``keep``: Nothing: the old value stays.
+``null``: `null`.
+``empty``: An empty text.
+"""
+
+CordialContactDeletion: TypeAlias = Literal["keep", "delete"]
+"""What a deletion that is not an erasure does.
+``keep``: Nothing.
+``delete``: Deletes the contact, with what Cordial knows of opt-outs and bounces.
+"""
+
+CordialEmailChange: TypeAlias = Literal["update", "merge", "skip"]
+"""What a changed e-mail does.
+``update``: The contact with the old address gets the new one.
+``merge``: The contact with the old address goes into the one with the new; Cordial must have switched merging on.
+``skip``: Nothing: there will be two contacts.
+"""
+
+CordialMissingContacts: TypeAlias = Literal["create", "wait"]
+"""What happens before data of somebody Cordial may not know.
+``create``: The contact is made: address and id, no permission, quietly.
+``wait``: It is waited for.
+"""
+
+CordialRegion: TypeAlias = Literal["usw1", "usw2", "use1"]
+"""Cordial's regions (<https://support.cordial.com/hc/en-us/articles/203885498>).
+``usw1``: The admin console is `admin.cordial.io`.
+``usw2``: The admin console is `usw2.admin.cordial.io`.
+``use1``: Its REST host is not published: `base_url` is required.
+"""
+
+CordialResubscribe: TypeAlias = Literal["newer", "never"]
+"""Whether somebody who left at Cordial can come back by way of the shop.
+``newer``: By a live yes with a time after the leaving.
+``never``: Never.
+"""
+
+CordialSmsOptIn: TypeAlias = Literal["double", "confirmed"]
+"""How a yes to text messages is sent.
+``double``: Cordial sends a text and waits for the reply.
+``confirmed``: The person confirmed already; no text is sent. Cordial must have switched this on.
+"""
+
+CordialTakenBack: TypeAlias = Literal["remove", "keep"]
+"""What becomes of units that were cancelled or paid back.
+``remove``: They are not among the items any more.
+``keep``: They stay.
+"""
+
+CordialUnknownAttributes: TypeAlias = Literal["drop", "refuse"]
+"""What happens when Cordial does not know an attribute or list.
+``drop``: The record is sent once more without it, with a warning.
+``refuse``: The record is refused.
+"""
+
 CorrelationId: TypeAlias = str
 """Ties the logs of one thing together."""
 
 Currency: TypeAlias = str
 """ISO 4217 code, such as EUR"""
 
-DestinationConfig: TypeAlias = IterableDestinationConfig
+DestinationConfig: TypeAlias = CordialDestinationConfig | InsiderDestinationConfig | DotdigitalDestinationConfig | IterableDestinationConfig
 """Which marketing platform to write to, and how; told apart by `type`."""
 
 DestinationChoices: TypeAlias = list[DestinationConfig] | dict[str, DestinationConfig]
@@ -2511,6 +3230,127 @@ DiscountKind: TypeAlias = Literal["product", "cart", "coupon", "shipping", "manu
 ``coupon``: A code someone typed in.
 ``shipping``: The shipping was reduced.
 ``manual``: Set by hand.
+"""
+
+DotdigitalBackfilled: TypeAlias = Literal["withhold", "send"]
+"""What a backfill does with something that can start programs.
+``withhold``: It is skipped as `backfill_quiet`.
+``send``: It is sent; pause the programs first.
+"""
+
+DotdigitalBackfilledOrders: TypeAlias = Literal["send", "withhold"]
+"""What a backfill does with orders.
+``send``: They are sent.
+``withhold``: They are skipped as `backfill_quiet`.
+"""
+
+DotdigitalCancelled: TypeAlias = Literal["delete", "keep"]
+"""What a cancelled order becomes.
+``delete``: Its record is deleted.
+``keep``: Its record stays with the status `cancelled` and a total of 0.
+"""
+
+DotdigitalCatalogLayout: TypeAlias = Literal["product", "variant"]
+"""What one catalog record is.
+``product``: A product with its leading variant's price.
+``variant``: A variant.
+"""
+
+DotdigitalContactDeletion: TypeAlias = Literal["keep", "delete"]
+"""What a deletion that is not an erasure does.
+``keep``: Nothing.
+``delete``: Deletes the contact.
+"""
+
+DotdigitalContactWrite: TypeAlias = Literal["read_first", "import"]
+"""Which calls carry contacts.
+``read_first``: The contact is read, then created or changed.
+``import``: Rows that can subscribe nobody are imported in bulk; all others are read first.
+"""
+
+DotdigitalDefine: TypeAlias = Literal["create", "never"]
+"""Whether data fields are made.
+``create``: What is missing is made.
+``never``: What is missing is told as a warning.
+"""
+
+DotdigitalDeleteWrite: TypeAlias = Literal["single", "bulk"]
+"""Which call deletes contacts.
+``single``: One by one.
+``bulk``: Many in a job.
+"""
+
+DotdigitalErase: TypeAlias = Literal["delete_all", "delete"]
+"""What an erasure does.
+``delete_all``: Empties the person's insight data collections, then deletes the contact.
+``delete``: Deletes the contact.
+"""
+
+DotdigitalEvents: TypeAlias = Literal["collections", "api", "off"]
+"""How behavioural events are sent.
+``collections``: As records of custom collections, one collection per event.
+``api``: Through the events API, which needs a CXDP account and tells nothing about failures.
+``off``: Not at all.
+"""
+
+DotdigitalInsightWrite: TypeAlias = Literal["auto", "single", "bulk"]
+"""Which calls carry insight data.
+``auto``: Single calls live, imports in a backfill.
+``single``: Always one by one.
+``bulk``: Always by import.
+"""
+
+DotdigitalMergeOption: TypeAlias = Literal["overwrite", "overwrite_if_not_empty", "overwrite_if_empty"]
+"""How stored values and sent ones are weighed.
+``overwrite``: What is sent counts; null clears.
+``overwrite_if_not_empty``: What is sent counts unless it is empty; nothing is cleared.
+``overwrite_if_empty``: Only blanks are filled.
+"""
+
+DotdigitalOptInType: TypeAlias = Literal["unknown", "single", "double", "verified_double"]
+"""Dotdigital's opt-in types.
+``unknown``: Nothing is known.
+``single``: Said once.
+``double``: Said and confirmed by mail.
+``verified_double``: To be confirmed through a mail that Dotdigital sends.
+"""
+
+DotdigitalOrderKey: TypeAlias = Literal["id", "number"]
+"""What orders are known by.
+``id``: The shop's id, which every order has from its first moment.
+``number``: The number the customer knows, else the id. Only for shops that number every order when it is placed.
+"""
+
+DotdigitalOrderTotal: TypeAlias = Literal["net", "gross"]
+"""What an order's total is.
+``net``: Less what was refunded.
+``gross``: As it was placed.
+"""
+
+DotdigitalRegion: TypeAlias = Literal["r1", "r2", "r3"]
+"""Where an account lives (<https://developer.dotdigital.com/docs/api-end-points>).
+``r1``: Europe.
+``r2``: North America.
+``r3``: Asia-Pacific.
+"""
+
+DotdigitalResubscribe: TypeAlias = Literal["challenge", "no_challenge", "never"]
+"""How someone who left comes back.
+``challenge``: Dotdigital asks them by mail; e-mail only, and never in a backfill.
+``no_challenge``: At once. Only where the shop holds the proof of the yes.
+``never``: Not by us.
+"""
+
+DotdigitalSpelling: TypeAlias = Literal["camel", "snake"]
+"""How the order's members are spelled.
+``camel``: `orderTotal`
+``snake``: `order_total`
+"""
+
+DotdigitalUnknown: TypeAlias = Literal["create", "skip"]
+"""What happens to people Dotdigital does not know and whose permission is unknown.
+``create``: They are created as unsubscribed, never by a call that would subscribe them.
+``skip``: Nothing of them is sent.
 """
 
 Durability: TypeAlias = Literal["full", "process"]
@@ -2552,6 +3392,103 @@ Headers: TypeAlias = dict[str, HeaderValue]
 
 IdempotencyKey: TypeAlias = str
 """Same key, same effect: two records with one key are one thing that happened."""
+
+InsiderAttributeType: TypeAlias = Literal["string", "number", "boolean", "datetime", "array"]
+"""Type of a custom attribute.
+``string``: Text.
+``number``: Number.
+``boolean``: Truth value.
+``datetime``: Date with or without time.
+``array``: List.
+"""
+
+InsiderBackfilled: TypeAlias = Literal["withhold", "send"]
+"""What a backfill does with something that can start journeys.
+``withhold``: It is skipped as `backfill_quiet`.
+``send``: It is sent; pause the journeys first.
+"""
+
+InsiderCarts: TypeAlias = Literal["changes", "snapshot", "skip"]
+"""How carts are sent.
+``changes``: As what was added and removed since the last time.
+``snapshot``: As one cart page view per line, each time the cart changes.
+``skip``: Not at all.
+"""
+
+InsiderCatalogWrite: TypeAlias = Literal["ingest", "update"]
+"""How catalog records are written.
+``ingest``: Whole: makes and replaces records.
+``update``: In part: only changed fields of records that another feed has made.
+"""
+
+InsiderCategories: TypeAlias = Literal["path", "labels"]
+"""What stands in categories.
+``path``: The path of the first category, root first.
+``labels``: The names of all categories.
+"""
+
+InsiderContactDeletion: TypeAlias = Literal["keep", "delete"]
+"""What a deletion that is not an erasure does.
+``keep``: Nothing.
+``delete``: Deletes the profile with its history.
+"""
+
+InsiderErase: TypeAlias = Literal["delete", "anonymize"]
+"""What an erasure does.
+``delete``: Deletes the profile.
+``anonymize``: Strips what the panel marks as personal.
+"""
+
+InsiderIdentityConflict: TypeAlias = Literal["reject", "merge"]
+"""What happens when the new address of a customer belongs to another profile.
+``reject``: It becomes a dead letter.
+``merge``: An upsert names both identifiers, and Insider merges the profiles by the account's settings.
+"""
+
+InsiderItemId: TypeAlias = Literal["sku", "variant", "product"]
+"""What an item is called.
+``sku``: The SKU; without one as `variant`.
+``variant``: Product and variant id, joined by a hyphen.
+``product``: The product id: all variants are one item.
+"""
+
+InsiderLineEvents: TypeAlias = Literal["one", "per_line"]
+"""How many events a change of an order becomes.
+``one``: One.
+``per_line``: One per line.
+"""
+
+InsiderPurchasePrice: TypeAlias = Literal["after_order_discounts", "line_total"]
+"""What the price of a purchase comes to.
+``after_order_discounts``: What was paid: the line's total less its share of discounts on the whole order.
+``line_total``: The line's total, before discounts on the whole order.
+"""
+
+InsiderPurchaseTax: TypeAlias = Literal["as_priced", "included", "excluded"]
+"""Whether prices contain tax.
+``as_priced``: As the shop prices.
+``included``: With tax, where it is known.
+``excluded``: Without tax, where it is known.
+"""
+
+InsiderResubscribe: TypeAlias = Literal["never", "newer_opt_in"]
+"""Whether a newer yes lifts a global unsubscribe.
+``never``: Never.
+``newer_opt_in``: When the no there is one this library wrote, and the yes is newer.
+"""
+
+InsiderShippingCost: TypeAlias = Literal["first_line", "every_line", "none"]
+"""Where the shipping cost stands.
+``first_line``: On the first line of an order.
+``every_line``: On every line.
+``none``: Nowhere.
+"""
+
+InsiderUnsubscribeBy: TypeAlias = Literal["addresses", "users"]
+"""What the e-mail unsubscribe call names.
+``addresses``: Addresses.
+``users``: Users, by `uuid` and address.
+"""
 
 IterableBackfilled: TypeAlias = Literal["withhold", "send"]
 """What a backfill does with something that can start journeys.

@@ -8,8 +8,10 @@
 
 pub mod consent;
 pub mod delta;
+pub mod events;
 
 pub use consent::{ConsentConfig, ConsentRule};
+pub use events::{EventsConfig, OrderFacts};
 
 use crate::destinations::{Operation, Skip};
 use crate::fingerprint::opaque;

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::answers::{RecordFinding, RecordSkip};
+use super::derived::Entry;
 use super::options::{CallOptions, Fix};
 use super::pure::located;
 use super::runs::{Intaken, IntakenRow};
-use crate::decide::{self, ConsentConfig, Decision, consent};
+use super::track::{SIGNAL, Storefront};
+use crate::decide::{self, ConsentConfig, Decision, EventsConfig, consent};
 use crate::destinations::{Destination, Operation, Skip};
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Body, Channel, ConsentStatus, Instant, Mode, Record, Rejection, SkipReason};
@@ -22,6 +24,7 @@ pub(super) struct Desk {
     pub store: Arc<dyn StateStore>,
     pub validate: crate::validate::Config,
     pub consent: ConsentConfig,
+    pub events: EventsConfig,
     pub max_record_bytes: usize,
 }
 
@@ -78,7 +81,7 @@ impl Taken {
         }
     }
 
-    fn skip(&mut self, position: u64, skip: Skip, destination: Option<&String>) {
+    pub(super) fn skip(&mut self, position: u64, skip: Skip, destination: Option<&String>) {
         self.skipped.push(RecordSkip { position, reason: skip.reason, detail: skip.detail, destination: destination.cloned() });
     }
 }
@@ -123,6 +126,8 @@ struct Heard {
 /// A row's draft with the record it came from.
 struct Pending {
     draft: Draft,
+    /// With whom it is erased.
+    people: Vec<String>,
     record: Arc<Vec<u8>>,
 }
 
@@ -138,7 +143,9 @@ impl Desk {
             ..DecodeContext::at(now)
         };
         let mut decoded = Decoded::default();
-        let next = intake::read(self.source.as_deref(), layout, data, &context, &mut decoded);
+        let storefront = (options.resource.as_deref() == Some(SIGNAL)).then(|| Storefront::of(self.source.as_deref()));
+        let source = storefront.as_ref().map(|one| -> &dyn Source { one }).or(self.source.as_deref());
+        let next = intake::read(source, layout, data, &context, &mut decoded);
         let mut taken = Taken {
             next,
             rejected: decoded.rejected,
@@ -152,7 +159,7 @@ impl Desk {
         let judge = self.validate.context(now);
         let mut checked = Vec::with_capacity(decoded.records.len());
         for mut row in decoded.records {
-            if self.source.is_none() && options.mode.is_some() {
+            if source.is_none() && options.mode.is_some() {
                 row.record.envelope.mode = mode;
             }
             match pipeline::check(row, &judge) {
@@ -161,11 +168,12 @@ impl Desk {
                 Err(refused) => taken.rejected.push(refused.into_rejection()),
             }
         }
-        let people: Vec<Vec<String>> = checked.iter().map(|row| self.people(&row.record)).collect();
+        let checked = self.with_events(checked, &mut taken)?;
+        let people: Vec<Vec<String>> = checked.iter().map(|entry| self.people(&entry.row.record)).collect();
         let mut memory = self.remember(&people)?;
         let mut pending: Vec<Vec<Pending>> = self.targets.iter().map(|_| Vec::with_capacity(checked.len())).collect();
         let mut heard = Heard::default();
-        for (mut row, people) in checked.into_iter().zip(&people) {
+        for (Entry { mut row, only }, people) in checked.into_iter().zip(&people) {
             let position = row.position;
             let record = Arc::new(serde_json::to_vec(&row.record).map_err(super::pure::internal)?);
             let skip = self.gate(&mut row.record, people, &mut memory, &mut heard);
@@ -176,11 +184,22 @@ impl Desk {
                 taken.skip(position, skip, None);
                 continue;
             }
+            // A deletion has to go out, whoever is erased.
+            let erased_with = if matches!(row.record.body, Body::ContactDeleted(_)) { Vec::new() } else { people.clone() };
             // What was noticed of the row itself is told once, however many destinations there are.
             let noticed = row.findings.len();
             let mut told = false;
             for (at, target) in self.targets.iter().enumerate() {
+                if only.as_ref().is_some_and(|only| !only.contains(&at)) {
+                    continue;
+                }
                 match pipeline::draft(position, &row.record, row.findings.clone(), &*target.destination, &judge) {
+                    Ok(mut draft) if row.derived => {
+                        super::derived::quiet(&mut draft);
+                        pending[at].push(Pending { draft, record: record.clone() });
+                    }
+                    // What is wrong with the event is wrong with its order, which was told already.
+                    Err(rejection) if row.derived => drop(rejection),
                     Ok(mut draft) => {
                         let own = draft.findings.split_off(noticed);
                         if !std::mem::replace(&mut told, true) {
@@ -188,14 +207,16 @@ impl Desk {
                         }
                         draft.findings = Vec::new();
                         located(position, own, &mut taken.findings);
-                        pending[at].push(Pending { draft, record: record.clone() });
+                        pending[at].push(Pending { draft, people: erased_with.clone(), record: record.clone() });
                     }
                     Err(rejection) => taken.rejected.push(Rejection { destination: self.label(at).cloned(), ..rejection }),
                 }
             }
         }
+        // Consent is nobody's in particular; an erasure concerns what each destination has waiting.
+        taken.acceptances.iter_mut().for_each(|part| part.erasures.clone_from(&heard.erasures));
         if let Some(first) = taken.acceptances.first_mut() {
-            (first.consents, first.erasures) = (heard.consents, heard.erasures);
+            first.consents = heard.consents;
         }
         for (at, pending) in pending.into_iter().enumerate() {
             self.decide(at, pending, &mut taken)?;
@@ -396,7 +417,7 @@ impl Desk {
         };
         let mut known = known.into_iter();
         let mut seen = Overlay::default();
-        for Pending { draft, record } in pending {
+        for Pending { draft, people, record } in pending {
             let position = draft.position;
             acceptance.withheld.extend(draft.withheld.iter().map(|key| key.as_str().to_owned()));
             for skip in draft.skipped {
@@ -432,6 +453,7 @@ impl Desk {
                             record: record.to_vec(),
                             run: None,
                             position,
+                            people: people.clone(),
                         });
                     }
                 }

@@ -44,6 +44,7 @@ pub fn schema() -> Vec<u8> {
         options::ReplayOptions,
         options::FlushOptions,
         crate::state::LetterFilter,
+        super::Signal,
     );
     #[cfg(feature = "delivery")]
     add!(taken: options::SyncOptions, options::PullOptions, options::ReceiveOptions);

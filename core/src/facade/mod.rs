@@ -8,6 +8,8 @@ mod acceptance;
 pub mod answers;
 mod catalog;
 #[cfg(feature = "delivery")]
+mod derived;
+#[cfg(feature = "delivery")]
 mod engine;
 #[cfg(feature = "delivery")]
 mod letters;
@@ -21,6 +23,7 @@ pub mod pure;
 mod receive;
 #[cfg(feature = "delivery")]
 mod runs;
+pub mod track;
 #[cfg(feature = "delivery")]
 mod witness;
 
@@ -28,3 +31,4 @@ pub use catalog::{catalog, schema};
 #[cfg(feature = "delivery")]
 pub use engine::Engine;
 pub use pure::{Pipeline, build, normalize, validate};
+pub use track::Signal;

@@ -144,7 +144,8 @@ pub struct PipelineOptions {
     /// The time to count as now; the machine's clock unless given. Give it for output that never changes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub now: Option<Instant>,
-    /// What the bytes are, for documents that do not say: `customer`, `cart`, `order`, `product`, `category`.
+    /// What the bytes are, for documents that do not say: `customer`, `cart`, `order`, `product`, `category`; or `signal`
+    /// for storefront signals.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,
     /// How rows are laid out.
@@ -192,6 +193,9 @@ pub struct SyncOptions {
     /// How consent is weighed.
     #[serde(default)]
     pub consent: crate::decide::ConsentConfig,
+    /// Whether and how events are made of orders that are read as they stand.
+    #[serde(default)]
+    pub events: crate::decide::EventsConfig,
     /// Whether journeys may start, unless a call says otherwise.
     #[serde(default)]
     pub mode: Mode,
@@ -277,7 +281,7 @@ pub struct CallOptions {
     pub mode: Option<Mode>,
     /// How rows are laid out.
     pub format: Format,
-    /// What the bytes are, for documents that do not say.
+    /// What the bytes are, for documents that do not say; `signal` for storefront signals.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resource: Option<String>,
     /// The run this belongs to, from `start_run`; a call without one is a run of its own.

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::answers::{Normalized, RecordFinding, RecordSkip, ValidationReport};
 use super::options::{Format, PipelineOptions, parse};
+use super::track::{SIGNAL, Storefront};
 use crate::destinations::{Destination, Method, Operation};
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Finding, FindingCode, Instant, Mode, Rejection};
@@ -18,6 +19,8 @@ const MOST_THREADS: usize = 256;
 /// Compiled options, for calling many times. Shareable between threads.
 pub struct Pipeline {
     source: Option<Box<dyn Source>>,
+    /// In place of the source where the data are signals.
+    storefront: Option<Storefront>,
     destination: Option<Box<dyn Destination>>,
     validate: crate::validate::Config,
     mode: Mode,
@@ -84,8 +87,10 @@ impl Pipeline {
     /// `invalid_config`, `unknown_name`.
     pub fn new(options: &[u8]) -> Result<Pipeline> {
         let options: PipelineOptions = parse(options)?;
+        let source = options.source.clone().map(super::options::SourceChoice::open).transpose()?;
         Ok(Pipeline {
-            source: options.source.clone().map(super::options::SourceChoice::open).transpose()?,
+            storefront: (options.resource.as_deref() == Some(SIGNAL)).then(|| Storefront::of(source.as_deref())),
+            source,
             destination: options.destination.clone().map(super::options::DestinationChoice::open).transpose()?,
             mode: options.mode,
             now: options.now,
@@ -106,7 +111,7 @@ impl Pipeline {
     /// # Errors
     /// `invalid_config` when no source is set.
     pub fn normalize(&self, data: &[u8]) -> Result<Vec<u8>> {
-        let source = self.source.as_deref().ok_or_else(|| missing("source"))?;
+        let source = self.reader().ok_or_else(|| missing("source"))?;
         let mut decoded = Decoded::default();
         intake::read(Some(source), self.layout, data, &self.context(), &mut decoded);
         let mut answer =
@@ -167,7 +172,12 @@ impl Pipeline {
             located(position, draft.findings, &mut findings);
         }
         let rest = Rest { skipped, findings, rejected: share.rejected, ignored: share.ignored, fetches: share.fetches };
-        write_plan(&[(destination.name(), destination, operations)], rest)
+        write_plan(&[Planned { name: destination.name(), destination, operations }], rest)
+    }
+
+    /// Who reads the data.
+    fn reader(&self) -> Option<&dyn Source> {
+        self.storefront.as_ref().map(|one| -> &dyn Source { one }).or(self.source.as_deref())
     }
 
     fn context(&self) -> DecodeContext<'_> {
@@ -225,7 +235,7 @@ impl Pipeline {
         let mut share = Share::default();
         let mut refused = Vec::new();
         // Record by record while it is in the processor's cache, not stage by stage over all of them.
-        share.extent = intake::read_each(self.source.as_deref(), layout, data, context, &mut decoded, &mut |decoded| {
+        share.extent = intake::read_each(self.reader(), layout, data, context, &mut decoded, &mut |decoded| {
             for row in decoded.records.drain(..) {
                 match pipeline::check(row, &judge) {
                     Err(Refused::Nameless(_, fetch)) if destination.is_some() => share.fetches.push(fetch),
@@ -267,6 +277,13 @@ pub(super) fn located(position: u64, findings: Vec<Finding>, out: &mut Vec<Recor
     }));
 }
 
+/// What a plan has for one destination: operations with the positions of their rows.
+pub(super) struct Planned<'a> {
+    pub name: &'a str,
+    pub destination: &'a dyn Destination,
+    pub operations: Vec<(u64, Operation)>,
+}
+
 /// The parts of a plan besides its requests.
 #[derive(Serialize)]
 pub(super) struct Rest {
@@ -279,7 +296,7 @@ pub(super) struct Rest {
 
 /// Writes a plan. Bodies are copied as they are: they can be most of the bytes, and reading them again would cost more
 /// than building them did.
-pub(super) fn write_plan(parts: &[(&str, &dyn Destination, Vec<(u64, Operation)>)], mut rest: Rest) -> Result<Vec<u8>> {
+pub(super) fn write_plan(parts: &[Planned<'_>], mut rest: Rest) -> Result<Vec<u8>> {
     #[derive(Serialize)]
     struct Head<'a> {
         destination: &'a str,
@@ -290,12 +307,12 @@ pub(super) fn write_plan(parts: &[(&str, &dyn Destination, Vec<(u64, Operation)>
         positions: Vec<u64>,
         idempotency_keys: Vec<&'a str>,
     }
-    let all = parts.iter().flat_map(|(_, _, operations)| operations);
+    let all = parts.iter().flat_map(|part| &part.operations);
     let bytes: usize = all.map(|(_, operation)| operation.body.len() + 256).sum();
     let mut out = Vec::with_capacity(bytes + 256);
     out.extend_from_slice(b"{\"requests\":[");
     let mut first = true;
-    for (name, destination, operations) in parts {
+    for Planned { name, destination, operations } in parts {
         let rows: Vec<&Operation> = operations.iter().map(|(_, operation)| operation).collect();
         let plan = batch::plan(*destination, &rows)?;
         for (index, refusal) in plan.refused {

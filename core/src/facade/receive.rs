@@ -30,7 +30,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 /// The task that reads what was only named.
 #[derive(Default)]
 pub(super) struct Fetcher {
-    worker: Mutex<Option<tokio::task::JoinHandle<()>>>,
+    worker: Mutex<Worker>,
     woken: Notify,
     /// How often something was noted; tells a worker about to end that there is more.
     noted: AtomicU64,
@@ -38,11 +38,19 @@ pub(super) struct Fetcher {
     busy: AtomicBool,
 }
 
+#[derive(Default)]
+struct Worker {
+    /// Kept beyond its end, so that closing waits for the last of it.
+    task: Option<tokio::task::JoinHandle<()>>,
+    /// Whether it will look again.
+    running: bool,
+}
+
 impl Fetcher {
     /// Waits for the worker, which was told to stop.
     pub async fn end(&self) {
         self.woken.notify_one();
-        let worker = lock(&self.worker).take();
+        let worker = lock(&self.worker).task.take();
         if let Some(worker) = worker {
             // The worker ends by itself; a panic in it was told when it happened.
             let _ = worker.await;
@@ -149,8 +157,9 @@ impl Engine {
         let mut worker = lock(&fetcher.worker);
         fetcher.busy.store(true, Ordering::SeqCst);
         fetcher.noted.fetch_add(1, Ordering::SeqCst);
-        if worker.as_ref().is_none_or(tokio::task::JoinHandle::is_finished) && !self.inner.closed.load(Ordering::SeqCst) {
-            *worker = Some(tokio::spawn(work(self.clone(), puller)));
+        if !worker.running && !self.inner.closed.load(Ordering::SeqCst) {
+            worker.running = true;
+            worker.task = Some(tokio::spawn(work(self.clone(), puller)));
         }
         fetcher.woken.notify_one();
     }
@@ -172,7 +181,13 @@ impl Engine {
                 (one, read)
             });
         }
-        while let Some(done) = reading.join_next().await {
+        loop {
+            // Only reading is given up; what touches the state ends, so that the state is free once the engine is closed.
+            let done = tokio::select! {
+                done = reading.join_next() => done,
+                () = self.inner.stop.stopped() => break,
+            };
+            let Some(done) = done else { break };
             let Ok((one, read)) = done else { continue };
             let settled = match read {
                 Ok(documents) => self.take_fetched(&one, documents).await,
@@ -216,10 +231,7 @@ async fn work(engine: Engine, puller: Puller) {
     let fetcher = &inner.shop.fetcher;
     while !inner.stop.is_stopped() {
         let noted = fetcher.noted.load(Ordering::SeqCst);
-        let next = tokio::select! {
-            next = engine.fetch_due(&puller) => next,
-            () = inner.stop.stopped() => return,
-        };
+        let next = engine.fetch_due(&puller).await;
         let now = inner.clock.now();
         let wait = match next {
             Ok(Some(at)) if at <= now => continue,
@@ -231,7 +243,7 @@ async fn work(engine: Engine, puller: Puller) {
                     continue;
                 }
                 fetcher.busy.store(false, Ordering::SeqCst);
-                *worker = None;
+                worker.running = false;
                 return;
             }
             Err(error) => {

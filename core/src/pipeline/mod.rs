@@ -19,6 +19,8 @@ pub struct Checked {
     pub record: Record,
     /// Warnings.
     pub findings: Vec<Finding>,
+    /// It stands in no row: it was told from the difference between a row's order and what was known of it.
+    pub derived: bool,
 }
 
 /// What a destination makes of a record.
@@ -73,7 +75,7 @@ pub fn check(decoded: DecodedRecord, context: &ValidateContext<'_>) -> Result<Ch
         }
     }
     if !findings.iter().any(Finding::is_error) {
-        return Ok(Checked { position, record, findings });
+        return Ok(Checked { position, record, findings, derived: false });
     }
     let nameless = findings.iter().filter(|finding| finding.is_error()).all(|finding| finding.code == FindingCode::IdentityMissing);
     let rejection = reject(position, &record, findings);

@@ -21,6 +21,11 @@ pub trait Source: Send + Sync {
     /// The name used in configuration, equal to the folder and the feature suffix.
     fn name(&self) -> &'static str;
 
+    /// The shop that is read, such as a project key or store hash, where the settings name it. Empty unless they do.
+    fn tenant(&self) -> &str {
+        ""
+    }
+
     /// Reads one document: a resource, a page of them, or a message in any of its envelopes. Never fails as a whole:
     /// what cannot be read is in [`Decoded::rejected`], and its neighbours are read on.
     fn decode(&self, raw: &[u8], context: &DecodeContext<'_>, out: &mut Decoded);

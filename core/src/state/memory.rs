@@ -64,6 +64,7 @@ struct Desk {
     /// Owner of each lane that is held, and how many of its rows. A lane never has two owners.
     held: HashMap<String, (String, usize)>,
     leases: HashMap<String, Instant>,
+    orders: HashMap<String, (String, Instant)>,
 }
 
 #[derive(Default)]
@@ -73,6 +74,7 @@ struct Entity {
 }
 
 struct Row {
+    people: Vec<String>,
     waiting: Waiting,
     fingerprints: BTreeMap<String, Option<u64>>,
     record: Vec<u8>,
@@ -80,6 +82,7 @@ struct Row {
 }
 
 struct Letter {
+    people: Vec<String>,
     letter: DeadLetter,
     fingerprints: BTreeMap<String, Option<u64>>,
 }
@@ -162,6 +165,16 @@ impl Desk {
 
     fn supersede(&mut self, entity: &str, now: Instant, superseded: &mut Vec<Superseded>) {
         let ids: Vec<_> = self.by_entity.get(entity).into_iter().flatten().copied().collect();
+        self.withdraw(ids, now, superseded);
+    }
+
+    fn erase(&mut self, person: &String, now: Instant, erased: &mut Vec<Superseded>) {
+        let ids: Vec<_> = self.outbox.iter().filter(|(_, row)| row.people.contains(person)).map(|(id, _)| *id).collect();
+        self.withdraw(ids, now, erased);
+    }
+
+    /// Removes what waits and is not under way.
+    fn withdraw(&mut self, ids: Vec<u64>, now: Instant, superseded: &mut Vec<Superseded>) {
         for id in ids {
             if self.outbox.get(&id).is_some_and(|row| !self.under_way(row, now))
                 && let Some(row) = self.remove(id, KeyStatus::Delivered, now)
@@ -221,8 +234,16 @@ impl State {
         acceptance.consents.iter().for_each(|row| self.hear(row));
         self.erased.extend(acceptance.erasures.iter().cloned());
         let mut desk = self.desks.remove(&acceptance.destination).unwrap_or_default();
+        for person in &acceptance.erasures {
+            self.people.remove(person);
+            self.letters.retain(|_, letter| letter.letter.destination != acceptance.destination || !letter.people.contains(person));
+            desk.erase(person, now, &mut accepted.erased);
+        }
         for (entity, version) in &acceptance.versions {
             desk.see(entity, Some(*version));
+        }
+        for (order, facts) in &acceptance.orders {
+            desk.orders.insert(order.clone(), (facts.clone(), now));
         }
         for key in &acceptance.withheld {
             desk.keys.entry(key.clone()).or_insert((KeyStatus::Withheld, now));
@@ -256,7 +277,16 @@ impl State {
                 amended: false,
                 job: None,
             };
-            desk.insert(Row { waiting, fingerprints: new.fingerprints.clone(), record: new.record.clone(), owner: None }, now);
+            desk.insert(
+                Row {
+                    people: new.people.clone(),
+                    waiting,
+                    fingerprints: new.fingerprints.clone(),
+                    record: new.record.clone(),
+                    owner: None,
+                },
+                now,
+            );
             accepted.ids.push(id);
         }
         self.desks.insert(acceptance.destination.clone(), desk);
@@ -275,7 +305,7 @@ impl State {
             run: row.waiting.run,
             position: row.waiting.position,
         };
-        self.letters.insert(self.last_letter, Letter { letter, fingerprints: row.fingerprints });
+        self.letters.insert(self.last_letter, Letter { people: row.people, letter, fingerprints: row.fingerprints });
     }
 }
 
@@ -284,6 +314,12 @@ impl StateStore for MemoryStore {
         let state = self.lock()?;
         let desk = state.desks.get(destination);
         Ok(subjects.iter().map(|subject| desk.map(|desk| desk.known(subject)).unwrap_or_default()).collect())
+    }
+
+    fn orders(&self, destination: &str, orders: &[&str]) -> Result<Vec<Option<String>>> {
+        let state = self.lock()?;
+        let known = state.desks.get(destination).map(|desk| &desk.orders);
+        Ok(orders.iter().map(|order| known.and_then(|known| known.get(*order)).map(|(facts, _)| facts.clone())).collect())
     }
 
     fn consents(&self, people: &[&str]) -> Result<Vec<Vec<ConsentRow>>> {
@@ -354,7 +390,8 @@ impl StateStore for MemoryStore {
 
     fn settle(&self, destination: &str, settlements: &[Settlement], now: Instant) -> Result<()> {
         let now = rules::micros(now);
-        let mut state = self.lock()?;
+        let mut guard = self.lock()?;
+        let state = &mut *guard;
         for settlement in settlements {
             let Some(desk) = state.desks.get_mut(destination) else { return Ok(()) };
             match settlement {
@@ -371,7 +408,10 @@ impl StateStore for MemoryStore {
                 }
                 Settlement::Skipped { id, .. } => drop(desk.remove(*id, KeyStatus::Delivered, now)),
                 Settlement::Dead { id, failure } => {
-                    if let Some(row) = desk.remove(*id, KeyStatus::Dead, now) {
+                    let people = desk.outbox.get(id).map(|row| row.people.as_slice()).unwrap_or_default();
+                    let erased = people.iter().any(|person| state.erased.contains(person));
+                    let status = if erased { KeyStatus::Delivered } else { KeyStatus::Dead };
+                    if let Some(row) = desk.remove(*id, status, now).filter(|_| !erased) {
                         state.bury(destination, row, failure, now);
                     }
                 }
@@ -438,7 +478,7 @@ impl StateStore for MemoryStore {
         let mut state = self.lock()?;
         let mut found = 0;
         for (id, replacement) in letters {
-            let Some(Letter { letter, mut fingerprints }) = state.letters.remove(id) else { continue };
+            let Some(Letter { people, letter, mut fingerprints }) = state.letters.remove(id) else { continue };
             let mut operation = letter.operation;
             if let Some(replacement) = replacement {
                 fingerprints = rules::forgotten(fingerprints, replacement);
@@ -455,7 +495,7 @@ impl StateStore for MemoryStore {
                 amended: false,
                 job: None,
             };
-            let row = Row { waiting, fingerprints, record: letter.record, owner: None };
+            let row = Row { people, waiting, fingerprints, record: letter.record, owner: None };
             state.desks.entry(letter.destination).or_default().insert(row, now);
             found += 1;
         }
@@ -558,6 +598,7 @@ impl StateStore for MemoryStore {
             let keys = desk.keys.len();
             desk.keys.retain(|_, (status, at)| *status != KeyStatus::Delivered || *at >= before);
             purged += (keys - desk.keys.len()) as u64;
+            desk.orders.retain(|_, (_, at)| *at >= before);
         }
         Ok(purged)
     }

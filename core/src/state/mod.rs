@@ -85,6 +85,12 @@ pub trait StateStore: Send + Sync {
     /// `state_*`.
     fn known(&self, destination: &str, subjects: &[Subject<'_>]) -> Result<Vec<Known>>;
 
+    /// What is remembered of orders at a destination, in the order asked.
+    ///
+    /// # Errors
+    /// `state_*`.
+    fn orders(&self, destination: &str, orders: &[&str]) -> Result<Vec<Option<String>>>;
+
     /// The newest consent per channel of each person, in the order asked.
     ///
     /// # Errors
@@ -233,7 +239,7 @@ pub trait StateStore: Send + Sync {
     fn runs(&self, limit: u32) -> Result<Vec<RunRow>>;
 
     /// Forgets delivered idempotency keys older than `before`; keys of what waits and of dead letters stay. Returns how
-    /// many were forgotten.
+    /// many were forgotten. What was remembered of orders and not written since `before` goes with them.
     ///
     /// # Errors
     /// `state_*`.
@@ -303,12 +309,15 @@ pub struct Acceptance {
     pub operations: Vec<NewOperation>,
     /// Consent that was heard; the newest per person and channel counts, all are kept as history.
     pub consents: Vec<ConsentRow>,
-    /// Opaque names of people to put into the erasure ledger.
+    /// Opaque names of people to put into the erasure ledger. What waits for the destination and is about them is removed,
+    /// unless it is under way, and so are the destination's dead letters about them and all that was heard of their consent.
     pub erasures: Vec<String>,
     /// Keys that a backfill withheld; a key that is known already keeps its status.
     pub withheld: Vec<String>,
     /// Versions of entities that need nothing sent (unchanged), so that older ones are refused later.
     pub versions: Vec<(String, u64)>,
+    /// What to remember of orders, by their opaque names; replaces what was remembered.
+    pub orders: Vec<(String, String)>,
 }
 
 /// One operation to be committed. Debug shows no payload.
@@ -325,6 +334,9 @@ pub struct NewOperation {
     pub run: Option<String>,
     /// Position of its row in the run's input.
     pub position: u64,
+    /// Opaque names of the people it is about, with whom it is erased; none for what must go out all the same, such as the
+    /// erasure itself.
+    pub people: Vec<String>,
 }
 
 impl fmt::Debug for NewOperation {
@@ -344,6 +356,8 @@ pub struct Accepted {
     pub ids: Vec<u64>,
     /// Operations that were removed because something newer made them pointless.
     pub superseded: Vec<Superseded>,
+    /// Operations that were removed because the person they are about was erased.
+    pub erased: Vec<Superseded>,
     /// Indexes into `acceptance.operations` of what was accepted before and is not stored again. Its id in `ids` is the
     /// waiting operation's, or 0 if that was delivered.
     pub duplicates: Vec<usize>,
@@ -423,7 +437,8 @@ pub enum Settlement {
         /// Why.
         reason: SkipReason,
     },
-    /// Refused for good: becomes a dead letter, the key is dead.
+    /// Refused for good: becomes a dead letter, the key is dead. Of someone erased no letter is kept, and the key counts as
+    /// delivered.
     Dead {
         /// Outbox id.
         id: u64,

@@ -94,6 +94,10 @@ const SUPERSEDED: &str =
     "SELECT o.id, o.key, o.run, o.position FROM outbox o LEFT JOIN leases l ON l.destination = o.destination AND l.owner = o.owner
     WHERE o.destination = ?1 AND o.entity = ?2 AND o.job IS NULL AND (l.until IS NULL OR l.until <= ?3) ORDER BY o.id";
 
+const ERASED: &str =
+    "SELECT o.id, o.key, o.run, o.position FROM outbox o LEFT JOIN leases l ON l.destination = o.destination AND l.owner = o.owner
+    WHERE o.destination = ?1 AND instr(o.people, ?2) > 0 AND o.job IS NULL AND (l.until IS NULL OR l.until <= ?3) ORDER BY o.id";
+
 const IN_JOBS: &str = "SELECT count(*) FROM outbox WHERE destination = ?1 AND job IS NOT NULL";
 
 const END_KEY: &str = "UPDATE keys SET status = ?3, at = ?4 WHERE destination = ?1 AND key = ?2
@@ -102,6 +106,8 @@ const END_KEY: &str = "UPDATE keys SET status = ?3, at = ?4 WHERE destination = 
 const FETCHES: &str = "SELECT * FROM fetches WHERE scope = ?1 ORDER BY due_at, id LIMIT ?2";
 
 const PURGE: &str = "DELETE FROM keys WHERE status = 1 AND at < ?1";
+
+const PURGE_ORDERS: &str = "DELETE FROM orders WHERE at < ?1";
 
 fn to_micros(at: Instant) -> i64 {
     at.timestamp_micros()
@@ -255,8 +261,8 @@ fn enqueue(tx: &Transaction<'_>, destination: &str, new: &NewOperation, now: i64
     see(tx, destination, &operation.entity, operation.version)?;
     run(
         tx,
-        "INSERT INTO outbox (destination, lane, entity, key, run, position, due_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        params![destination, operation.lane, operation.entity, key, new.run, new.position.cast_signed(), now],
+        "INSERT INTO outbox (destination, lane, entity, key, run, position, due_at, people) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![destination, operation.lane, operation.entity, key, new.run, new.position.cast_signed(), now, listed(&new.people)],
     )?;
     let id = tx.last_insert_rowid();
     run(
@@ -267,9 +273,28 @@ fn enqueue(tx: &Transaction<'_>, destination: &str, new: &NewOperation, now: i64
     Ok(id.cast_unsigned())
 }
 
+/// People as a column holds them: a name is found between two line breaks, whichever it is.
+fn listed(people: &[String]) -> String {
+    if people.is_empty() { String::new() } else { format!("\n{}\n", people.join("\n")) }
+}
+
+/// Removes what is known of a person and not under way. Erasures are rare, so nothing is indexed for them.
+fn erase(tx: &Transaction<'_>, destination: &str, person: &str, now: i64) -> Sql<Vec<Superseded>> {
+    let name = listed(std::slice::from_ref(&person.to_owned()));
+    run(tx, "DELETE FROM dead_letters WHERE destination = ?1 AND instr(people, ?2) > 0", [destination, &name])?;
+    run(tx, "DELETE FROM consents WHERE person = ?1", [person])?;
+    run(tx, "DELETE FROM consent_history WHERE person = ?1", [person])?;
+    remove(tx, ERASED, destination, &name, now)
+}
+
 /// Removes what waits of an entity and is not under way.
 fn supersede(tx: &Transaction<'_>, destination: &str, entity: &str, now: i64) -> Sql<Vec<Superseded>> {
-    let gone = rows(tx, SUPERSEDED, params![destination, entity, now], |row| {
+    remove(tx, SUPERSEDED, destination, entity, now)
+}
+
+/// Removes what a query finds waiting.
+fn remove(tx: &Transaction<'_>, sql: &str, destination: &str, what: &str, now: i64) -> Sql<Vec<Superseded>> {
+    let gone = rows(tx, sql, params![destination, what, now], |row| {
         let (id, position): (i64, i64) = (row.get(0)?, row.get(3)?);
         let superseded = Superseded { id: id.cast_unsigned(), run: row.get(2)?, position: position.cast_unsigned() };
         Ok((superseded, row.get::<_, String>(1)?))
@@ -323,9 +348,14 @@ fn accept(tx: &Transaction<'_>, acceptance: &Acceptance, now: i64) -> Sql<Accept
     }
     for person in &acceptance.erasures {
         run(tx, "INSERT INTO erasures (person, at) VALUES (?1, ?2) ON CONFLICT (person) DO NOTHING", params![person, now])?;
+        accepted.erased.extend(erase(tx, destination, person, now)?);
     }
     for (entity, version) in &acceptance.versions {
         see(tx, destination, entity, Some(*version))?;
+    }
+    for (order, facts) in &acceptance.orders {
+        let sql = "INSERT OR REPLACE INTO orders (destination, name, facts, at) VALUES (?1, ?2, ?3, ?4)";
+        run(tx, sql, params![destination, order, facts, now])?;
     }
     for key in &acceptance.withheld {
         let sql = "INSERT INTO keys (destination, key, status, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (destination, key) DO NOTHING";
@@ -445,10 +475,20 @@ fn merge(tx: &Transaction<'_>, destination: &str, entity: &str, members: Members
 }
 
 fn bury(tx: &Transaction<'_>, destination: &str, id: u64, failure: &Failure, now: i64) -> Sql<()> {
+    let sql = "SELECT people FROM outbox WHERE id = ?1 AND destination = ?2";
+    let people = first(tx, sql, params![id.cast_signed(), destination], |row| Ok(row.get::<_, String>(0)?))?.unwrap_or_default();
+    for person in people.split_whitespace() {
+        if first(tx, "SELECT 1 FROM erasures WHERE person = ?1", [person], |_| Ok(()))?.is_some() {
+            take_out(tx, destination, id, DELIVERED, now)?;
+            return Ok(());
+        }
+    }
     run(
         tx,
-        "INSERT INTO dead_letters (destination, key, code, endpoint, run, position, died_at, failure, members, operation, record, body)
-           SELECT o.destination, o.key, ?3, p.operation ->> 'endpoint', o.run, o.position, ?4, ?5, p.members, p.operation, p.record, p.body
+        "INSERT INTO dead_letters
+           (destination, key, code, endpoint, run, position, died_at, failure, members, operation, record, body, people)
+           SELECT o.destination, o.key, ?3, p.operation ->> 'endpoint', o.run, o.position, ?4, ?5, p.members, p.operation, p.record, p.body,
+                  o.people
              FROM outbox o JOIN payloads p ON p.id = o.id WHERE o.id = ?1 AND o.destination = ?2",
         params![id.cast_signed(), destination, failure.refusal.code.0.name(), now, write_json(failure)?],
     )?;
@@ -527,15 +567,17 @@ fn dead_letters(tx: &Transaction<'_>, filter: &LetterFilter) -> Sql<Vec<DeadLett
 
 fn replay(tx: &Transaction<'_>, id: u64, replacement: Option<&Operation>, run_id: Option<&str>, now: i64) -> Sql<bool> {
     let sql = "SELECT * FROM dead_letters WHERE id = ?1";
-    let found = first(tx, sql, [id.cast_signed()], |row| Ok((letter(row)?, json::<Members>(row, "members")?)))?;
-    let Some((letter, mut fingerprints)) = found else { return Ok(false) };
+    let found =
+        first(tx, sql, [id.cast_signed()], |row| Ok((letter(row)?, json::<Members>(row, "members")?, row.get::<_, String>("people")?)))?;
+    let Some((letter, mut fingerprints, people)) = found else { return Ok(false) };
+    let people = people.split_whitespace().map(str::to_owned).collect();
     let mut operation = letter.operation;
     if let Some(replacement) = replacement {
         fingerprints = rules::forgotten(fingerprints, replacement);
         operation = Operation { idempotency_key: operation.idempotency_key, ..replacement.clone() };
     }
     let run_id = run_id.map(str::to_owned).or(letter.run);
-    let new = NewOperation { operation, fingerprints, record: letter.record, run: run_id, position: letter.position };
+    let new = NewOperation { operation, fingerprints, record: letter.record, run: run_id, position: letter.position, people };
     enqueue(tx, &letter.destination, &new, now)?;
     run(tx, "DELETE FROM dead_letters WHERE id = ?1", [id.cast_signed()])?;
     Ok(true)
@@ -571,6 +613,11 @@ fn run_row(row: &Row<'_>) -> Sql<RunRow> {
 impl StateStore for SqliteStore {
     fn known(&self, destination: &str, subjects: &[Subject<'_>]) -> Result<Vec<Known>> {
         self.transaction(|tx| subjects.iter().map(|subject| known(tx, destination, subject)).collect())
+    }
+
+    fn orders(&self, destination: &str, orders: &[&str]) -> Result<Vec<Option<String>>> {
+        let sql = "SELECT facts FROM orders WHERE destination = ?1 AND name = ?2";
+        self.transaction(|tx| orders.iter().map(|order| first(tx, sql, [destination, *order], |row| Ok(row.get(0)?))).collect())
     }
 
     fn consents(&self, people: &[&str]) -> Result<Vec<Vec<ConsentRow>>> {
@@ -684,7 +731,10 @@ impl StateStore for SqliteStore {
     }
 
     fn purge(&self, before: Instant) -> Result<u64> {
-        self.transaction(|tx| Ok(run(tx, PURGE, [to_micros(before)])? as u64))
+        self.transaction(|tx| {
+            run(tx, PURGE_ORDERS, [to_micros(before)])?;
+            Ok(run(tx, PURGE, [to_micros(before)])? as u64)
+        })
     }
 }
 
@@ -729,9 +779,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(folder.path().join("state.db"), Durability::Full).unwrap();
         let connection = store.connection.lock().unwrap();
-        for (sql, parameters) in
-            [(CLAIM, 4), (REST_OF_JOB, 2), (IN_JOBS, 1), (PENDING_MEMBERS, 2), (SUPERSEDED, 3), (END_KEY, 4), (PURGE, 1), (FETCHES, 2)]
-        {
+        for (sql, parameters) in [
+            (CLAIM, 4),
+            (REST_OF_JOB, 2),
+            (IN_JOBS, 1),
+            (PENDING_MEMBERS, 2),
+            (SUPERSEDED, 3),
+            (END_KEY, 4),
+            (PURGE, 1),
+            (PURGE_ORDERS, 1),
+            (FETCHES, 2),
+        ] {
             let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             let steps = plan.query_map(params_from_iter(vec![1; parameters]), |row| row.get::<_, String>("detail")).unwrap();
             for step in steps.map(Result::unwrap) {

@@ -15,7 +15,8 @@ use crate::normalize::text;
 
 /// What reading from the platform needs besides the project. An API client with the scopes `view_customers`, `view_orders`,
 /// `view_payments`, `view_published_products`, `view_products`, `view_categories` and, for the streams of these names,
-/// `view_standalone_prices`, `view_discount_codes`, `view_shopping_lists` is enough; none may change anything.
+/// `view_standalone_prices`, `view_discount_codes`, `view_shopping_lists`, `view_recurring_orders` is enough, with
+/// `view_order_edits` where edits are heard of; none may change anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(rename = "CommercetoolsPullConfig")]

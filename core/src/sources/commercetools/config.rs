@@ -89,6 +89,16 @@ pub struct Config {
     /// Custom fields of categories to pass on.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub category_fields: Vec<FieldMapping>,
+    /// Custom fields of deliveries to pass on with their shipments.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub delivery_fields: Vec<FieldMapping>,
+    /// Custom fields of shopping lists to pass on with their events.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shopping_list_fields: Vec<FieldMapping>,
+    /// Whether a chargeback that succeeded counts as a refund, with the reason `chargeback`. Default: false, because nobody is
+    /// to be told kindly of money they took back themselves.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub chargebacks_as_refunds: bool,
     /// Attributes of products and variants to pass on, also on lines.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attributes: Vec<FieldMapping>,
@@ -158,8 +168,9 @@ pub enum ConsentPlace {
 /// | Enum, String | `field`, `granted`, `denied`, `pending` | the word's list; a word in none is unknown |
 /// | Set of Enum or String | `field`, `member` | containing `member` (default: the channel's name) is a yes, not containing it a no |
 /// | `DateTime` | `granted_at_field`, `denied_at_field` | the newer one counts, with its time; a tie is a no |
+/// | none: a customer group | `group` | being in it is a yes; not being in it says nothing |
 ///
-/// An absent field is no entry at all: absence is never a yes and never a no.
+/// An absent field is no entry at all, unless `absent` says that it is a no. It is never a yes.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "CommercetoolsConsentRule")]
@@ -175,6 +186,12 @@ pub struct ConsentRule {
     /// A true value means no. Default: false.
     #[serde(default)]
     pub invert: bool,
+    /// Id or key of the customer group whose members said yes. Only on the customer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// What it means when nothing of the above is there. Default: `unknown`.
+    #[serde(default, skip_serializing_if = "AbsentConsent::is_unknown")]
+    pub absent: AbsentConsent,
     /// Words that mean yes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub granted: Vec<String>,
@@ -205,6 +222,25 @@ pub struct ConsentRule {
     pub evidence_field: Option<String>,
 }
 
+/// What it means for a [`ConsentRule`] when its fields are not there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "CommercetoolsAbsentConsent")]
+pub enum AbsentConsent {
+    /// Nothing: no entry is made.
+    #[default]
+    Unknown,
+    /// A no: for shops that take the field away, or the person out of the group, when somebody leaves.
+    Denied,
+}
+
+impl AbsentConsent {
+    #[allow(clippy::trivially_copy_pass_by_ref)] // serde passes a reference
+    fn is_unknown(&self) -> bool {
+        *self == AbsentConsent::Unknown
+    }
+}
+
 /// Settings with their templates read.
 #[derive(Debug)]
 pub(super) struct Compiled {
@@ -231,9 +267,13 @@ impl Compiled {
             setting.as_ref().map(|text| template(text, &places(own), || format!("/{name}"))).transpose()
         };
         for (index, rule) in config.consents.iter().enumerate() {
-            if rule.field.is_none() && rule.granted_at_field.is_none() && rule.denied_at_field.is_none() {
-                let message = "a consent needs `field`, `granted_at_field` or `denied_at_field`";
+            if rule.field.is_none() && rule.granted_at_field.is_none() && rule.denied_at_field.is_none() && rule.group.is_none() {
+                let message = "a consent needs `field`, `granted_at_field`, `denied_at_field` or `group`";
                 return Err(Error::new(ErrorCode::InvalidConfig, message).at(format!("/consents/{index}")));
+            }
+            if rule.group.is_some() && rule.on != ConsentPlace::Customer {
+                let message = "only customers are in groups; leave `on` out";
+                return Err(Error::new(ErrorCode::InvalidConfig, message).at(format!("/consents/{index}/on")));
             }
         }
         Ok(Compiled {

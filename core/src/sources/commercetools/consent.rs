@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use super::config::{ConsentPlace, ConsentRule};
+use super::config::{AbsentConsent, ConsentPlace, ConsentRule};
 use super::values::Fields;
 use super::wire::{Stamp, Text};
 use crate::model::{Consent, ConsentStatus, Finding, FindingCode, Instant};
@@ -12,7 +12,8 @@ use crate::model::{Consent, ConsentStatus, Finding, FindingCode, Instant};
 pub(super) fn consents(
     rules: &[ConsentRule],
     place: ConsentPlace,
-    fields: &Fields<'_>,
+    fields: Option<&Fields<'_>>,
+    in_group: &dyn Fn(&str) -> bool,
     pointer: &str,
     findings: &mut Vec<Finding>,
 ) -> Vec<Consent> {
@@ -21,35 +22,46 @@ pub(super) fn consents(
         if consents.iter().any(|known| known.channel == rule.channel) {
             continue;
         }
-        let Some((status, at)) = status(rule, fields) else { continue };
+        let Some((status, at)) = status(rule, fields, in_group) else { continue };
         if status == ConsentStatus::Unknown {
             let field = rule.field.as_deref().unwrap_or_default();
             let pointer = format!("{pointer}/{}", super::config::pointer_token(field));
             findings.push(Finding::new(FindingCode::ValueUnknown, pointer, "the value is in none of the lists of the consent"));
         }
+        let text = |name: &Option<String>| fields?.text(name.as_deref()?, &[]);
         consents.push(Consent {
             channel: rule.channel.clone(),
             status,
-            at: at.or_else(|| instant(fields, rule.at_field.as_deref())),
-            source: rule.source_field.as_deref().and_then(|name| fields.text(name, &[])),
-            evidence: rule.evidence_field.as_deref().and_then(|name| fields.text(name, &[])),
+            at: at.or_else(|| instant(fields?, rule.at_field.as_deref())),
+            source: text(&rule.source_field),
+            evidence: text(&rule.evidence_field),
         });
+    }
+    // What is merely absent must not hide what a later rule of the channel says.
+    for rule in rules.iter().filter(|rule| rule.on == place && rule.absent == AbsentConsent::Denied) {
+        if !consents.iter().any(|known| known.channel == rule.channel) {
+            consents.push(Consent { channel: rule.channel.clone(), status: ConsentStatus::Denied, at: None, source: None, evidence: None });
+        }
     }
     consents
 }
 
-fn status(rule: &ConsentRule, fields: &Fields<'_>) -> Option<(ConsentStatus, Option<Instant>)> {
-    if let Some(raw) = rule.field.as_deref().and_then(|name| fields.get(name)) {
+fn status(rule: &ConsentRule, fields: Option<&Fields<'_>>, in_group: &dyn Fn(&str) -> bool) -> Option<(ConsentStatus, Option<Instant>)> {
+    if let Some(raw) = rule.field.as_deref().and_then(|name| fields?.get(name)) {
         return Some((of_value(rule, raw), None));
     }
-    let granted = instant(fields, rule.granted_at_field.as_deref());
-    let denied = instant(fields, rule.denied_at_field.as_deref());
+    let granted = instant_of(fields, rule.granted_at_field.as_deref());
+    let denied = instant_of(fields, rule.denied_at_field.as_deref());
     match (granted, denied) {
-        (None, None) => None,
+        (None, None) => rule.group.as_deref().filter(|group| in_group(group)).map(|_| (ConsentStatus::Granted, None)),
         (Some(yes), Some(no)) if yes > no => Some((ConsentStatus::Granted, Some(yes))),
         (Some(yes), None) => Some((ConsentStatus::Granted, Some(yes))),
         (_, Some(no)) => Some((ConsentStatus::Denied, Some(no))),
     }
+}
+
+fn instant_of(fields: Option<&Fields<'_>>, name: Option<&str>) -> Option<Instant> {
+    instant(fields?, name)
 }
 
 fn of_value(rule: &ConsentRule, raw: &RawValue) -> ConsentStatus {
@@ -89,7 +101,7 @@ mod tests {
         let rule: ConsentRule = serde_json::from_str(rule).unwrap_or_else(|error| unreachable!("{error}"));
         let raw: &RawValue = serde_json::from_str(fields).unwrap_or_else(|error| unreachable!("{error}"));
         let fields = Fields::of_custom(raw).unwrap_or_else(|| unreachable!());
-        let found = consents(&[rule], ConsentPlace::Customer, &fields, "/custom/fields", &mut Vec::new());
+        let found = consents(&[rule], ConsentPlace::Customer, Some(&fields), &|group| group == "g1", "/custom/fields", &mut Vec::new());
         found.first().map(|consent| (consent.status, consent.at.map(|at| at.to_rfc3339())))
     }
 
@@ -145,5 +157,27 @@ mod tests {
         let granted = Some((ConsentStatus::Granted, Some("2025-05-20T12:30:00+00:00".to_owned())));
         assert_eq!(read(rule, r#"{"f":true,"at":"2025-05-20T12:30:00.000Z"}"#), granted);
         assert_eq!(read(rule, r#"{"f":true,"at":"some day"}"#), Some((ConsentStatus::Granted, None)));
+    }
+
+    #[test]
+    fn being_in_a_group_is_a_yes_and_not_being_in_it_says_nothing() {
+        assert_eq!(read(r#"{"channel":"email","group":"g1"}"#, "{}"), Some((ConsentStatus::Granted, None)));
+        assert_eq!(read(r#"{"channel":"email","group":"g2"}"#, "{}"), None);
+        // A field of the same rule that says something outweighs the group.
+        let both = r#"{"channel":"email","group":"g1","field":"f"}"#;
+        assert_eq!(read(both, r#"{"f":false}"#), Some((ConsentStatus::Denied, None)));
+    }
+
+    #[test]
+    fn absence_is_a_no_only_where_it_is_configured_and_only_without_any_word() {
+        let rule = r#"{"channel":"email","field":"f","absent":"denied"}"#;
+        assert_eq!(read(rule, "{}"), Some((ConsentStatus::Denied, None)));
+        assert_eq!(read(rule, r#"{"f":null}"#), Some((ConsentStatus::Denied, None)));
+        assert_eq!(read(rule, r#"{"f":true}"#), Some((ConsentStatus::Granted, None)));
+        let rules: Vec<ConsentRule> =
+            serde_json::from_str(r#"[{"channel":"email","field":"f","absent":"denied"},{"channel":"email","group":"g1"}]"#)
+                .unwrap_or_else(|error| unreachable!("{error}"));
+        let found = consents(&rules, ConsentPlace::Customer, None, &|group| group == "g1", "", &mut Vec::new());
+        assert_eq!(found.iter().map(|consent| consent.status).collect::<Vec<_>>(), [ConsentStatus::Granted]);
     }
 }

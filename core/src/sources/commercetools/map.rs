@@ -168,14 +168,21 @@ impl<'c> Row<'c, '_> {
         let locales = self.locales(customer.locale.as_deref());
         let mut findings = Vec::new();
         let wanted = !config.contact_fields.is_empty() || !config.consents.is_empty() || config.phone_field.is_some();
+        let memberships = || customer.customer_group_assignments.iter().filter_map(|one| one.customer_group.as_ref());
+        let in_group = |name: &str| {
+            let is = |group: &wire::Reference<'_, wire::Named<'_>>| group.id.as_deref() == Some(name) || group.best() == Some(name);
+            customer.customer_group.iter().chain(memberships()).any(is)
+        };
         let fields = self.custom_fields(customer.custom.as_ref(), wanted, || self.pointer("/custom/fields"))?;
         let pointer = || self.pointer("/custom/fields");
         let mut attributes = Attributes::new();
-        let mut consent = Vec::new();
         if let Some(fields) = &fields {
             fields.map(&config.contact_fields, &locales, &pointer, &mut attributes, &mut findings);
-            consent = consents(&config.consents, ConsentPlace::Customer, fields, &pointer(), &mut findings);
         }
+        let consent = match config.consents.is_empty() {
+            true => Vec::new(),
+            false => consents(&config.consents, ConsentPlace::Customer, fields.as_ref(), &in_group, &pointer(), &mut findings),
+        };
         let mut addresses: Vec<Address> = customer.addresses.iter().map(address).collect();
         for (address, wire) in addresses.iter_mut().zip(&customer.addresses) {
             address.default_shipping = wire.id.is_some() && wire.id == customer.default_shipping_address_id;
@@ -510,7 +517,7 @@ impl<'c> Row<'c, '_> {
             payment_id: Some(payment.id.to_owned()),
             amount: transaction.amount.0,
             refunded_at,
-            reason: None,
+            reason: reason(transaction),
             full: None,
             lines: Vec::new(),
             shipping: None,
@@ -543,11 +550,18 @@ impl<'c> Row<'c, '_> {
             anonymous_id: payment.anonymous_id.as_deref(),
         };
         let mut any = false;
-        for transaction in payment.transactions.iter().filter(|one| is_refund(one)) {
-            self.refund(transaction, &head);
-            any = true;
+        for transaction in &payment.transactions {
+            if self.gives_back(transaction) {
+                self.refund(transaction, &head);
+                any = true;
+            }
         }
         Ok(any)
+    }
+
+    /// Whether a transaction is a refund under the settings.
+    pub(super) fn gives_back(&self, transaction: &wire::Transaction<'_>) -> bool {
+        is_refund(transaction) || (self.compiled.config.chargebacks_as_refunds && is_chargeback(transaction))
     }
 }
 
@@ -576,6 +590,15 @@ struct ProductHead<'h, 'w> {
 /// Whether money was given back, not only meant to be.
 pub(super) fn is_refund(transaction: &wire::Transaction<'_>) -> bool {
     transaction.kind.as_deref() == Some("Refund") && transaction.state.as_deref() == Some("Success")
+}
+
+pub(super) fn is_chargeback(transaction: &wire::Transaction<'_>) -> bool {
+    transaction.kind.as_deref() == Some("Chargeback") && transaction.state.as_deref() == Some("Success")
+}
+
+/// Why the money went back, as far as the platform tells.
+pub(super) fn reason(transaction: &wire::Transaction<'_>) -> Option<String> {
+    is_chargeback(transaction).then(|| "chargeback".to_owned())
 }
 
 fn is_named(reference: &wire::Reference<'_, wire::Named<'_>>, name: Option<&str>) -> bool {

@@ -7,7 +7,7 @@
 use base64::Engine as _;
 use serde_json::value::RawValue;
 
-use super::map::{About, Fault, PaymentHead, Row, at, is_refund, set_email};
+use super::map::{About, Fault, PaymentHead, Row, at, set_email};
 use super::orders::{Origin, identity_of, is_way_back, return_of};
 use super::wire::{self, Text};
 use super::{Failure, parse};
@@ -39,6 +39,9 @@ enum Meaning {
     ProductUnpublished,
     ProductDeleted,
     CategoryCreated,
+    ReviewCreated,
+    /// About the product that has a SKU.
+    Stocked,
     /// Names a change of its resource.
     Fetch,
     /// Names a change that counts only if it is not staged.
@@ -55,10 +58,26 @@ enum Origin2 {
 }
 
 /// Resources that change notifications name and this source reads.
-const FETCHED: [&str; 6] = ["customer", "order", "cart", "product", "category", "payment"];
+const FETCHED: [&str; 12] = [
+    "cart",
+    "category",
+    "customer",
+    "inventory-entry",
+    "order",
+    "order-edit",
+    "payment",
+    "product",
+    "recurring-order",
+    "shopping-list",
+    "standalone-price",
+    "variant",
+];
+
+/// Of these, the ones that are about the product with a SKU, which their notifications may name.
+const STOCKED: [&str; 2] = ["inventory-entry", "standalone-price"];
 
 /// Resources that change notifications name and this source has no use for.
-const OTHER_RESOURCES: [&str; 44] = [
+const OTHER_RESOURCES: [&str; 38] = [
     "approval-flow",
     "approval-rule",
     "associate-role",
@@ -74,9 +93,7 @@ const OTHER_RESOURCES: [&str; 44] = [
     "discount-code",
     "discount-group",
     "extension",
-    "inventory-entry",
     "key-value-document",
-    "order-edit",
     "payment-method",
     "product-discount",
     "product-price",
@@ -86,18 +103,14 @@ const OTHER_RESOURCES: [&str; 44] = [
     "quote",
     "quote-request",
     "recurrence-policy",
-    "recurring-order",
     "review",
     "shipping-method",
-    "shopping-list",
     "staged-quote",
-    "standalone-price",
     "state",
     "store",
     "subscription",
     "tax-category",
     "type",
-    "variant",
     "zone",
     "associate",
     "import-api",
@@ -105,9 +118,8 @@ const OTHER_RESOURCES: [&str; 44] = [
     "project",
 ];
 
-/// Families of messages that are known by how they begin and of no use: inventory and stand-alone prices are not the
-/// product's own resource (its stock and price come with the product), the rest is not marketing.
-const IGNORED_FAMILIES: [&str; 20] = [
+/// Families of messages that are known by how they begin and of no use to a marketer.
+const IGNORED_FAMILIES: [&str; 15] = [
     "ApprovalFlow",
     "ApprovalRule",
     "AssociateRole",
@@ -118,16 +130,11 @@ const IGNORED_FAMILIES: [&str; 20] = [
     "DiscountCode",
     "DiscountGroup",
     "Import",
-    "InventoryEntry",
     "PaymentMethod",
     "ProductSelection",
     "ProductTailoring",
     "ProductVariantTailoring",
     "Quote",
-    "RecurringOrder",
-    "Review",
-    "ShoppingList",
-    "StandalonePrice",
 ];
 
 fn meaning(kind: &str) -> Option<Meaning> {
@@ -155,13 +162,23 @@ fn meaning(kind: &str) -> Option<Meaning> {
         "ProductDeleted" => Meaning::ProductDeleted,
         "CategoryCreated" => Meaning::CategoryCreated,
         "ProductStateTransition" | "ProductRevertedStagedChanges" => Meaning::Ignore,
+        "ReviewCreated" => Meaning::ReviewCreated,
+        "ReviewRatingSet" | "ReviewStateTransition" => Meaning::Ignore,
+        // Nothing that can be bought or paid changes.
+        "InventoryEntryReservationExpirationInMinutesSet" | "StandalonePriceKeySet" | "StandalonePriceStagedChangesRemoved" => {
+            Meaning::Ignore
+        }
+        // What is gone cannot be fetched, and no goods come of it any more.
+        "RecurringOrderDeleted" | "VariantDeleted" => Meaning::Ignore,
         "CheckoutPaymentRefunded" => Meaning::Fetch,
         "CustomLineItemStateTransition" | "LineItemStateTransition" | "CategorySlugChanged" => Meaning::Fetch,
         _ if IGNORED_FAMILIES.iter().any(|family| kind.starts_with(family)) => Meaning::Ignore,
         _ if starts(kind, &["Customer", "Order", "Delivery", "Parcel", "ReturnInfo"]) => Meaning::Fetch,
         _ if starts(kind, &["Category"]) => Meaning::Fetch,
         _ if kind.starts_with("Product") => Meaning::FetchUnlessStaged,
-        _ if starts(kind, &["Payment", "Cart", "Store", "Variant", "StagedQuote"]) => Meaning::Ignore,
+        _ if starts(kind, &["InventoryEntry", "StandalonePrice"]) => Meaning::Stocked,
+        _ if starts(kind, &["RecurringOrder", "ShoppingList", "Variant"]) => Meaning::Fetch,
+        _ if starts(kind, &["Payment", "Cart", "Store", "StagedQuote"]) => Meaning::Ignore,
         _ => return None,
     })
 }
@@ -266,15 +283,8 @@ impl Row<'_, '_> {
                 self.happened(message, &resource, identity, &["email_changed", &version], Body::Event(event));
             }
             Meaning::CustomerDeleted => {
-                let mut identity = identity_by_id(&resource.id);
+                let mut identity = identity_of_deleted(message, &resource.id);
                 set_email(&mut identity, text(message.email).as_deref());
-                if let Some(ids) = &message.resource_user_provided_identifiers {
-                    for (name, id) in [("key", &ids.key), ("customer_number", &ids.customer_number), ("external_id", &ids.external_id)] {
-                        if let Some(id) = id {
-                            identity.external_ids.insert(name.to_owned(), id.to_string());
-                        }
-                    }
-                }
                 self.happened(message, &resource, identity, &["deleted"], Body::ContactDeleted(ContactDeleted { erase: false }));
             }
             Meaning::OrderWhole(origin) => {
@@ -317,7 +327,7 @@ impl Row<'_, '_> {
                 if is_way_back(&delivery) {
                     return Ok(None);
                 }
-                let shipment = self.shipment(&delivery, &resource.id, order_number(message), &[]);
+                let shipment = self.shipment(&delivery, &resource.id, order_number(message), &[], &mut Vec::new());
                 self.happened(message, &resource, Identity::default(), &["shipment", &delivery.id], Body::Shipment(shipment));
             }
             Meaning::ReturnInfoAdded => {
@@ -343,7 +353,7 @@ impl Row<'_, '_> {
             Meaning::TransactionAdded => {
                 let Some(raw) = message.transaction else { return fetch(resource) };
                 let transaction: wire::Transaction<'_> = inner(raw, "/transaction")?;
-                if is_refund(&transaction) {
+                if self.gives_back(&transaction) {
                     let head = PaymentHead {
                         id: &resource.id,
                         version: message.resource_version,
@@ -396,7 +406,20 @@ impl Row<'_, '_> {
                 self.prefix = "/category";
                 self.category(&category)?;
             }
-            Meaning::FetchUnlessStaged if message.staged.is_some_and(|staged| staged.get() == "true") => return Ok(None),
+            Meaning::ReviewCreated => {
+                let Some(raw) = message.review else { return Ok(None) };
+                let review: wire::Review<'_> = inner(raw, "/review")?;
+                self.review(&review, at(message.created_at));
+            }
+            Meaning::Stocked if is_staged(message) => return Ok(None),
+            Meaning::Stocked => {
+                return match sku(message) {
+                    Some(sku) => Ok(Some(Other::Fetch(ResourceRef { kind: "sku".to_owned(), id: sku }, kind.to_owned()))),
+                    None if kind.ends_with("Deleted") => Ok(None),
+                    None => fetch(resource),
+                };
+            }
+            Meaning::FetchUnlessStaged if is_staged(message) => return Ok(None),
             Meaning::Fetch | Meaning::FetchUnlessStaged => return fetch(resource),
             Meaning::Ignore => return Ok(None),
         }
@@ -410,6 +433,9 @@ impl Row<'_, '_> {
             let known = OTHER_RESOURCES.contains(&&*resource.kind);
             return Ok(Some(Other::Ignored(format!("{change} {}", resource.kind), known)));
         }
+        if let Some(sku) = sku(message).filter(|_| STOCKED.contains(&&*resource.kind)) {
+            return Ok(Some(Other::Fetch(ResourceRef { kind: "sku".to_owned(), id: sku }, change.to_owned())));
+        }
         if change != "ResourceDeleted" {
             return Ok(Some(Other::Fetch(resource, change.to_owned())));
         }
@@ -417,7 +443,7 @@ impl Row<'_, '_> {
         match &*resource.kind {
             "customer" => {
                 let erase = message.data_erasure.unwrap_or(false);
-                let identity = identity_by_id(&resource.id);
+                let identity = identity_of_deleted(message, &resource.id);
                 // An erasure must not be taken for the plain deletion that another message told of before.
                 let fact = if erase { "erased" } else { "deleted" };
                 self.happened(message, &resource, identity, &[fact], Body::ContactDeleted(ContactDeleted { erase }));
@@ -483,6 +509,14 @@ fn event(message: &wire::Message<'_>) -> Result<Option<Other>, Failure> {
             return Ok(Some(Other::Fetch(payment, kind.to_owned())));
         }
     }
+    // The payment may have set the order's own states; a payment without an order is a checkout under way.
+    if let ("CheckoutPaymentCharged" | "CheckoutPaymentAuthorized", Some(raw)) = (kind, message.data) {
+        let data: wire::CheckoutData<'_> = inner(raw, "/data")?;
+        if let Some(id) = data.order.as_ref().and_then(|order| order.id.as_deref()) {
+            let order = ResourceRef { kind: "order".to_owned(), id: id.to_owned() };
+            return Ok(Some(Other::Fetch(order, kind.to_owned())));
+        }
+    }
     let known = kind.starts_with("Checkout") || kind.starts_with("Import");
     Ok(Some(Other::Ignored(kind.to_owned(), known)))
 }
@@ -504,8 +538,31 @@ fn order_number<'m>(message: &'m wire::Message<'_>) -> Option<&'m str> {
     message.resource_user_provided_identifiers.as_ref()?.order_number.as_deref()
 }
 
-fn identity_by_id(id: &str) -> Identity {
+pub(super) fn identity_by_id(id: &str) -> Identity {
     Identity { customer_id: Some(id.to_owned()), ..Identity::default() }
+}
+
+/// Whoever is gone, with all names that were ever told: there is nobody to ask any more.
+fn identity_of_deleted(message: &wire::Message<'_>, id: &str) -> Identity {
+    let mut identity = identity_by_id(id);
+    if let Some(ids) = &message.resource_user_provided_identifiers {
+        for (name, id) in [("key", &ids.key), ("customer_number", &ids.customer_number), ("external_id", &ids.external_id)] {
+            if let Some(id) = id {
+                identity.external_ids.insert(name.to_owned(), id.to_string());
+            }
+        }
+    }
+    identity
+}
+
+fn is_staged(message: &wire::Message<'_>) -> bool {
+    message.staged.is_some_and(|staged| staged.get() == "true")
+}
+
+/// The SKU a message is about, where it says so.
+fn sku(message: &wire::Message<'_>) -> Option<String> {
+    let named = || Some(message.resource_user_provided_identifiers.as_ref()?.sku.as_ref()?.to_string());
+    text(message.sku).or_else(named).filter(|sku| !sku.is_empty())
 }
 
 fn inner<'a, T: serde::Deserialize<'a>>(raw: &'a RawValue, prefix: &'static str) -> Result<T, Failure> {

@@ -4,6 +4,7 @@ mod abandoned;
 mod auth;
 mod config;
 mod consent;
+mod lists;
 mod map;
 mod messages;
 mod orders;
@@ -18,7 +19,7 @@ pub mod wire;
 use serde::Deserialize;
 
 pub use self::auth::PullConfig;
-pub use self::config::{Config, ConsentPlace, ConsentRule, FieldMapping, ValueType};
+pub use self::config::{AbsentConsent, Config, ConsentPlace, ConsentRule, FieldMapping, ValueType};
 pub use self::pull::FACTS;
 
 use self::config::Compiled;
@@ -67,6 +68,10 @@ impl Commercetools {
 impl Source for Commercetools {
     fn name(&self) -> &'static str {
         "commercetools"
+    }
+
+    fn tenant(&self) -> &str {
+        &self.compiled.config.project
     }
 
     fn pull(&self) -> Result<&dyn Pull, Error> {
@@ -319,6 +324,11 @@ impl<'r> Reader<'r> {
             (Shape::Unknown, Some("product")) => Shape::Projection,
             (Shape::Unknown, Some("category")) => Shape::Category,
             (Shape::Unknown, Some("payment")) => Shape::Payment,
+            (Shape::Unknown, Some("shopping-list")) => Shape::ShoppingList,
+            (Shape::Unknown, Some("recurring-order")) => Shape::RecurringOrder,
+            (Shape::Unknown, Some("order-edit")) => Shape::OrderEdit,
+            (Shape::Unknown, Some("inventory-entry")) => Shape::Stocked("inventory-entry"),
+            (Shape::Unknown, Some("standalone-price")) => Shape::Stocked("standalone-price"),
             (shape, _) => shape,
         };
         let project = &self.compiled.config.project;
@@ -375,6 +385,7 @@ impl<'r> Reader<'r> {
                 if let Some(cart) = &sign_in.cart {
                     row.prefix = "/cart";
                     row.cart(cart, &text[..length])?;
+                    row.signed_in(&sign_in.customer, cart);
                 }
                 Ok(length)
             }
@@ -382,8 +393,32 @@ impl<'r> Reader<'r> {
                 let (variant, length) = parse::<wire::Variant<'_>>(text)?;
                 let id = variant.product.as_ref().and_then(|product| product.id.as_deref());
                 let Some(id) = id else { return Err(unsupported("a variant without its `product`")) };
-                let product = ResourceRef { kind: "product".to_owned(), id: id.to_owned() };
-                self.out.fetches.push(Fetch { position: self.position, resource: product, reason: "variant".to_owned() });
+                self.fetch("product", id, "variant");
+                Ok(length)
+            }
+            Shape::ShoppingList => {
+                let (list, length) = parse::<wire::ShoppingList<'_>>(text)?;
+                self.about(project).shopping_list(&list)?;
+                Ok(length)
+            }
+            Shape::RecurringOrder => {
+                let (order, length) = parse::<wire::RecurringOrder<'_>>(text)?;
+                self.about(project).recurring_order(&order);
+                Ok(length)
+            }
+            Shape::OrderEdit => {
+                let (edit, length) = parse::<wire::OrderEdit<'_>>(text)?;
+                let applied = edit.result.as_ref().and_then(|result| result.kind.as_deref()) == Some("Applied");
+                match edit.resource.as_ref().and_then(|order| order.id.as_deref()) {
+                    Some(id) if applied => self.fetch("order", id, "order-edit"),
+                    _ => self.about(project).ignore("order-edit not applied".to_owned(), true),
+                }
+                Ok(length)
+            }
+            Shape::Stocked(what) => {
+                let (stocked, length) = parse::<wire::Stocked<'_>>(text)?;
+                let Some(sku) = stocked.sku.as_deref() else { return Err(Failure::from(Fault::at("/sku", "missing field `sku`"))) };
+                self.fetch("sku", sku, what);
                 Ok(length)
             }
             Shape::Message => {
@@ -426,6 +461,11 @@ impl<'r> Reader<'r> {
         Ok(length)
     }
 
+    fn fetch(&mut self, kind: &str, id: &str, reason: &str) {
+        let resource = ResourceRef { kind: kind.to_owned(), id: id.to_owned() };
+        self.out.fetches.push(Fetch { position: self.position, resource, reason: reason.to_owned() });
+    }
+
     fn about<'x>(&'x mut self, tenant: &'x str) -> Row<'x, 'x> {
         Row {
             compiled: self.compiled,
@@ -453,6 +493,8 @@ fn resource_of(row: &[u8], shape: Shape) -> Option<ResourceRef> {
         Shape::Projection | Shape::Product => "product",
         Shape::Category => "category",
         Shape::Payment => "payment",
+        Shape::ShoppingList => "shopping-list",
+        Shape::RecurringOrder => "recurring-order",
         Shape::Message => "message",
         _ => return None,
     };

@@ -13,7 +13,7 @@ use rust_decimal::Decimal;
 
 use super::config::ConsentPlace;
 use super::consent::consents;
-use super::map::{About, Fault, Row, address, at, fill, is_refund, localized, owned, set_email, version_text};
+use super::map::{About, Fault, Row, address, at, fill, localized, owned, reason, set_email, version_text};
 use super::values::decimal;
 use super::wire;
 use crate::fingerprint::{fingerprint, hex, opaque};
@@ -73,12 +73,14 @@ impl Row<'_, '_> {
         let wanted = !config.cart_fields.is_empty() || self.compiled.cart_consents;
         let fields = self.custom_fields(cart.custom.as_ref(), wanted, || self.pointer("/custom/fields"))?;
         let mut attributes = Attributes::new();
-        let mut consent = Vec::new();
+        let pointer = || self.pointer("/custom/fields");
         if let Some(fields) = &fields {
-            let pointer = || self.pointer("/custom/fields");
             fields.map(&config.cart_fields, &locales, &pointer, &mut attributes, &mut findings);
-            consent = consents(&config.consents, ConsentPlace::Cart, fields, &pointer(), &mut findings);
         }
+        let consent = match self.compiled.cart_consents {
+            true => consents(&config.consents, ConsentPlace::Cart, fields.as_ref(), &|_| false, &pointer(), &mut findings),
+            false => Vec::new(),
+        };
         let url = fill(self.compiled.cart_url.as_ref(), &market, |place| match place {
             "id" => Some(id.as_str()),
             "key" => cart.key.as_deref(),
@@ -189,13 +191,17 @@ impl Row<'_, '_> {
         let common = self.common(order, &locales, &market, &units, Some(whole), &mut findings)?;
         let wanted = !config.order_fields.is_empty() || self.compiled.order_consents;
         let mut attributes = Attributes::new();
-        let mut consent = Vec::new();
-        if let Some(fields) = self.custom_fields(order.custom.as_ref(), wanted, || self.pointer("/custom/fields"))? {
-            let pointer = || self.pointer("/custom/fields");
+        let pointer = || self.pointer("/custom/fields");
+        let fields = self.custom_fields(order.custom.as_ref(), wanted, pointer)?;
+        if let Some(fields) = &fields {
             fields.map(&config.order_fields, &locales, &pointer, &mut attributes, &mut findings);
-            consent = consents(&config.consents, ConsentPlace::Order, &fields, &pointer(), &mut findings);
         }
-        let shipments = deliveries(order).map(|delivery| self.shipment(delivery, id, number.as_deref(), &common.lines)).collect();
+        let consent = match self.compiled.order_consents {
+            true => consents(&config.consents, ConsentPlace::Order, fields.as_ref(), &|_| false, &pointer(), &mut findings),
+            false => Vec::new(),
+        };
+        let shipments =
+            deliveries(order).map(|delivery| self.shipment(delivery, id, number.as_deref(), &common.lines, &mut findings)).collect();
         let returns = order.return_info.iter().filter(|info| !info.items.is_empty());
         let returns = returns.map(|info| return_of(info, id, number.as_deref(), &common.lines)).collect();
         let url = fill(self.compiled.order_url.as_ref(), &market, |place| match place {
@@ -203,7 +209,8 @@ impl Row<'_, '_> {
             "number" => number.as_deref(),
             _ => None,
         });
-        let (refunds, payment_methods) = payments(order, id, number.as_deref(), placed_at, &locales);
+        let gives_back = |transaction: &wire::Transaction<'_>| self.gives_back(transaction);
+        let (refunds, payment_methods) = payments(order, id, number.as_deref(), placed_at, &locales, &gives_back);
         let body = Order {
             id: id.to_owned(),
             placed_at,
@@ -488,7 +495,22 @@ impl Row<'_, '_> {
         Ok(())
     }
 
-    pub(super) fn shipment(&self, delivery: &wire::Delivery<'_>, order: &str, number: Option<&str>, lines: &[LineItem]) -> Shipment {
+    pub(super) fn shipment(
+        &self,
+        delivery: &wire::Delivery<'_>,
+        order: &str,
+        number: Option<&str>,
+        lines: &[LineItem],
+        findings: &mut Vec<Finding>,
+    ) -> Shipment {
+        let mappings = &self.compiled.config.delivery_fields;
+        let mut attributes = Attributes::new();
+        let pointer = || self.pointer("/shippingInfo/deliveries/custom/fields");
+        match self.custom_fields(delivery.custom.as_ref(), !mappings.is_empty(), pointer) {
+            Ok(Some(fields)) => fields.map(mappings, &self.locales(None), &pointer, &mut attributes, findings),
+            Ok(None) => {}
+            Err(fault) => findings.push(Finding::new(FindingCode::ValueUnknown, fault.pointer, fault.message)),
+        }
         let parcels = delivery.parcels.iter().map(|parcel| {
             let tracking = parcel.tracking_data.as_ref();
             let carrier = owned(tracking.and_then(|tracking| tracking.carrier.as_ref()));
@@ -513,14 +535,14 @@ impl Row<'_, '_> {
             lines: shipment_lines(&delivery.items, lines),
             parcels: parcels.collect(),
             address: delivery.address.as_ref().map(address),
-            attributes: Attributes::new(),
+            attributes,
         }
     }
 }
 
 /// How long a parcel, return or refund is news. Later it is history: an order may be read again years after, because of a
 /// note somebody made on it, and nobody may be mailed then that it was sent.
-const NEWS: TimeDelta = TimeDelta::days(7);
+pub(super) const NEWS: TimeDelta = TimeDelta::days(7);
 
 /// Something that happened to an order, with the key that a message about it has.
 struct Fact {
@@ -664,6 +686,7 @@ fn payments(
     number: Option<&str>,
     placed_at: crate::model::Instant,
     locales: &[&str],
+    gives_back: &dyn Fn(&wire::Transaction<'_>) -> bool,
 ) -> (Vec<Refund>, Vec<String>) {
     let (mut refunds, mut methods) = (Vec::new(), Vec::new());
     for reference in order.payment_info.iter().flat_map(|info| &info.payments) {
@@ -674,7 +697,7 @@ fn payments(
                 methods.push(name.to_owned());
             }
         }
-        for transaction in payment.transactions.iter().filter(|one| is_refund(one)) {
+        for transaction in payment.transactions.iter().filter(|one| gives_back(one)) {
             refunds.push(Refund {
                 id: transaction.id.to_string(),
                 order_id: Some(id.to_owned()),
@@ -682,7 +705,7 @@ fn payments(
                 payment_id: owned(payment.id.as_ref()).or_else(|| owned(reference.id.as_ref())),
                 amount: transaction.amount.0,
                 refunded_at: at(transaction.timestamp.or(payment.last_modified_at).or(order.last_modified_at)).unwrap_or(placed_at),
-                reason: None,
+                reason: reason(transaction),
                 full: None,
                 lines: Vec::new(),
                 shipping: None,

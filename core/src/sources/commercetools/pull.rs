@@ -12,12 +12,16 @@ use super::super::pull::{
 };
 use super::super::split::{End, Keys, skip_space, value_end};
 use super::auth::{Access, PullConfig, TOKEN};
-use super::map::is_refund;
+use super::map::{is_chargeback, is_refund};
 use super::{ABANDONED, Config, wire};
 use crate::error::{Error, ErrorCode};
 use crate::http::{Method, Reply, Request};
 use crate::model::{Instant, ResourceRef};
 use crate::normalize::text;
+
+/// Rows a page of what can be large. The platform gives up to 500, but orders of 100 kB are not rare, and two pages are
+/// held at a time.
+const LARGE: u32 = 200;
 
 /// A stream as most are: 500 rows a page, the most the platform gives, and two minutes of overlap, as the vendor's own
 /// synchronisation takes because time stamps come from many servers.
@@ -37,7 +41,7 @@ pub const FACTS: PullFacts = PullFacts {
             name: "products",
             path: "/product-projections",
             resource: "product",
-            page_size: 200,
+            page_size: LARGE,
             note: "what is published; with `currency` and `country` the platform picks the price",
             ..STREAM
         },
@@ -46,6 +50,7 @@ pub const FACTS: PullFacts = PullFacts {
             name: "orders",
             path: "/orders",
             resource: "order",
+            page_size: LARGE,
             note: "with payments and discount codes expanded, so that refunds and codes are told",
             ..STREAM
         },
@@ -60,6 +65,7 @@ pub const FACTS: PullFacts = PullFacts {
             name: "carts",
             path: "/carts",
             resource: "cart",
+            page_size: LARGE,
             history_days: Some(30),
             note: "the platform sends no message about carts",
             ..STREAM
@@ -68,6 +74,7 @@ pub const FACTS: PullFacts = PullFacts {
             name: "abandoned_carts",
             path: "/carts",
             resource: ABANDONED,
+            page_size: LARGE,
             history_days: Some(30),
             by_default: false,
             note: "active carts with lines and a person, unchanged for `pull.abandoned_after_minutes`",
@@ -98,6 +105,7 @@ pub const FACTS: PullFacts = PullFacts {
             ..STREAM
         },
         StreamFacts { name: "shopping_lists", path: "/shopping-lists", resource: "shopping-list", by_default: false, ..STREAM },
+        StreamFacts { name: "recurring_orders", path: "/recurring-orders", resource: "recurring-order", by_default: false, ..STREAM },
     ],
     note: "no quota is published: overload is answered with 503 and 429, which are obeyed. \
            https://docs.commercetools.com/api/limits",
@@ -124,6 +132,7 @@ pub(super) struct Shop {
     country: Option<String>,
     channel: Option<String>,
     group: Option<String>,
+    chargebacks: bool,
 }
 
 impl Shop {
@@ -142,6 +151,7 @@ impl Shop {
             country: config.country.clone(),
             channel: id(&config.channel),
             group: id(&config.customer_group),
+            chargebacks: config.chargebacks_as_refunds,
         })
     }
 
@@ -287,16 +297,13 @@ impl Pull for Shop {
         }
         let rows = Rows::of(&reply.body).ok_or_else(unreadable)?;
         let limit = rows.limit.unwrap_or_else(|| pass.page_size.into());
-        let next = match rows.spans.last() {
-            Some(&(start, end)) if rows.spans.len() as u64 >= limit => Some(
-                id_of(&reply.body[start..end])
-                    .ok_or_else(|| PullFailure::Stop(Error::new(ErrorCode::Rejected, "the last row of a page has no id to go on from")))?,
-            ),
-            _ => None,
+        let next = match rows.spans.len() as u64 >= limit && !rows.spans.is_empty() {
+            true => Some(last_id(&reply.body, &rows.spans)?),
+            false => None,
         };
         let (body, wanted) = match stream.resource {
             _ if rows.spans.is_empty() => (PageBody::Nothing, Vec::new()),
-            "payment" => (PageBody::Nothing, refunded(&reply.body, &rows.spans)),
+            "payment" => (PageBody::Nothing, refunded(&reply.body, &rows.spans, self.chargebacks)),
             "inventory-entry" | "standalone-price" => (PageBody::Nothing, skus(&reply.body, &rows.spans)),
             _ => (PageBody::Reply, Vec::new()),
         };
@@ -329,7 +336,7 @@ impl Pull for Shop {
         let one = |path: &str, kind: &'static str| {
             Ok(match replies.first() {
                 None => Step::Ask(vec![self.ask(path, &resource.id, &[])]),
-                Some(reply) if reply.status == 404 => Step::Nothing("it is deleted, or not visible to this API client"),
+                Some(reply) if reply.status == 404 => GONE,
                 Some(reply) => Step::Done(vec![Document { resource: kind, bytes: reply.body.clone() }]),
             })
         };
@@ -341,6 +348,25 @@ impl Pull for Shop {
             "product" => one("/product-projections", "product"),
             "payment" => self.payment(resource, replies),
             "sku" => self.products_of(std::slice::from_ref(&resource.id), replies),
+            "shopping-list" => one("/shopping-lists", "shopping-list"),
+            "recurring-order" => one("/recurring-orders", "recurring-order"),
+            "inventory-entry" | "standalone-price" => match replies {
+                [] => self.first(if resource.kind == "inventory-entry" { "/inventory" } else { "/standalone-prices" }, resource),
+                [stocked, ..] if stocked.status == 404 => Ok(GONE),
+                [stocked, rest @ ..] => match text_member(&stocked.body, b"sku") {
+                    Some(sku) => self.products_of(&[sku], rest),
+                    None => Err(unreadable()),
+                },
+            },
+            "order-edit" => self.through(resource, "/orders/edits", replies, ("/orders", "order"), |edit| {
+                let edit: wire::OrderEdit<'_> = serde_json::from_slice(edit).ok()?;
+                let applied = edit.result?.kind.as_deref() == Some("Applied");
+                edit.resource.filter(|_| applied)?.id.map(|id| id.to_string())
+            }),
+            "variant" => self.through(resource, "/variants", replies, ("/product-projections", "product"), |variant| {
+                let variant: wire::Variant<'_> = serde_json::from_slice(variant).ok()?;
+                variant.product?.id.map(|id| id.to_string())
+            }),
             PAYMENTS => self.orders_of(wanted.seed.as_deref().unwrap_or_default(), replies.first()),
             SKUS => {
                 let skus: Vec<String> = serde_json::from_slice(wanted.seed.as_deref().unwrap_or_default()).unwrap_or_default();
@@ -351,7 +377,34 @@ impl Pull for Shop {
     }
 }
 
+/// What a 404 means, whichever resource it is the answer for.
+const GONE: Step = Step::Nothing("it is deleted, or not visible to this API client");
+
 impl Shop {
+    fn first(&self, path: &str, resource: &ResourceRef) -> Result<Step, PullFailure> {
+        Ok(Step::Ask(vec![self.ask(path, &resource.id, &[])]))
+    }
+
+    /// A resource that only leads to another one.
+    fn through(
+        &self,
+        resource: &ResourceRef,
+        path: &str,
+        replies: &[Reply],
+        to: (&str, &'static str),
+        leads: impl Fn(&[u8]) -> Option<String>,
+    ) -> Result<Step, PullFailure> {
+        match replies {
+            [] => self.first(path, resource),
+            [.., last] if last.status == 404 => Ok(GONE),
+            [named] => Ok(match leads(&named.body) {
+                Some(id) => Step::Ask(vec![self.ask(to.0, &id, &[])]),
+                None => Step::Nothing("it leads to nothing that changed"),
+            }),
+            [_, found, ..] => Ok(Step::Done(vec![Document { resource: to.1, bytes: found.body.clone() }])),
+        }
+    }
+
     /// The products of some SKUs.
     fn products_of(&self, skus: &[String], replies: &[Reply]) -> Result<Step, PullFailure> {
         let named = |list: &str| format!("masterVariant(sku in ({list})) or variants(sku in ({list}))");
@@ -365,7 +418,7 @@ impl Shop {
     fn payment(&self, resource: &ResourceRef, replies: &[Reply]) -> Result<Step, PullFailure> {
         match replies {
             [] => Ok(Step::Ask(vec![self.ask("/payments", &resource.id, &[])])),
-            [payment, ..] if payment.status == 404 => Ok(Step::Nothing("it is deleted, or not visible to this API client")),
+            [payment, ..] if payment.status == 404 => Ok(GONE),
             [payment, rest @ ..] => {
                 let mut seed = Vec::with_capacity(payment.body.len() + 2);
                 seed.push(b'[');
@@ -473,11 +526,26 @@ fn id_of(row: &[u8]) -> Option<String> {
     text_member(row, b"id").filter(|id| !id.is_empty())
 }
 
+/// The id of the last row, if it is behind all others: else what comes behind it is not all that is left.
+fn last_id(page: &[u8], rows: &[(usize, usize)]) -> Result<String, PullFailure> {
+    let stop = |why: &str| PullFailure::Stop(Error::new(ErrorCode::Rejected, why));
+    let mut last = String::new();
+    for &(start, end) in rows {
+        let id = id_of(&page[start..end]).ok_or_else(|| stop("a row of the page has no id to go on from"))?;
+        if id <= last {
+            return Err(stop("the shop did not sort the page by id as it was asked to; rows would be missed"));
+        }
+        last = id;
+    }
+    Ok(last)
+}
+
 /// The payments of a page that gave money back, some at a time. A row that cannot be read is handed on, so that decoding
 /// says what is wrong with it.
-fn refunded(page: &[u8], rows: &[(usize, usize)]) -> Vec<Wanted> {
+fn refunded(page: &[u8], rows: &[(usize, usize)], chargebacks: bool) -> Vec<Wanted> {
+    let gives_back = |transaction: &wire::Transaction<'_>| is_refund(transaction) || (chargebacks && is_chargeback(transaction));
     let refunds =
-        |row: &&[u8]| serde_json::from_slice::<wire::Payment<'_>>(row).map_or(true, |payment| payment.transactions.iter().any(is_refund));
+        |row: &&[u8]| serde_json::from_slice::<wire::Payment<'_>>(row).map_or(true, |payment| payment.transactions.iter().any(gives_back));
     let rows: Vec<&[u8]> = rows.iter().map(|&(start, end)| &page[start..end]).filter(refunds).collect();
     rows.chunks(NAMED_AT_ONCE)
         .map(|some| {
@@ -538,3 +606,6 @@ fn error_code(body: &[u8]) -> Option<String> {
 fn unreadable() -> PullFailure {
     PullFailure::Retry { error: Error::new(ErrorCode::Unavailable, "the shop's answer cannot be read"), throttled: false }
 }
+
+#[cfg(test)]
+mod tests;

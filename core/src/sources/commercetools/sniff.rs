@@ -21,6 +21,11 @@ pub(super) enum Shape {
     SignIn,
     /// A stand-alone variant of the modular catalogue.
     Variant,
+    ShoppingList,
+    RecurringOrder,
+    OrderEdit,
+    /// An inventory entry or stand-alone price: about the product that has its SKU.
+    Stocked(&'static str),
     /// A resource that is known and of no use here.
     Other(&'static str),
     /// The platform's answer to a call that failed.
@@ -32,7 +37,7 @@ pub(super) enum Shape {
 
 /// What the object that starts at `at` is.
 pub(super) fn sniff(bytes: &[u8], at: usize) -> Shape {
-    let (mut email, mut customer, mut product_type, mut name, mut predicate, mut sku, mut lines) = Default::default();
+    let (mut email, mut customer, mut product_type, mut name, mut predicate, mut sku, mut active, mut lines) = Default::default();
     let mut extra = false;
     for key in Keys::new(bytes, at) {
         let first = bytes.get(key.value).copied();
@@ -58,15 +63,17 @@ pub(super) fn sniff(bytes: &[u8], at: usize) -> Shape {
             b"amountPlanned" | b"paymentMethodInfo" | b"transactions" | b"interfaceInteractions" => return Shape::Payment,
             b"variantId" => return Shape::Variant,
             b"statusCode" => return Shape::Error,
-            b"textLineItems" => return Shape::Other("shopping-list"),
-            b"quantityOnStock" => return Shape::Other("inventory-entry"),
+            b"textLineItems" => return Shape::ShoppingList,
+            b"originOrder" => return Shape::RecurringOrder,
+            b"stagedActions" => return Shape::OrderEdit,
+            b"quantityOnStock" => return Shape::Stocked("inventory-entry"),
             b"cartDiscounts" => return Shape::Other("discount-code"),
             b"requiresDiscountCode" => return Shape::Other("cart-discount"),
             b"distributionChannels" | b"supplyChannels" => return Shape::Other("store"),
             b"destination" if is_object => return Shape::Other("subscription"),
             b"unitType" => return Shape::Other("business-unit"),
             b"fieldDefinitions" => return Shape::Other("type"),
-            b"active" if sku => return Shape::Other("standalone-price"),
+            b"active" => active = true,
             b"email" => email = true,
             b"customer" => customer = is_object,
             b"productType" => product_type = true,
@@ -78,12 +85,14 @@ pub(super) fn sniff(bytes: &[u8], at: usize) -> Shape {
             _ => extra = true,
         }
     }
-    if product_type {
+    if active && sku {
+        Shape::Stocked("standalone-price")
+    } else if product_type {
         Shape::Projection
     } else if email {
         Shape::Customer
     } else if lines && name {
-        Shape::Other("shopping-list")
+        Shape::ShoppingList
     } else if customer && !extra {
         Shape::SignIn
     } else if predicate {

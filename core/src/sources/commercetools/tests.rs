@@ -10,6 +10,8 @@ use crate::model::{
     Mode, Money, Order, OrderStatus, PaymentStatus, Product, Record, ShippingStatus, Totals,
 };
 
+mod lists;
+
 fn at() -> crate::model::Instant {
     "2025-06-12T00:00:00Z".parse().unwrap_or_default()
 }
@@ -652,7 +654,35 @@ fn messages_end_as_events_fetches_or_ignored_by_name() {
         ("PaymentTransactionStateChanged", "payment", json!({"transactionId": "t", "state": "Success"}), "fetch payment"),
         ("PaymentTransactionStateChanged", "payment", json!({"transactionId": "t", "state": "Failure"}), "ignored"),
         ("PaymentInteractionAdded", "payment", json!({"interaction": {"pan": "secret"}}), "ignored"),
-        ("InventoryEntryQuantitySet", "inventory-entry", json!({}), "ignored"),
+        ("InventoryEntryQuantitySet", "inventory-entry", json!({"sku": "A-1", "newAvailableQuantity": 3}), "fetch sku"),
+        ("InventoryEntryQuantitySet", "inventory-entry", json!({}), "fetch inventory-entry"),
+        ("InventoryEntryDeleted", "inventory-entry", json!({}), "ignored"),
+        ("InventoryEntryDeleted", "inventory-entry", json!({"sku": "A-1"}), "fetch sku"),
+        ("InventoryEntryReservationExpirationInMinutesSet", "inventory-entry", json!({"sku": "A-1"}), "ignored"),
+        (
+            "StandalonePriceValueChanged",
+            "standalone-price",
+            json!({"staged": false, "resourceUserProvidedIdentifiers": {"sku": "A-1"}}),
+            "fetch sku",
+        ),
+        ("StandalonePriceValueChanged", "standalone-price", json!({"staged": true}), "ignored"),
+        ("StandalonePriceActiveChanged", "standalone-price", json!({"active": true}), "fetch standalone-price"),
+        ("StandalonePriceKeySet", "standalone-price", json!({"key": "k"}), "ignored"),
+        ("ShoppingListLineItemAdded", "shopping-list", json!({"lineItem": {"id": "1"}}), "fetch shopping-list"),
+        ("RecurringOrderStateChanged", "recurring-order", json!({"recurringOrderState": "Paused"}), "fetch recurring-order"),
+        ("RecurringOrderFailed", "recurring-order", json!({"failureReason": "OutOfStock"}), "fetch recurring-order"),
+        ("RecurringOrderDeleted", "recurring-order", json!({}), "ignored"),
+        ("VariantPublished", "variant", json!({}), "fetch variant"),
+        ("VariantSkuSet", "product", json!({}), "fetch product"),
+        ("VariantDeleted", "variant", json!({}), "ignored"),
+        ("ReviewCreated", "review", json!({"review": {"id": "r1", "customer": {"typeId": "customer", "id": "c1"}}}), "review_created"),
+        ("ReviewCreated", "review", json!({"review": {"id": "r1", "authorName": "somebody"}}), "ignored"),
+        ("ReviewRatingSet", "review", json!({"newRating": 4}), "ignored"),
+        ("OrderShipmentStateChanged", "order", json!({"shipmentState": "Shipped"}), "order_shipped"),
+        ("ParcelTrackingDataUpdated", "order", json!({"parcelId": "p", "trackingData": {"isReturn": true}}), "fetch order"),
+        ("DeliveryRemoved", "order", json!({"delivery": {"id": "d", "items": []}}), "fetch order"),
+        ("OrderReturnShipmentStateChanged", "order", json!({"returnItemId": "r", "returnShipmentState": "BackInStock"}), "fetch order"),
+        ("LineItemStateTransition", "order", json!({"lineItemId": "l"}), "fetch order"),
         ("CustomerGroupAssignmentAdded", "customer", json!({}), "fetch customer"),
         ("CustomerGroupAssignmentAdded", "customer-group", json!({}), "ignored"),
         ("SomethingBrandNew", "order", json!({}), "unknown"),
@@ -669,6 +699,12 @@ fn change_notifications_are_fetched_or_are_deletions() {
         read(json!({}), &with(base, more))
     };
     assert_eq!(change("ResourceUpdated", "order", json!({})).fetches[0].reason, "ResourceUpdated");
+    for resource in ["cart", "shopping-list", "recurring-order", "order-edit", "inventory-entry", "standalone-price", "variant"] {
+        assert_eq!(change("ResourceUpdated", resource, json!({})).fetches[0].resource.kind, resource);
+        assert!(change("ResourceDeleted", resource, json!({})).ignored[0].known);
+    }
+    let entry = change("ResourceDeleted", "inventory-entry", json!({"resourceUserProvidedIdentifiers": {"sku": "A-1"}}));
+    assert_eq!((entry.fetches[0].resource.kind.as_str(), entry.fetches[0].resource.id.as_str()), ("sku", "A-1"));
     assert!(change("ResourceCreated", "subscription", json!({})).ignored[0].known);
     assert!(!change("ResourceCreated", "spaceship", json!({})).ignored[0].known);
     let plain = change("ResourceDeleted", "customer", json!({}));
@@ -676,6 +712,8 @@ fn change_notifications_are_fetched_or_are_deletions() {
     assert_eq!(plain.records[0].record.body, Body::ContactDeleted(crate::model::ContactDeleted { erase: false }));
     assert_eq!(erased.records[0].record.body, Body::ContactDeleted(crate::model::ContactDeleted { erase: true }));
     assert_ne!(plain.records[0].record.envelope.idempotency_key, erased.records[0].record.envelope.idempotency_key);
+    let named = change("ResourceDeleted", "customer", json!({"resourceUserProvidedIdentifiers": {"customerNumber": "K-7"}}));
+    assert_eq!(named.records[0].record.envelope.identity.external_ids["customer_number"], "K-7");
     let by_message = read(json!({}), &message("CustomerDeleted", "customer", json!({"email": "a@example.com"})));
     assert_eq!(plain.records[0].record.envelope.idempotency_key, by_message.records[0].record.envelope.idempotency_key);
 }

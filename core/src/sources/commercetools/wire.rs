@@ -635,6 +635,8 @@ pub struct Delivery<'a> {
     pub parcels: Vec<Parcel<'a>>,
     #[serde(borrow)]
     pub address: Option<Address<'a>>,
+    #[serde(borrow)]
+    pub custom: Option<Custom<'a>>,
 }
 
 /// Units of a line or custom line.
@@ -1065,6 +1067,10 @@ pub struct Message<'a> {
     pub shipment_state: Option<&'a RawValue>,
     #[serde(borrow)]
     pub staged: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub sku: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub review: Option<&'a RawValue>,
 }
 
 /// The body was too large for the queue.
@@ -1087,6 +1093,8 @@ pub struct UserProvidedIdentifiers<'a> {
     pub customer_number: Option<Text<'a>>,
     #[serde(borrow)]
     pub external_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub sku: Option<Text<'a>>,
 }
 
 /// What a checkout event refers to.
@@ -1097,6 +1105,119 @@ pub struct CheckoutData<'a> {
     pub project_key: Option<Text<'a>>,
     #[serde(borrow)]
     pub payment: Option<Reference<'a, serde::de::IgnoredAny>>,
+    #[serde(borrow)]
+    pub order: Option<Reference<'a, serde::de::IgnoredAny>>,
+}
+
+/// An inventory entry or a stand-alone price, as far as what it is about:
+/// <https://docs.commercetools.com/api/projects/inventory>, <https://docs.commercetools.com/api/projects/standalone-prices>
+#[derive(Clone, Deserialize)]
+pub struct Stocked<'a> {
+    #[serde(borrow)]
+    pub sku: Option<Text<'a>>,
+}
+
+/// A change to a placed order, as far as which: <https://docs.commercetools.com/api/projects/order-edits>
+#[derive(Clone, Deserialize)]
+pub struct OrderEdit<'a> {
+    #[serde(borrow)]
+    pub resource: Option<Reference<'a, serde::de::IgnoredAny>>,
+    #[serde(borrow)]
+    pub result: Option<OrderEditResult<'a>>,
+}
+
+/// Whether an edit was carried out.
+#[derive(Clone, Deserialize)]
+pub struct OrderEditResult<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Option<Text<'a>>,
+}
+
+/// <https://docs.commercetools.com/api/projects/shoppingLists>; the platform's wish list.
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShoppingList<'a> {
+    #[serde(borrow)]
+    pub id: Text<'a>,
+    pub version: Option<u64>,
+    pub created_at: Option<Stamp>,
+    pub last_modified_at: Option<Stamp>,
+    #[serde(borrow)]
+    pub name: Option<Localized<'a>>,
+    #[serde(borrow)]
+    pub customer: Option<Reference<'a, serde::de::IgnoredAny>>,
+    #[serde(borrow)]
+    pub anonymous_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub store: Option<Reference<'a, Named<'a>>>,
+    #[serde(borrow, default, deserialize_with = "or_default")]
+    pub line_items: Vec<ShoppingListLine<'a>>,
+    #[serde(borrow)]
+    pub custom: Option<Custom<'a>>,
+}
+
+/// A product on a list. It has no price.
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShoppingListLine<'a> {
+    #[serde(borrow)]
+    pub product_id: Option<Text<'a>>,
+    pub variant_id: Option<i64>,
+    pub quantity: Option<Count>,
+    #[serde(borrow)]
+    pub name: Option<Localized<'a>>,
+    #[serde(borrow)]
+    pub variant: Option<ListedVariant<'a>>,
+    pub added_at: Option<Stamp>,
+}
+
+/// An expanded variant, as far as its SKU.
+#[derive(Clone, Deserialize)]
+pub struct ListedVariant<'a> {
+    #[serde(borrow)]
+    pub sku: Option<Text<'a>>,
+}
+
+/// <https://docs.commercetools.com/api/projects/recurring-orders>; a subscription to goods.
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecurringOrder<'a> {
+    #[serde(borrow)]
+    pub id: Text<'a>,
+    pub version: Option<u64>,
+    pub created_at: Option<Stamp>,
+    pub last_modified_at: Option<Stamp>,
+    #[serde(borrow)]
+    pub recurring_order_state: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub cart: Option<Reference<'a, serde::de::IgnoredAny>>,
+    #[serde(borrow)]
+    pub origin_order: Option<Reference<'a, serde::de::IgnoredAny>>,
+    #[serde(borrow)]
+    pub customer: Option<Reference<'a, serde::de::IgnoredAny>>,
+    #[serde(borrow)]
+    pub customer_email: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub store: Option<Reference<'a, Named<'a>>>,
+    pub starts_at: Option<Stamp>,
+    pub expires_at: Option<Stamp>,
+    pub last_order_at: Option<Stamp>,
+    pub next_order_at: Option<Stamp>,
+}
+
+/// <https://docs.commercetools.com/api/projects/reviews>; never its text, which is for people to read.
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Review<'a> {
+    #[serde(borrow)]
+    pub id: Text<'a>,
+    #[serde(borrow)]
+    pub target: Option<Reference<'a, serde::de::IgnoredAny>>,
+    pub rating: Option<i64>,
+    #[serde(borrow)]
+    pub locale: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub customer: Option<Reference<'a, serde::de::IgnoredAny>>,
 }
 
 /// An attribute of a product or variant.

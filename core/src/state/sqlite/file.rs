@@ -13,8 +13,13 @@ use crate::state::Durability;
 
 /// Every change of the schema, oldest first; `user_version` counts how many a file has had. Never edit one that was
 /// released: add another.
-pub(super) const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_initial.sql"), include_str!("migrations/0002_jobs.sql"), include_str!("migrations/0004_fetches.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_initial.sql"),
+    include_str!("migrations/0002_jobs.sql"),
+    include_str!("migrations/0003_orders.sql"),
+    include_str!("migrations/0004_fetches.sql"),
+    include_str!("migrations/0005_people.sql"),
+];
 
 /// "cart", as the first migration writes it.
 const APPLICATION_ID: i32 = 0x6361_7274;
