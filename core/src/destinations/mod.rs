@@ -511,6 +511,7 @@ pub enum Promise {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "lowercase")]
 #[non_exhaustive]
+#[allow(clippy::large_enum_variant)] // Made once per destination and moved into it.
 pub enum DestinationConfig {
     /// Cordial.
     #[cfg(feature = "destination-cordial")]

@@ -1,53 +1,77 @@
-//! Cordial over REST.
+//! Cordial, asking people by text before it texts them, and taking the shop's word that they were asked.
 
 use cartwire::destinations::{Operation, Reply, Request};
 use cartwire_sandbox::Sandbox;
 use serde_json::{Value, json};
 
-use super::{Act, Answer, Person, Standing, Vendor, call, changed, inspect, json_reply};
+use super::{Act, Answer, Person, Standing, Vendor, call, inspect};
 
-const KEY: &str = "cordial-key-81c2e0";
-/// `cordial-key-81c2e0:` in base64, as Basic authentication wants it.
-const BASIC: &str = "Basic Y29yZGlhbC1rZXktODFjMmUwOg==";
+const KEY: &str = "crdl-key-77b0e2d4";
+/// The same as a user without a password.
+const BASIC: &str = "Basic Y3JkbC1rZXktNzdiMGUyZDQ6";
+const UPLOAD: &str = "Bearer laying-9c1d";
 
 pub fn entries() -> Vec<Box<dyn Vendor>> {
-    vec![Box::new(Cordial)]
+    vec![Box::new(Cordial { confirmed: false }), Box::new(Cordial { confirmed: true })]
 }
 
-struct Cordial;
+struct Cordial {
+    confirmed: bool,
+}
 
 impl Vendor for Cordial {
     fn destination(&self) -> &'static str {
         "cordial"
     }
 
+    fn label(&self) -> &'static str {
+        if self.confirmed { "cordial_confirmed" } else { "cordial" }
+    }
+
     fn about(&self) -> &'static str {
-        "The defaults, over REST. Text messages want a reply before anybody is subscribed, so a yes to `sms` ends `off` until the \
-         person answers. Cordial tells when somebody left; whoever left here left after all that the shop says."
+        if self.confirmed {
+            "`sms_opt_in: confirmed`, `backfill_grants: send`. Whoever left at Cordial comes back by a live yes that is later than the \
+             leaving only; here every leaving is of today and every yes of before, also the leaving that a no of the shop led to."
+        } else {
+            "The defaults. A yes to texts makes Cordial ask by text (`ask`), and the person is `off` until they reply. Whoever left at \
+             Cordial comes back by a live yes that is later than the leaving only; here every leaving is of today and every yes of \
+             before, also the leaving that a no of the shop led to."
+        }
     }
 
     fn config(&self, url: &str) -> Value {
-        json!({"type": "cordial", "api_key": KEY, "base_url": url, "customer_id_attribute": "customer_id",
-            "channels": {"email": "email", "sms": "sms"}, "asynchronous": {"base_url": url},
-            "attributes": {"first_name": {"key": "first_name"}, "last_name": {"key": "last_name"}}})
+        let mut config = json!({"type": "cordial", "api_key": KEY, "base_url": url, "asynchronous": {"base_url": url},
+            "customer_id_attribute": "customer_id", "channels": {"email": "email", "sms": "sms"},
+            "attributes": {"first_name": {"key": "first_name"}, "last_name": {"key": "last_name"}}, "contact_deleted": "delete",
+            "supplements": {"shipments": "shipments", "refunds": "refunds", "returns": "returns", "categories": "categories"}});
+        if self.confirmed {
+            config["sms_opt_in"] = json!("confirmed");
+            config["backfill_grants"] = json!("send");
+        }
+        config
     }
 
     fn more_configs(&self, url: &str) -> Vec<Value> {
-        let with = |more: Value| changed(self.config(url), more);
-        let supplements = json!({"shipments": "shipments", "refunds": "refunds", "returns": "returns", "categories": "categories"});
-        let by_address = json!({"customer_id_key": null, "merge": true, "cart_write": "put"});
-        let queued = json!({"api": "async", "asynchronous": {"base_url": url, "events": true}});
-        let files = json!({"supplements": supplements, "imports": {"upload_url": format!("{url}/files"), "authorization": "Bearer files-secret-6b",
-            "source": {"transport": "HTTPS", "url": "https://files.example.com/in/{file}"}}});
-        vec![with(json!({"supplements": supplements, "contact_deleted": "delete"})), with(by_address), with(queued), with(files)]
+        let mut asynchronous = self.config(url);
+        asynchronous["api"] = json!("async");
+        asynchronous["asynchronous"]["events"] = json!(true);
+        asynchronous["cart_write"] = json!("put");
+        let mut by_email = self.config(url);
+        by_email["customer_id_attribute"] = Value::Null;
+        let mut merging = by_email.clone();
+        merging["email_change"] = json!("merge");
+        merging["imports"] = json!({"upload_url": format!("{url}/files"), "authorization": UPLOAD,
+            "source": {"transport": "HTTP", "url": format!("{url}/files/{{file}}")}});
+        vec![asynchronous, by_email, merging]
     }
 
     fn secrets(&self) -> &'static [&'static str] {
-        &[KEY, "files-secret-6b", "Y29yZGlhbC1rZXktODFjMmUwOg=="]
+        &[KEY, "Y3JkbC1rZXktNzdiMGUyZDQ6", "laying-9c1d"]
     }
 
     fn sandbox(&self) -> Value {
-        json!({"api_key": KEY, "rate_limits": false})
+        json!({"api_key": KEY, "rate_limits": false, "doi_suppressible": true, "merging": true,
+            "supplements": [{"key": "shipments"}, {"key": "refunds"}, {"key": "returns"}, {"key": "categories"}]})
     }
 
     fn channels(&self) -> &'static [&'static str] {
@@ -55,61 +79,104 @@ impl Vendor for Cordial {
     }
 
     fn act<'a>(&'a self, url: &'a str, person: &'a Person, channel: &'a str, join: bool) -> Act<'a> {
-        let status = if join { "subscribed" } else { "unsubscribed" };
-        let mut channels = json!({"email": {"address": person.email}});
+        let headers = [("authorization", BASIC)];
+        let path = format!("{url}/v2/contacts/customer_id:{}", person.customer_id);
+        let phone = person.phone.trim_start_matches('+');
+        // Whoever acts at the platform is known there, under both of their ids and on both channels.
+        let known = json!({"channels": {"email": {"address": person.email}, "sms": {"address": phone}}, "customer_id": person.customer_id});
+        let mut joined = json!({"channels": {"email": {"address": person.email}}, "forceSubscribe": true});
+        let address = if channel == "email" { person.email.as_str() } else { phone };
+        joined["channels"][channel] = json!({"address": address, "subscribeStatus": "subscribed"});
         if channel == "sms" {
-            channels["sms"]["address"] = json!(person.phone.trim_start_matches('+'));
+            joined["channels"][channel]["suppressDOI"] = json!(true);
         }
-        channels[channel]["subscribeStatus"] = json!(status);
-        let body = json!({"channels": channels, "customer_id": person.customer_id, "forceSubscribe": join});
-        Box::pin(async move { call("POST", format!("{url}/v2/contacts"), &[("authorization", BASIC)], Some(body)).await })
+        Box::pin(async move {
+            call("POST", format!("{url}/v2/contacts"), &headers, Some(known)).await;
+            if join {
+                call("PUT", path, &headers, Some(joined)).await;
+            } else {
+                call("PUT", format!("{path}/unsubscribe/{channel}"), &headers, None).await;
+            }
+        })
     }
 
     fn standing(&self, sandbox: &Sandbox, person: &Person, channel: &str) -> Standing {
         let profile = inspect(sandbox, &json!({"vendor": "cordial", "what": "profile", "email": person.email}));
-        match (profile.is_null(), profile["channels"][channel]["subscribeStatus"].as_str()) {
-            (true, _) => Standing::Absent,
-            (false, Some("subscribed")) => Standing::On,
-            _ => Standing::Off,
+        if profile.is_null() {
+            return Standing::Absent;
         }
+        if profile["channels"][channel]["subscribeStatus"] == "subscribed" { Standing::On } else { Standing::Off }
     }
 
     fn says(&self, request: &Request) -> Option<String> {
-        if request.endpoint == "contacts.unsubscribe" {
-            return Some("unsubscribe".to_owned());
-        }
-        let body: Value = serde_json::from_slice(request.body.as_deref()?).ok()?;
-        let channels = body.get("channels")?.as_object()?;
-        let said: Vec<&str> = channels.values().filter_map(|channel| channel["subscribeStatus"].as_str()).collect();
-        (!said.is_empty()).then(|| said.join(", "))
-    }
-
-    fn answer(&self, _operations: &[&Operation], answer: Answer) -> Option<Reply> {
-        match answer {
-            Answer::Taken => Some(json_reply(200, &json!({"success": true}))),
-            Answer::Refused => Some(json_reply(422, &json!({"error": true, "message": "refused"}))),
-            Answer::Throttled => Some(json_reply(429, &json!({"error": true, "message": "too many requests"}))),
-            Answer::Unauthorized => Some(json_reply(401, &json!({"error": true, "message": format!("unknown key {KEY}")}))),
-            Answer::Broken => Some(json_reply(503, &json!({}))),
+        let body = || -> Value { serde_json::from_slice(request.body.as_deref().unwrap()).unwrap() };
+        match request.endpoint.as_ref() {
+            "contacts.unsubscribe" => Some("unsubscribe".to_owned()),
+            "contacts.subscribe" => {
+                let body = body();
+                let asks = body["channels"]["sms"]["suppressDOI"] == false;
+                let word = if asks { "ask" } else { "subscribe" };
+                Some(if body["forceSubscribe"] == true { format!("{word}, forced") } else { word.to_owned() })
+            }
+            // Nothing else may say a word about it.
+            _ if request.body.as_deref().is_some_and(|body| String::from_utf8_lossy(body).contains("subscribeStatus")) => {
+                Some("a permission where none belongs".to_owned())
+            }
             _ => None,
         }
     }
 
-    fn found(&self, _request: &Request) -> Reply {
-        json_reply(200, &json!({"_id": "5f0000000000000000000001", "attributes": {}, "channels": {}, "lists": []}))
+    fn answer(&self, operations: &[&Operation], answer: Answer) -> Option<Reply> {
+        let endpoint = operations[0].endpoint.as_ref();
+        let file = endpoint.starts_with("files.");
+        let merge = endpoint == "contacts.merge";
+        let reply = |status: u16, body: Value| Some(Reply { status, headers: Vec::new(), body: body.to_string().into_bytes() });
+        let error = |status: u16, message: &str| reply(status, json!({"error": true, "errorKey": "GENERIC_ERROR_KEY", "message": message}));
+        match answer {
+            Answer::Taken if file => reply(201, Value::Null),
+            Answer::Taken => reply(200, json!({"success": true})),
+            Answer::HalfRefused => None,
+            Answer::Refused if file => None,
+            Answer::Refused => error(422, "The value is not valid"),
+            Answer::FalseSuccess if file || merge => None,
+            Answer::FalseSuccess => error(200, "The value is not valid"),
+            Answer::Throttled => error(429, "Too Many Requests"),
+            Answer::Unauthorized => reply(401, json!({"error": format!("Access Denied: Authentication Failure {KEY}")})),
+            Answer::Broken => reply(503, json!({"error": "an error has occurred"})),
+            Answer::JobTaken if file => reply(201, Value::Null),
+            Answer::JobTaken if merge => reply(201, json!({"jobID": "job-1", "message": "ok"})),
+            // A file is laid, then imported: the first question starts the import.
+            Answer::JobRunning if file => reply(201, json!({"jobId": "job-1"})),
+            Answer::JobRunning if merge => reply(200, json!({"status": "Processing"})),
+            Answer::JobFailed if file => error(406, "Couldn't get the size of the file"),
+            Answer::JobFailed if merge => reply(200, json!({"status": "Failed"})),
+            Answer::JobTaken | Answer::JobRunning | Answer::JobFailed => None,
+        }
+    }
+
+    fn found(&self, request: &Request) -> Reply {
+        let (status, body) = match request.endpoint.as_ref() {
+            "contacts.get" => {
+                (200, json!({"_id": "5f1", "attributes": {"cID": "5f1"}, "channels": {"email": {"address": "x@example.com"}}}))
+            }
+            "orders.get" => (404, json!({"error": true, "errorKey": "RECORD_NOT_FOUND", "message": "record not found"})),
+            _ => (200, json!([{"key": "first_name"}, {"key": "last_name"}, {"key": "customer_id"}])),
+        };
+        Reply { status, headers: Vec::new(), body: body.to_string().into_bytes() }
     }
 
     fn reached_otherwise(&self) -> &'static [(&'static str, &'static str)] {
         &[
-            ("contacts.get", "read before a yes"),
-            ("orders.update", "an order that is there already"),
-            ("orders.get", "read before an order that changed"),
-            ("accountcontactattributes.list", "the check of the credentials, and before contacts where that is set"),
-            ("jobs.get", "asks for a job"),
-            ("contactimports.create", "called when the file is laid"),
-            ("ordersimport.create", "called when the file is laid"),
-            ("productimports.create", "called when the file is laid"),
-            ("supplements.imports.create", "called when the file is laid"),
+            ("contacts.get", "read before somebody is subscribed"),
+            ("orders.get", "read before an order is written"),
+            ("orders.update", "an order that is known already"),
+            ("accountcontactattributes.list", "the check of the credentials"),
+            ("files.products", "a product of a backfill, which no golden case has"),
+            ("contactimports.create", "a file of contacts that is laid"),
+            ("ordersimport.create", "a file of orders that is laid"),
+            ("productimports.create", "a file of products that is laid"),
+            ("supplements.imports.create", "a file of records that is laid"),
+            ("jobs.get", "an import or a merge under way"),
         ]
     }
 }

@@ -527,8 +527,7 @@ fn nobody_is_subscribed_without_a_newer_explicit_yes() {
                     }
                     Completed::Skip(skip) if skip.reason == SkipReason::Unchanged => "same",
                     Completed::Skip(_) => "no",
-                    Completed::Retry(..) => "later",
-                    Completed::First(_) => "a detour",
+                    Completed::Retry(..) | Completed::First(_) => "later",
                 },
             })
             .collect()
