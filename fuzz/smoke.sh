@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 
 seconds="${FUZZ_SECONDS:-30}"
 jobs="${FUZZ_JOBS:-2}"
-targets=(${FUZZ_TARGETS:-resources messages pages canonical options replies delta})
+targets=(${FUZZ_TARGETS:-resources bigcommerce messages pages canonical options replies delta})
 
 compiler="${CXX:-c++}"
 if ! command -v "$compiler" >/dev/null; then
@@ -39,7 +39,7 @@ for file in tests/golden/*/*/source.json tests/golden/*/*/canonical.json; do
     [[ -e "$file" ]] || continue
     name="$(basename "$(dirname "$file")").json"
     case "$file" in
-        */source.json) for target in resources messages; do mkdir -p "fuzz/corpus/$target" && cp "$file" "fuzz/corpus/$target/$name"; done ;;
+        */source.json) for target in resources messages bigcommerce; do mkdir -p "fuzz/corpus/$target" && cp "$file" "fuzz/corpus/$target/$name"; done ;;
         *) mkdir -p fuzz/corpus/canonical && cp "$file" "fuzz/corpus/canonical/$name" ;;
     esac
 done

@@ -90,7 +90,7 @@ impl Api {
                     match d.complete(all[0], &found) {
                         Ok(Completed::Send(request)) => self.send(d, &request).await,
                         Ok(Completed::Skip(skip)) => return vec![format!("skipped: {}", skip.reason.name())],
-                        Ok(Completed::Retry(..)) => continue,
+                        Ok(Completed::Retry(..) | Completed::First(_)) => continue,
                         Err(error) => return vec![format!("failed: {}", error.code().name())],
                     }
                 }
@@ -118,6 +118,19 @@ impl Api {
                         continue;
                     }
                     Verdict::Retry(..) => continue,
+                    Verdict::First(detour) => {
+                        for step in &detour.operations {
+                            let endpoint = CAPABILITIES.endpoint(&step.endpoint).unwrap();
+                            let reply = self.send(d, &d.request(&[step]).unwrap()).await;
+                            let read = d.read(&[step], &reply);
+                            assert!(
+                                matches!(&read, Reading::Each(verdicts, _) if verdicts == &[Verdict::Accepted]),
+                                "{}: {read:?}",
+                                endpoint.id
+                            );
+                        }
+                        continue;
+                    }
                     _ => {}
                 }
             }
@@ -160,6 +173,7 @@ fn word(verdict: &Verdict) -> String {
         Verdict::Retry(refusal, _) => format!("later: {}", refusal.vendor_code),
         Verdict::Discarded(reason, _) => format!("discarded: {}", reason.name()),
         Verdict::Amended(..) => "amended".to_owned(),
+        Verdict::First(_) => "something first".to_owned(),
     }
 }
 

@@ -10,8 +10,16 @@ use cartwire::sources::commercetools::{Commercetools, Config, wire};
 use cartwire::sources::{DecodeContext, Decoded, Source};
 use rust_decimal::Decimal;
 
+#[cfg(feature = "source-bigcommerce")]
+#[path = "samples/bigcommerce.rs"]
+mod bigcommerce;
+
 fn samples() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/samples/commercetools");
+    samples_of("commercetools")
+}
+
+fn samples_of(source: &str) -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/samples").join(source);
     if folder.is_dir() {
         return Some(folder);
     }

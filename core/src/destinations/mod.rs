@@ -515,12 +515,12 @@ pub enum DestinationConfig {
     /// Cordial.
     #[cfg(feature = "destination-cordial")]
     Cordial(cordial::Config),
-    /// Insider.
-    #[cfg(feature = "destination-insider")]
-    Insider(insider::Config),
     /// Dotdigital.
     #[cfg(feature = "destination-dotdigital")]
     Dotdigital(Box<dotdigital::Config>),
+    /// Insider.
+    #[cfg(feature = "destination-insider")]
+    Insider(Box<insider::Config>),
     /// Iterable.
     #[cfg(feature = "destination-iterable")]
     Iterable(iterable::Config),
@@ -535,10 +535,10 @@ impl DestinationConfig {
         match self {
             #[cfg(feature = "destination-cordial")]
             DestinationConfig::Cordial(config) => Ok(Box::new(cordial::Cordial::new(config)?)),
-            #[cfg(feature = "destination-insider")]
-            DestinationConfig::Insider(config) => Ok(Box::new(insider::Insider::new(config)?)),
             #[cfg(feature = "destination-dotdigital")]
             DestinationConfig::Dotdigital(config) => Ok(Box::new(dotdigital::Dotdigital::new(*config)?)),
+            #[cfg(feature = "destination-insider")]
+            DestinationConfig::Insider(config) => Ok(Box::new(insider::Insider::new(*config)?)),
             #[cfg(feature = "destination-iterable")]
             DestinationConfig::Iterable(config) => Ok(Box::new(iterable::Iterable::new(config)?)),
         }
@@ -549,10 +549,10 @@ impl DestinationConfig {
 pub const NAMES: &[&str] = &[
     #[cfg(feature = "destination-cordial")]
     "cordial",
-    #[cfg(feature = "destination-insider")]
-    "insider",
     #[cfg(feature = "destination-dotdigital")]
     "dotdigital",
+    #[cfg(feature = "destination-insider")]
+    "insider",
     #[cfg(feature = "destination-iterable")]
     "iterable",
 ];
@@ -563,10 +563,10 @@ pub fn tables() -> Vec<&'static Capabilities> {
     vec![
         #[cfg(feature = "destination-cordial")]
         &cordial::CAPABILITIES,
-        #[cfg(feature = "destination-insider")]
-        &insider::CAPABILITIES,
         #[cfg(feature = "destination-dotdigital")]
         &dotdigital::CAPABILITIES,
+        #[cfg(feature = "destination-insider")]
+        &insider::CAPABILITIES,
         #[cfg(feature = "destination-iterable")]
         &iterable::CAPABILITIES,
     ]

@@ -46,6 +46,7 @@ findings! {
     RecordTruncated = "record.truncated", Error, "The input ends in the middle of the row; fetch it again.";
     RecordTooLarge = "record.too_large", Error, "The row is larger than `max_record_bytes`; raise the limit or send it alone.";
     RecordUnsupported = "record.unsupported", Error, "The row is no resource or message this source knows; check `resource` in the options.";
+    DocumentIncomplete = "document.incomplete", Warning, "A part of the row is not in it or cannot be used; the rest is sent, what is missing is said.";
     IdentityMissing = "identity.missing", Error, "Nothing says whom this is about; the shop must set a customer, an e-mail or an anonymous id.";
     EmailInvalid = "email.invalid", Error, "The e-mail address has no valid form; correct it in the shop.";
     PhoneInvalid = "phone.invalid", Warning, "The phone number cannot be written in E.164; it is not sent as a number.";
@@ -58,6 +59,7 @@ findings! {
     LineIdDuplicate = "line.duplicate_id", Error, "Two lines carry one id; refunds and shipments could not be told apart.";
     LineTotalMismatch = "line.total_mismatch", Warning, "Quantity times unit price less discounts is not the line's total; both figures are in the message.";
     OrderTotalMismatch = "order.total_mismatch", Error, "Lines, shipping, fees and tax less discounts are not the order's total; both figures are in the message.";
+    OrderAdjusted = "order.adjusted", Warning, "The shop's total is not the sum of its parts, as after a total set by hand; the difference stands as an adjustment.";
     OrderEmpty = "order.empty", Error, "The order has no lines.";
     TimestampFuture = "timestamp.future", Warning, "The time of the event is in the future beyond the tolerance; check the shop's clock.";
     ValueUnknown = "value.unknown", Warning, "A state or kind that this version does not know; it is kept as text.";

@@ -78,7 +78,8 @@ pub fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<(T, usize), Failur
 
 #[cold]
 fn explain<'a, T: Deserialize<'a>>(text: &'a str, error: &serde_json::Error) -> Failure {
-    if error.is_eof() {
+    // A cut number is a syntax error to the parser, or a value that does not fit, and a cut row all the same.
+    if error.is_eof() || value_end(text.as_bytes(), 0) == End::Truncated {
         return Failure::new(FindingCode::RecordTruncated, "", "the input ends in the middle of the row");
     }
     if error.is_data() {

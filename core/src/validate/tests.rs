@@ -433,6 +433,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("record.truncated", "a source: there is no record yet"),
     ("record.too_large", "a source: there is no record yet"),
     ("record.unsupported", "a source: there is no record yet"),
+    ("document.incomplete", "a source: what is missing is not in the record"),
+    ("order.adjusted", "a source: the difference stands in the record, which adds up"),
     ("destination.field_dropped", "a destination: the rule is the vendor's"),
     ("destination.identity_unusable", "a destination: the rule is the vendor's"),
     ("destination.value_unsupported", "a destination: the rule is the vendor's"),

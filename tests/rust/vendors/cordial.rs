@@ -27,7 +27,7 @@ impl Vendor for Cordial {
     }
 
     fn config(&self, url: &str) -> Value {
-        json!({"type": "cordial", "api_key": KEY, "base_url": url, "customer_id_key": "customer_id",
+        json!({"type": "cordial", "api_key": KEY, "base_url": url, "customer_id_attribute": "customer_id",
             "channels": {"email": "email", "sms": "sms"}, "asynchronous": {"base_url": url},
             "attributes": {"first_name": {"key": "first_name"}, "last_name": {"key": "last_name"}}})
     }
@@ -35,7 +35,7 @@ impl Vendor for Cordial {
     fn more_configs(&self, url: &str) -> Vec<Value> {
         let with = |more: Value| changed(self.config(url), more);
         let supplements = json!({"shipments": "shipments", "refunds": "refunds", "returns": "returns", "categories": "categories"});
-        let by_address = json!({"customer_id_key": null, "merge": true, "cart_write": "put"});
+        let by_address = json!({"customer_id_attribute": null, "merge": true, "cart_write": "put"});
         let queued = json!({"api": "async", "asynchronous": {"base_url": url, "events": true}});
         let files = json!({"supplements": supplements, "imports": {"upload_url": format!("{url}/files"), "authorization": "Bearer files-secret-6b",
             "source": {"transport": "HTTPS", "url": "https://files.example.com/in/{file}"}}});

@@ -1,49 +1,85 @@
-//! Insider, with evidence of consent and without.
+//! Insider, keeping every no of its own, and lifting those this library wrote.
 
 use cartwire::destinations::{Operation, Reply, Request};
 use cartwire_sandbox::Sandbox;
 use serde_json::{Value, json};
 
-use super::{Act, Answer, Person, Standing, Vendor, call, changed, inspect, json_reply};
+use super::{Act, Answer, Person, Standing, Vendor, call, inspect};
 
-const KEYS: [&str; 4] = ["insider-ucd-19f2", "insider-catalog-77d0", "insider-leave-30be", "insider-join-5c11"];
+const TOKEN: &str = "ins-ucd-7c1f09";
+const CATALOG: &str = "ins-catalog-51be";
+const LEAVE: &str = "ins-leave-90ac";
+const JOIN: &str = "ins-join-3d77";
 
 pub fn entries() -> Vec<Box<dyn Vendor>> {
-    vec![Box::new(Insider)]
+    vec![Box::new(Insider { lifting: false }), Box::new(Insider { lifting: true })]
 }
 
-struct Insider;
+struct Insider {
+    lifting: bool,
+}
+
+/// The flag of a channel.
+fn flag(channel: &str) -> String {
+    format!("{channel}_optin")
+}
+
+/// The list of a channel, and what it holds.
+fn list<'a>(channel: &str, person: &'a Person) -> (&'static str, &'a str) {
+    if channel == "email" { ("emails", &person.email) } else { ("phone_numbers", &person.phone) }
+}
 
 impl Vendor for Insider {
     fn destination(&self) -> &'static str {
         "insider"
     }
 
+    fn label(&self) -> &'static str {
+        if self.lifting { "insider_lifting" } else { "insider" }
+    }
+
     fn about(&self) -> &'static str {
-        "The defaults, with all four keys. A flag on the profile says yes or no per channel; the global unsubscribe stands apart from it, \
-         and the sandbox lets a yes on the profile lift it, which Insider does not rule out."
+        if self.lifting {
+            "`resubscribe: newer_opt_in`, with `consent_evidence` and `left_events`: a newer yes lifts the no that this library wrote, \
+             unless the person left by a link since. The server lifts a global unsubscribe for any yes it is sent."
+        } else {
+            "The defaults, with a key for unsubscribing, and `left_events` for text messages and WhatsApp, without which no yes is written \
+             there. A no at Insider stays, whoever wrote it. The server lifts a global unsubscribe for any yes it is sent."
+        }
     }
 
     fn config(&self, url: &str) -> Value {
-        json!({"type": "insider", "partner": "sandbox", "token": KEYS[0], "catalog_token": KEYS[1], "unsubscribe_token": KEYS[2],
-            "resubscribe_token": KEYS[3], "base_url": url})
+        let mut config = json!({"type": "insider", "partner": "sandbox", "token": TOKEN, "catalog_token": CATALOG, "unsubscribe_token": LEAVE,
+            "base_url": url, "contact_deleted": "delete", "identifiers": {"anonymous": "visitor_id"},
+            "left_events": {"sms": "sms_left", "whatsapp": "whatsapp_left"},
+            "catalog": {"write": "update", "locales": {"de": "de_DE", "en": "en_GB"}}});
+        if self.lifting {
+            config["consent_evidence"] = json!(true);
+            config["resubscribe"] = json!("newer_opt_in");
+            config["resubscribe_token"] = json!(JOIN);
+            config["left_events"] = json!({"email": "email_left", "sms": "sms_left", "whatsapp": "whatsapp_left"});
+        }
+        config
     }
 
     fn more_configs(&self, url: &str) -> Vec<Value> {
-        let locales = json!({"de": "de_DE", "en": "en_US"});
-        let evidence = json!({"consent_evidence": true, "resubscribe": "newer_opt_in", "erase": "anonymize", "contact_deleted": "delete",
-            "catalog": {"locales": locales}, "backfill_catalog": "send"});
-        let partly = json!({"catalog": {"locales": locales, "write": "update"}});
-        vec![changed(self.config(url), evidence), changed(self.config(url), partly)]
+        let mut other = self.config(url);
+        other["catalog"]["write"] = json!("ingest");
+        other["erase"] = json!("anonymize");
+        other["carts"] = json!("snapshot");
+        other["line_events"] = json!("per_line");
+        other["unsubscribe_by"] = json!("users");
+        vec![other]
     }
 
     fn secrets(&self) -> &'static [&'static str] {
-        &KEYS
+        &[TOKEN, CATALOG, LEAVE, JOIN]
     }
 
     fn sandbox(&self) -> Value {
-        json!({"partner": "sandbox", "token": KEYS[0], "catalog_token": KEYS[1], "unsubscribe_token": KEYS[2],
-            "resubscribe_token": KEYS[3], "rate_limits": false})
+        // Events of these tests are of a fixed day.
+        json!({"token": TOKEN, "catalog_token": CATALOG, "unsubscribe_token": LEAVE, "resubscribe_token": JOIN, "rate_limits": false,
+            "identifiers": ["uuid", "email", "phone_number", "custom.visitor_id"], "custom_retention_days": 36_500})
     }
 
     fn channels(&self) -> &'static [&'static str] {
@@ -51,104 +87,93 @@ impl Vendor for Insider {
     }
 
     fn act<'a>(&'a self, url: &'a str, person: &'a Person, channel: &'a str, join: bool) -> Act<'a> {
-        let key = if join { KEYS[0] } else { KEYS[2] };
-        let known = json!({"uuid": person.customer_id, "email": person.email, "phone_number": person.phone});
-        let flag = format!("{channel}_optin");
+        let (key, address) = list(channel, person);
         Box::pin(async move {
-            let headers = [("x-partner-name", "sandbox"), ("x-request-token", KEYS[0])];
-            let mut user = json!({"identifiers": known, "attributes": {}});
+            let headers = |token| [("x-partner-name", "sandbox"), ("x-request-token", token)];
+            // Whoever acts at the platform is known there, under all of their ids; a form sets the flag, a link tells an event.
+            let mut user = json!({"identifiers": {"uuid": person.customer_id, "email": person.email, "phone_number": person.phone}});
             if join {
-                user["attributes"][flag] = json!(true);
+                user["attributes"] = json!({flag(channel): true});
             } else {
-                user["attributes"]["name"] = json!("Mara");
+                user["events"] = json!([{"event_name": format!("{channel}_left"), "timestamp": "2026-04-01T12:00:00Z"}]);
             }
-            call("POST", format!("{url}/api/user/v1/upsert"), &headers, Some(json!({"users": [user]}))).await;
-            if !join {
-                let headers = [("x-partner-name", "sandbox"), ("x-request-token", key)];
-                let body = match channel {
-                    "email" => json!({"emails": [person.email]}),
-                    _ => json!({"phone_numbers": [person.phone]}),
-                };
-                call("POST", format!("{url}/{channel}/v2/unsubscribe"), &headers, Some(body)).await;
-            }
+            call("POST", format!("{url}/api/user/v1/upsert"), &headers(TOKEN), Some(json!({"users": [user]}))).await;
+            let (path, token) = if join { ("subscribe", JOIN) } else { ("unsubscribe", LEAVE) };
+            call("POST", format!("{url}/{channel}/v2/{path}"), &headers(token), Some(json!({key: [address]}))).await;
         })
-    }
-
-    fn unseen(&self, channel: &str) -> Option<&'static str> {
-        (channel != "email").then_some(
-            "no answer of Insider's tells who is on its list of unsubscriptions for this channel. The sandbox lets a yes on the profile \
-             lift it; Insider does not say whether it does.",
-        )
     }
 
     fn standing(&self, sandbox: &Sandbox, person: &Person, channel: &str) -> Standing {
         let profile = inspect(sandbox, &json!({"vendor": "insider", "what": "profile", "uuid": person.customer_id}));
-        match (profile.is_null(), profile["reachable"][channel].as_bool()) {
-            (true, _) => Standing::Absent,
-            (false, Some(true)) => Standing::On,
-            _ => Standing::Off,
+        if profile.is_null() {
+            return Standing::Absent;
         }
+        if profile["reachable"][channel] == true { Standing::On } else { Standing::Off }
     }
 
     fn says(&self, request: &Request) -> Option<String> {
-        if let Some((_, verb)) = request.endpoint.split_once('.').filter(|(_, verb)| matches!(*verb, "subscribe" | "unsubscribe")) {
-            return Some(format!("global {verb}"));
-        }
-        let body: Value = serde_json::from_slice(request.body.as_deref()?).ok()?;
-        let users = body.get("users")?.as_array()?;
-        let flags = users.iter().filter_map(|user| user["attributes"].as_object()).flatten();
-        let said: Vec<String> =
-            flags.filter(|(name, _)| name.ends_with("_optin")).map(|(name, value)| format!("{name} = {value}")).collect();
-        (!said.is_empty()).then(|| said.join(", "))
-    }
-
-    fn answer(&self, operations: &[&Operation], answer: Answer) -> Option<Reply> {
-        let endpoint = operations[0].endpoint.as_ref();
-        let users = endpoint.starts_with("users.") || endpoint.starts_with("events.");
-        let catalog = endpoint.starts_with("catalog.");
-        let counted = |failed: usize| {
-            let taken = operations.len() - failed;
-            let some = |count: usize| if count == 0 { json!({}) } else { json!({"count": count}) };
-            if catalog {
-                let ids = operations[taken..]
-                    .iter()
-                    .map(|operation| serde_json::from_slice::<Value>(&operation.body).unwrap()["item_id"].clone());
-                let ids: Vec<Value> = ids.collect();
-                let details = if failed == 0 {
-                    json!([])
-                } else {
-                    json!([{"field": "name", "message": "refused", "count": failed, "document_ids": ids}])
-                };
-                return json!({"success": true, "message": {"valid": {"count": taken}, "invalid": {"count": failed, "details": details}}});
+        match request.endpoint.as_ref() {
+            "users.consent" => {
+                let body: Value = serde_json::from_slice(request.body.as_deref().unwrap()).unwrap();
+                let attributes = body["users"][0]["attributes"].as_object().unwrap();
+                let flag = attributes.iter().find(|(name, _)| name.ends_with("_optin")).unwrap();
+                Some(format!("{} = {}", flag.0, flag.1))
             }
-            let mut fail = some(failed);
-            if failed > 0 {
-                let rules = (taken..operations.len()).map(|at| (format!("users.{at}.attributes.required"), json!(["refused"])));
-                fail["errors"] = Value::Object(rules.collect());
-            }
-            json!({"data": {"successful": some(taken), "fail": fail}})
-        };
-        match answer {
-            Answer::Taken if users || catalog => Some(json_reply(200, &counted(0))),
-            Answer::Taken => Some(json_reply(200, &json!({"statusMessage": "OK"}))),
-            Answer::HalfRefused if users || catalog => Some(json_reply(200, &counted(operations.len() - operations.len() / 2))),
-            Answer::FalseSuccess if users || catalog => Some(json_reply(200, &counted(operations.len()))),
-            Answer::Refused => Some(json_reply(400, &json!({"error": "bad request"}))),
-            Answer::Throttled => Some(json_reply(429, &json!({"error": "rejected: too many requests"}))),
-            Answer::Unauthorized => Some(json_reply(401, &json!({"error": format!("unknown token {}", KEYS[0])}))),
-            Answer::Broken => Some(json_reply(503, &json!({}))),
+            "email.unsubscribe" | "sms.unsubscribe" | "whatsapp.unsubscribe" => Some("unsubscribe".to_owned()),
+            "email.subscribe" | "sms.subscribe" | "whatsapp.subscribe" => Some("subscribe".to_owned()),
             _ => None,
         }
     }
 
+    fn answer(&self, operations: &[&Operation], answer: Answer) -> Option<Reply> {
+        let endpoint = operations[0].endpoint.as_ref();
+        let reply = |status: u16, body: Value| Some(Reply { status, headers: Vec::new(), body: body.to_string().into_bytes() });
+        let catalog = endpoint.starts_with("catalog.");
+        let upsert = endpoint.starts_with("events.") || matches!(endpoint, "users.upsert" | "users.consent");
+        // The last rows are the refused ones.
+        let rows = |refused: usize| {
+            let taken = operations.len() - refused;
+            if catalog {
+                let id = |operation: &&Operation| serde_json::from_slice::<Value>(&operation.body).unwrap()["item_id"].clone();
+                let ids: Vec<Value> = operations[taken..].iter().map(id).collect();
+                let details = json!([{"field": "price", "message": "Field is not valid.", "count": refused, "document_ids": ids}]);
+                return json!({"success": true, "message": {"valid": {"count": taken},
+                    "invalid": {"count": refused, "details": if refused > 0 { details } else { json!([]) }}}});
+            }
+            let count = |count: usize| if count > 0 { json!({"count": count}) } else { json!({}) };
+            let mut fail = count(refused);
+            for index in taken..operations.len() {
+                fail["errors"][format!("users.{index}.identifiers.*.regexp(^.+@.+$)")] = json!(["invalid email: p00010@example.com"]);
+            }
+            json!({"data": {"successful": count(taken), "fail": fail}})
+        };
+        match answer {
+            Answer::Taken if upsert || catalog => reply(200, rows(0)),
+            Answer::Taken if endpoint.starts_with("users.") => reply(200, json!({})),
+            Answer::Taken => reply(200, json!({"statusMessage": "OK"})),
+            Answer::HalfRefused if upsert || catalog => reply(200, rows(operations.len() - operations.len() / 2)),
+            Answer::HalfRefused => None,
+            Answer::Refused => reply(400, json!({"error": "malformed json: bad request p00010@example.com"})),
+            Answer::FalseSuccess if upsert || catalog => reply(200, rows(operations.len())),
+            Answer::FalseSuccess => None,
+            Answer::Throttled => reply(429, json!({"error": "rejected: too many requests"})),
+            Answer::Unauthorized => reply(403, json!({"error": format!("forbidden: {TOKEN}")})),
+            Answer::Broken => reply(503, json!({"error": "internal server error"})),
+            Answer::JobTaken | Answer::JobRunning | Answer::JobFailed => None,
+        }
+    }
+
     fn found(&self, _request: &Request) -> Reply {
-        json_reply(200, &json!({"identifiers": {}, "attributes": {}}))
+        Reply { status: 200, headers: Vec::new(), body: br#"{"attributes":{"iid":"iid-1"}}"#.to_vec() }
     }
 
     fn reached_otherwise(&self) -> &'static [(&'static str, &'static str)] {
         &[
-            ("users.deleteAttributes", "goes before a write that leaves attributes without a value"),
-            ("users.profile", "read before a yes, and the check of the credentials"),
+            ("users.profile", "read before a yes, before a change of identity, and by the check of the credentials"),
+            ("users.deleteAttributes", "goes before the write of a profile that has lost a value"),
+            ("events.browse", "page views, which no shop's records tell of"),
+            ("whatsapp.unsubscribe", "as for text messages; the records here speak of e-mail and text messages"),
+            ("whatsapp.subscribe", "as for text messages; the records here speak of e-mail and text messages"),
         ]
     }
 }

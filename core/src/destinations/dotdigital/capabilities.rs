@@ -165,7 +165,6 @@ pub const CAPABILITIES: Capabilities = Capabilities {
             method: Method::Put,
             path: "/insightData/v3/contacts/{identifier}/{value}/{collection}/{recordId}",
             max_bytes: MAX_IMPORT,
-            job: Some(JobFacts { poll: COLLECTION, give_up_s: JOB }),
             backfill: SEGMENTS,
             note: "Replaces the whole record. The first value of a member fixes its type for the collection. A missing contact is created \
                 as unsubscribed and a missing collection is made, then the record is written again.",
@@ -176,7 +175,6 @@ pub const CAPABILITIES: Capabilities = Capabilities {
             method: Method::Put,
             path: "/insightData/v3/account/{collection}/{recordId}",
             max_bytes: MAX_IMPORT,
-            job: Some(JobFacts { poll: COLLECTION, give_up_s: JOB }),
             note: "Replaces the whole record. A missing collection is made first.",
             ..STATE
         },

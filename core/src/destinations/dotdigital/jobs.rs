@@ -1,5 +1,5 @@
-//! Asynchronous jobs: imports and deletions followed to one verdict per row, and the steps that make what a refused write
-//! needs (a data field, a contact that was never asked, a collection).
+//! Asynchronous jobs: imports and deletions followed to one verdict per row, and the steps that make the data fields that a
+//! refused contact needs.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::config::Unknown;
 use super::json::{Object, bytes};
 use super::reply::{self, POLL, PREPARE, SETTLING, Trouble, safe};
 use super::rows::{Record, Row, Task};
-use super::{Dotdigital, contacts, ids, internal, named};
+use super::{Dotdigital, ids, internal, named};
 use crate::error::{Error, ErrorCode};
 use crate::model::SkipReason;
 
@@ -19,7 +19,7 @@ use crate::model::SkipReason;
 pub(super) fn poll(d: &Dotdigital, operations: &[&Operation], job: &str) -> Result<Request, Error> {
     let first = operations.first().ok_or_else(|| internal("a job needs an operation"))?;
     if let Some(step) = own_step(job) {
-        return prepare(d, first, step);
+        return prepare(d, step);
     }
     match first.endpoint.as_ref() {
         endpoints::IMPORT => d.call(endpoints::IMPORT_STATUS, named(&[("importId", job)]), None),
@@ -34,7 +34,7 @@ fn own_step(job: &str) -> Option<&str> {
     job.strip_prefix(PREPARE)?.split_once(':').map(|(_, step)| step)
 }
 
-fn prepare(d: &Dotdigital, operation: &Operation, step: &str) -> Result<Request, Error> {
+fn prepare(d: &Dotdigital, step: &str) -> Result<Request, Error> {
     // `+` remembers that the contact was made without its mark.
     let step = step.strip_suffix('+').unwrap_or(step);
     if let Some(rest) = step.strip_prefix("make:") {
@@ -43,31 +43,21 @@ fn prepare(d: &Dotdigital, operation: &Operation, step: &str) -> Result<Request,
     }
     match step {
         "fields" | "check" => d.call(endpoints::FIELDS, |_| None, None),
-        "marker" => make_field(d, d.config.unasked_field().ok_or_else(|| internal("there is no mark to make"))?, "Boolean"),
-        "contact" => {
-            let owner = Record::of(operation)?.contact_identity.ok_or_else(|| internal("the record is nobody's"))?;
-            contacts::create_owner(d, &owner.identifier, &owner.value).ok_or_else(|| internal("the contact cannot be created"))
-        }
-        "collection" => {
-            let param = |name: &str| operation.params.get(name).map(String::as_str).ok_or_else(|| internal("a record needs a collection"));
-            let (name, scope, kind) = (param("collection")?, param("scope")?, param("type")?);
-            let mut request = d.call(endpoints::COLLECTION, named(&[("collection", name)]), None)?;
-            request.path.push_str("?collectionScope=");
-            request.path.push_str(scope);
-            request.path.push_str("&collectionType=");
-            request.path.push_str(kind);
-            Ok(request)
-        }
         _ => Err(internal("a step is unknown")),
     }
 }
 
 fn make_field(d: &Dotdigital, name: &str, kind: &str) -> Result<Request, Error> {
+    d.call(endpoints::MAKE_FIELD, |_| None, Some(field_body(name, kind)?))
+}
+
+/// A data field to make.
+pub(super) fn field_body(name: &str, kind: &str) -> Result<Vec<u8>, Error> {
     let mut body = Object::new(3);
     body.put("name", name);
     body.put("type", kind);
     body.put("visibility", "Private");
-    d.call(endpoints::MAKE_FIELD, |_| None, Some(bytes(&body, 96)?))
+    bytes(&body, 96)
 }
 
 /// Reads how a job stands.
@@ -231,8 +221,6 @@ fn prepared(d: &Dotdigital, operations: &[&Operation], step: &str, reply: &Reply
     let done = (200..300).contains(&reply.status);
     let refusal = match (done, reply::code(reply).as_str()) {
         (true, _) | (_, "ERROR_NON_UNIQUE_DATAFIELD") => None,
-        // Whoever created the contact, it is there.
-        _ if step == "contact" && reply.status == 409 => None,
         _ => match reply::trouble(reply) {
             Trouble::Stop(error) => return Reading::Stop(error),
             Trouble::Later(refusal, after) => return Reading::Retry(refusal, after),
@@ -244,8 +232,6 @@ fn prepared(d: &Dotdigital, operations: &[&Operation], step: &str, reply: &Reply
     let next = |step: &str| reply::step(operation, step, Duration::ZERO);
     match (step, refusal) {
         ("fields" | "check", None) => fields(d, operation, reply, step == "fields", plus),
-        ("marker", _) => next("contact"),
-        ("contact", None) => next("collection"),
         (making, refused) if making.starts_with("make:") => {
             if let Some(refusal) = refused {
                 return Reading::Each(vec![Verdict::Rejected(refusal)], Vec::new());
@@ -255,10 +241,7 @@ fn prepared(d: &Dotdigital, operations: &[&Operation], step: &str, reply: &Reply
                 None => next(&format!("check{plus}")),
             }
         }
-        (_, None) => {
-            let why = Refusal::new(ErrorCode::NotFound, "prepared", "what the record needed was made; it is written again");
-            Reading::Each(vec![Verdict::Retry(why, Some(Duration::from_secs(1)))], Vec::new())
-        }
+        (_, None) => Reading::Each(vec![Verdict::Accepted], Vec::new()),
         (_, Some(refusal)) => Reading::Each(vec![Verdict::Rejected(refusal)], Vec::new()),
     }
 }

@@ -163,6 +163,13 @@ impl Destination for Dotdigital {
                 Some(joined(head.as_bytes(), ids, b"]}"))
             }
             endpoints::PUT_CONTACT | endpoints::PUT_ACCOUNT => return self.put_record(first),
+            endpoints::CREATE | endpoints::MAKE_FIELD => Some(first.body.clone()),
+            endpoints::COLLECTION => {
+                let (scope, kind) = (param("scope")?, param("type")?);
+                let mut request = self.call(endpoints::COLLECTION, params, None)?;
+                request.path.push_str(&format!("?collectionScope={scope}&collectionType={kind}"));
+                return Ok(request);
+            }
             _ => None,
         };
         self.call(facts.id, params, body)

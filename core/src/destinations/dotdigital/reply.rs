@@ -8,14 +8,14 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::{Job, Operation, Reading, Refusal, Reply, Verdict};
+use super::super::{Detour, Job, Operation, Reading, Refusal, Reply, Verdict};
 use super::capabilities as endpoints;
 use super::config::{Define, Unknown};
 use super::rows::{Record, Row, Task};
-use super::{Dotdigital, EVERY_REGION, ids};
+use super::{Dotdigital, EVERY_REGION, contacts, ids, jobs};
 use crate::error::{Error, ErrorCode, Retry};
 use crate::fingerprint;
-use crate::model::SkipReason;
+use crate::model::{IdempotencyKey, SkipReason};
 
 /// How long a write takes to be seen by the calls that depend on it.
 pub(super) const SETTLING: Duration = Duration::from_secs(60);
@@ -56,8 +56,7 @@ pub(super) enum Trouble {
 pub(super) fn code(reply: &Reply) -> String {
     let problem = serde_json::from_slice::<Problem>(&reply.body).unwrap_or_default();
     let last = |text: &str| {
-        let words = text.split(|c: char| !(c.is_ascii_uppercase() || c == '_')).filter(|word| word.starts_with("ERROR_"));
-        words.last().map(str::to_owned)
+        text.rsplit(|c: char| !(c.is_ascii_uppercase() || c == '_')).find(|word| word.starts_with("ERROR_")).map(str::to_owned)
     };
     let own = problem.error_code.filter(|code| !code.is_empty()).map(|code| safe(&code));
     own.or_else(|| last(&problem.message?)).unwrap_or_else(|| format!("http_{}", reply.status))
@@ -134,6 +133,8 @@ pub(super) fn read(d: &Dotdigital, operations: &[&Operation], reply: &Reply) -> 
             Reading::Each(operations.iter().map(|_| Verdict::Accepted).collect(), Vec::new())
         }
         (endpoints::PUT_CONTACT | endpoints::PUT_ACCOUNT | endpoints::INSIGHT_IMPORT, 404, [operation]) => missing(d, operation, refusal),
+        // What a detour makes may be there already; whether a mark could be made is no reason to hold an order back.
+        (endpoints::CREATE, 409, [_]) | (endpoints::MAKE_FIELD, 400, [_]) => one(Verdict::Accepted),
         (endpoints::PATCH, 404, [_]) => one(Verdict::Retry(refusal, Some(Duration::from_secs(5)))),
         (endpoints::PATCH, 409, [operation]) => one(conflict(operation, refusal)),
         (endpoints::PATCH, 400, [operation]) => unknown_field(d, operation, refusal),
@@ -198,25 +199,40 @@ fn unknown_field(d: &Dotdigital, operation: &Operation, refusal: Refusal) -> Rea
     Reading::Each(vec![Verdict::Rejected(refusal)], Vec::new())
 }
 
-/// A record's contact or collection is missing: it is made, and the record written again.
+/// A record's contact or collection is missing: both are made, and the record written again.
 fn missing(d: &Dotdigital, operation: &Operation, refusal: Refusal) -> Reading {
     let one = |verdict| Reading::Each(vec![verdict], Vec::new());
-    let first = match refusal.vendor_code.as_str() {
+    let step = |endpoint: &'static str, body: Vec<u8>| {
+        let own = format!("{}:{endpoint}", operation.idempotency_key);
+        Operation {
+            endpoint: endpoint.into(),
+            entity: format!("{}:{endpoint}", operation.entity),
+            idempotency_key: IdempotencyKey::new(own),
+            group: String::new(),
+            body,
+            ..operation.clone()
+        }
+    };
+    let mut steps = Vec::new();
+    match refusal.vendor_code.as_str() {
         "insightData:contactNotFound" if d.config.unknown_contacts == Unknown::Skip => {
             let why = "Dotdigital does not know the person; see `unknown_contacts`".to_owned();
             return one(Verdict::Discarded(SkipReason::NotConfigured, why));
         }
         "insightData:contactNotFound" => {
             let owner = Record::of(operation).ok().and_then(|record| record.contact_identity);
-            if !owner.is_some_and(|owner| matches!(owner.identifier.as_ref(), ids::EMAIL | ids::MOBILE)) {
-                return one(Verdict::Rejected(refusal));
-            }
-            if d.config.unasked_field().is_some() { "marker" } else { "contact" }
+            let created =
+                owner.and_then(|owner| contacts::create_owner(d, &owner.identifier, &owner.value)).and_then(|request| request.body);
+            let Some(created) = created else { return one(Verdict::Rejected(refusal)) };
+            let mark = d.config.unasked_field().and_then(|name| jobs::field_body(name, "Boolean").ok());
+            steps.extend(mark.map(|body| step(endpoints::MAKE_FIELD, body)));
+            steps.push(step(endpoints::CREATE, created));
         }
-        "insightData:collectionNotFound" => "collection",
+        "insightData:collectionNotFound" => {}
         _ => return one(Verdict::Rejected(refusal)),
-    };
-    step(operation, first, Duration::ZERO)
+    }
+    steps.push(step(endpoints::COLLECTION, b"null".to_vec()));
+    one(Verdict::First(Detour { operations: steps, why: refusal, after: Some(Duration::ZERO) }))
 }
 
 /// Another contact has one of the identifiers. The address counts most: without the number, and found by the address, the

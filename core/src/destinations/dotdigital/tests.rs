@@ -92,6 +92,7 @@ fn written(d: &Dotdigital, operation: &Operation, found: Option<Value>) -> Resul
             Ok((format!("{} {}", request.method.as_str(), request.path), body))
         }
         Completed::Skip(skip) => Err(skip.reason),
+        Completed::First(detour) => panic!("{:?}", detour.why),
         Completed::Retry(refusal, _) => panic!("{refusal:?}"),
     }
 }
@@ -528,40 +529,55 @@ fn both_limits_mean_slow_down_and_a_wrong_region_stops() {
 fn what_a_record_lacks_is_made_and_the_record_written_again() {
     let d = open(json!({}));
     let operation = ops(&d, &record(order(json!({})), json!({}))).remove(0);
-    let mut reading = d.read(&[&operation], &reply(404, json!({ "errorCode": "insightData:contactNotFound" })));
-    let mut calls = Vec::new();
-    while let Reading::Job(job) = &reading {
-        assert!(!job.id.contains('@'), "{}", job.id);
-        let request = d.poll(&[&operation], &job.id).unwrap();
-        calls.push(format!("{} {}", request.method.as_str(), request.path));
-        if request.path == "/contacts/v3" {
-            let body: Value = serde_json::from_slice(&request.body.unwrap()).unwrap();
-            assert_eq!(body["channelProperties"], json!({ "email": { "status": "unsubscribed" } }));
-        }
-        let status = if request.path == "/contacts/v3" { 409 } else { 201 };
-        reading = d.read_poll(&[&operation], &job.id.clone(), &reply(status, json!({})));
-    }
-    assert_eq!(
-        calls,
-        [
-            "POST /v2/data-fields",
-            "POST /contacts/v3",
-            "POST /insightData/v3/collections/Orders?collectionScope=contact&collectionType=orders"
-        ]
-    );
-    assert!(matches!(only(reading), Verdict::Retry(refusal, Some(_)) if refusal.code.0 == ErrorCode::NotFound));
+    let missing = |code: &str| match only(d.read(&[&operation], &reply(404, json!({ "errorCode": code })))) {
+        Verdict::First(detour) => detour.operations,
+        other => panic!("{other:?}"),
+    };
+    let steps = missing("insightData:contactNotFound");
+    let calls: Vec<(String, Value)> = steps.iter().map(|step| sent(&d, step)).collect();
+    let collection = "POST /insightData/v3/collections/Orders?collectionScope=contact&collectionType=orders";
+    assert_eq!(calls.iter().map(|(call, _)| call.as_str()).collect::<Vec<_>>(), ["POST /v2/data-fields", "POST /contacts/v3", collection]);
+    assert_eq!(calls[1].1["channelProperties"], json!({ "email": { "status": "unsubscribed" } }));
+    assert_eq!(calls[1].1["dataFields"], json!({ "CW_UNASKED": true }));
+    let known = json!({ "message": "Error: it exists ERROR_NON_UNIQUE_DATAFIELD" });
+    assert_eq!(only(d.read(&[&steps[0]], &reply(400, known))), Verdict::Accepted);
+    assert_eq!(only(d.read(&[&steps[1]], &reply(409, json!({ "errorCode": "contacts:idAlreadyExists" })))), Verdict::Accepted);
+    assert_eq!(sent(&d, &missing("insightData:collectionNotFound")[0]).0, collection);
     let skip = open(json!({ "unknown_contacts": "skip" }));
     let told = only(skip.read(&[&operation], &reply(404, json!({ "errorCode": "insightData:contactNotFound" }))));
     assert!(matches!(told, Verdict::Discarded(SkipReason::NotConfigured, _)));
-    let two = [
-        ops(&d, &record(order(json!({})), json!({ "idempotency_key": "a" }))),
-        ops(&d, &record(order(json!({})), json!({ "idempotency_key": "b" }))),
-    ];
-    let job = |operation: &Operation| match d.read(&[operation], &reply(404, json!({ "errorCode": "insightData:collectionNotFound" }))) {
+}
+
+#[test]
+fn data_fields_that_were_dropped_are_made_one_by_one_and_the_contact_is_written_again() {
+    let d = open(json!({}));
+    let operation = &ops(&d, &contact(json!({ "attributes": { "tier": { "type": "text", "value": "gold" } } })))[0];
+    let stored = json!({ "FIRSTNAME": "Mara", "LOCALE": "de-DE", "COUNTRY": "DE", "STORE_NAME": "web", "SHOP_CUSTOMER_ID": "c-42" });
+    let mut reading = d.read(&[operation], &reply(200, found(json!({ "dataFields": stored }))));
+    let mut calls = Vec::new();
+    while let Reading::Job(job) = &reading {
+        assert!(!job.id.contains('@'), "{}", job.id);
+        let request = d.poll(&[operation], &job.id).unwrap();
+        calls.push((request.method.as_str().to_owned(), request.body.map(|body| String::from_utf8(body).unwrap())));
+        let known = json!([{ "name": "LOCALE", "type": "String" }, { "name": "COUNTRY", "type": "Numeric" }, { "name": "FIRSTNAME", "type": "String" },
+            { "name": "STORE_NAME", "type": "String" }, { "name": "SHOP_CUSTOMER_ID", "type": "String" }, { "name": "CW_UNASKED", "type": "Boolean" }]);
+        let answer = if request.method.as_str() == "GET" { reply(200, known) } else { reply(201, json!({})) };
+        reading = d.read_poll(&[operation], &job.id.clone(), &answer);
+    }
+    let made = r#"{"name":"TIER","type":"String","visibility":"Private"}"#;
+    assert_eq!(calls, [("GET".to_owned(), None), ("POST".to_owned(), Some(made.to_owned())), ("GET".to_owned(), None)]);
+    let Verdict::Amended(body, text) = only(reading) else { panic!("written again") };
+    assert!(text.contains("`COUNTRY`"), "{text}");
+    let again = Operation { body, ..operation.clone() };
+    assert!(written(&d, &again, Some(found(json!({})))).unwrap().1["dataFields"].get("COUNTRY").is_none(), "of another type there");
+    let told = d.read(&[&again], &reply(200, found(json!({ "dataFields": {} }))));
+    assert!(matches!(told, Reading::Each(verdicts, warnings) if verdicts == [Verdict::Accepted] && warnings.len() == 1), "only once");
+    let other = &ops(&d, &record(json!({ "type": "contact", "first_name": "Ben" }), json!({ "idempotency_key": "b" })))[0];
+    let job = |operation: &Operation| match d.read(&[operation], &reply(200, found(json!({})))) {
         Reading::Job(Job { id, .. }) => id,
         other => panic!("{other:?}"),
     };
-    assert_ne!(job(&two[0][0]), job(&two[1][0]), "operations of one job would be asked for together");
+    assert_ne!(job(operation), job(other), "operations of one job would be asked for together");
 }
 
 #[test]

@@ -22,7 +22,10 @@ impl Row<'_, '_> {
         self.prefix = "/cart";
         let cart = &composed.cart;
         let raw = member(raw, "cart").unwrap_or(raw);
-        let Some(left_at) = composed.abandoned_at.0 else { return self.cart(cart, raw) };
+        // The platform calls a cart abandoned an hour after its last change.
+        let an_hour_later = || cart.updated_time.0.and_then(|at| at.checked_add_signed(chrono::TimeDelta::hours(1)));
+        let left_at = composed.abandoned_at.0.or_else(|| an_hour_later().filter(|_| composed.abandoned == Some(true)));
+        let Some(left_at) = left_at else { return self.cart(cart, raw) };
         self.cart_as(cart, raw, CartState::Abandoned)?;
         let Some(id) = filled(&cart.id) else { return Err(self.missing("id")) };
         let last = self.out.records.last().map(|one| &one.record);
@@ -61,17 +64,16 @@ impl Row<'_, '_> {
         let side = if cart.tax_included == Some(true) { Side::IncTax } else { Side::ExTax };
         let total = cart.cart_amount.0.or(cart.cart_amount_inc_tax.0);
         let Some(total) = total else { return Err(self.missing("cart_amount")) };
-        let read = |side| self.cart_amounts(cart, side, currency, &mut Vec::new());
-        let (mut preferred, mut other) = (read(side)?, read(side.other())?);
+        let mut preferred = self.cart_amounts(cart, side, currency)?;
         // The cart says its sum with tax and nothing about the tax: the difference is the tax where prices are without.
         let tax = preferred.sum_without_tax().and_then(|sum| total.checked_sub(sum).ok_or(Overflow));
         let tax = tax.map_err(self.overflow("/cart_amount"))?;
         if side == Side::ExTax && tax > Decimal::ZERO {
             preferred.tax = Some(money(tax, currency));
-            other.tax = preferred.tax;
         }
+        let other = || self.cart_amounts(cart, side.other(), currency);
         let pointer = self.pointer("/cart_amount");
-        let settled = settle(total, currency, preferred, other, &pointer, &mut findings).map_err(self.overflow("/cart_amount"))?;
+        let settled = settle(total, currency, preferred, other, &pointer, &mut findings)?;
         let body = self.cart_body(cart, currency, state, settled, &mut findings)?;
         self.emit_cart(cart, raw, cart.updated_time, body, findings);
         Ok(())
@@ -85,7 +87,7 @@ impl Row<'_, '_> {
         let currency = self.currency(&cart.currency.code, "currency/code")?;
         let Some(total) = checkout.grand_total.0 else { return Err(Failure::malformed("/grand_total", "missing field `grand_total`")) };
         let read = |side: Side| -> Result<Amounts, Failure> {
-            let mut amounts = self.cart_amounts(cart, side, currency, &mut Vec::new())?;
+            let mut amounts = self.cart_amounts(cart, side, currency)?;
             for consignment in &checkout.consignments {
                 let cost = side.of(consignment.shipping_cost_ex_tax, consignment.shipping_cost_inc_tax).or_zero();
                 let method = consignment.selected_shipping_option.0.as_ref().and_then(|option| owned(&option.description));
@@ -115,8 +117,7 @@ impl Row<'_, '_> {
         };
         // Lines of a cart are as the merchant typed them, which is without tax unless the cart says otherwise.
         let side = if cart.tax_included == Some(true) { Side::IncTax } else { Side::ExTax };
-        let (preferred, other) = (read(side)?, read(side.other())?);
-        let settled = settle(total, currency, preferred, other, "/grand_total", &mut findings).map_err(self.overflow("/grand_total"))?;
+        let settled = settle(total, currency, read(side)?, || read(side.other()), "/grand_total", &mut findings)?;
         let state = if checkout.order_id.id().is_some() { CartState::Ordered } else { CartState::Active };
         let mut body = self.cart_body(cart, currency, state, settled, &mut findings)?;
         body.billing_address = checkout.billing_address.0.as_ref().and_then(address);
@@ -227,10 +228,21 @@ impl Row<'_, '_> {
         })
     }
 
-    fn cart_amounts(&self, cart: &WireCart<'_>, side: Side, currency: Currency, _: &mut Vec<Finding>) -> Result<Amounts, Failure> {
+    fn cart_amounts(&self, cart: &WireCart<'_>, side: Side, currency: Currency) -> Result<Amounts, Failure> {
         let mut amounts = Amounts::new(side, currency);
         for (index, (kind, item)) in items(cart).enumerate() {
-            amounts.lines.push(self.item(item, kind, index, side, currency)?);
+            let mut line = self.item(item, kind, index, side, currency)?;
+            // A parent that is no line of this cart is no bundle that anyone could show.
+            let parent = items(cart).position(|(_, other)| item.parent_id.id().is_some() && other.id.id() == item.parent_id.id());
+            if line.kind == LineKind::BundleChild && parent.is_none() {
+                line.kind = LineKind::Product;
+                line.parent_id = None;
+            }
+            amounts.lines.push(line);
+        }
+        let parents: Vec<String> = amounts.lines.iter().filter_map(|line| line.parent_id.clone()).collect();
+        for line in amounts.lines.iter_mut().filter(|line| parents.contains(&line.id)) {
+            line.kind = LineKind::BundleParent;
         }
         let off = cart.discount_amount.or_zero();
         if off > Decimal::ZERO {

@@ -13,8 +13,8 @@ use super::wire::catalog::{
 };
 use super::wire::{Dec, List};
 use crate::model::{
-    Attributes, Body, Category, CategoryRef, Currency, Finding, FindingCode, Identity, Image, Money, Price, PriceTier, Product, Severity,
-    Stock, Variant,
+    Attributes, Body, Category, CategoryRef, Currency, Finding, FindingCode, Identity, Image, Money, Price, PriceTier, Product, Stock,
+    Variant,
 };
 use crate::normalize::text::filled;
 use crate::sources::rows::Failure;
@@ -51,11 +51,23 @@ impl Row<'_, '_> {
         let mut findings = Vec::new();
         let market = self.configured_market();
         let variants = beside.composed.map(|one| &one.variants).filter(|list| list.is_known()).unwrap_or(&product.variants);
+        // A simple product names its only variant; one with real variants is nothing without them.
+        let base = match (variants.is_known(), product.base_variant_id.id()) {
+            (true, _) => None,
+            (false, Some(_)) => Some(WireVariant {
+                id: product.base_variant_id.clone(),
+                sku: product.sku.clone(),
+                inventory_level: product.inventory_level,
+                ..WireVariant::default()
+            }),
+            (false, None) => {
+                self.fetch("product", id, "product without its variants");
+                return Ok(());
+            }
+        };
         if config.currency.is_none() && product.price.0.is_some() {
             let message = "the catalogue does not say its currency; without the setting `currency` prices are left out";
-            let mut finding = Finding::new(FindingCode::CurrencyUnknown, self.pointer("/price"), message);
-            finding.severity = Severity::Warning;
-            findings.push(finding);
+            findings.push(Finding::new(FindingCode::DocumentIncomplete, self.pointer("/price"), message));
         }
         let path = product.custom_url.0.as_ref().map(|one| &*one.url.0);
         let slug = path.map(|path| path.trim_matches('/')).filter(|slug| !slug.is_empty());
@@ -78,8 +90,11 @@ impl Row<'_, '_> {
         let brand = beside.composed.and_then(|one| owned(&one.brand.0.as_ref()?.name));
         let count = product.reviews_count.whole().filter(|count| *count > 0);
         let average = count.and_then(|count| product.reviews_rating_sum.0?.checked_div(Decimal::from(count)));
-        let read: Vec<Variant> =
-            variants.iter().filter_map(|variant| self.variant(product, variant, url.as_deref(), beside, &mut findings)).collect();
+        let read: Vec<Variant> = variants
+            .iter()
+            .chain(&base)
+            .filter_map(|variant| self.variant(product, variant, url.as_deref(), beside, &mut findings))
+            .collect();
         let sellable = product.is_visible != Some(false) && &*product.availability != "disabled";
         let body = Product {
             id: id.to_owned(),
@@ -221,7 +236,7 @@ impl Row<'_, '_> {
 
     /// A category of a nested tree brings those below it.
     fn category_below(&mut self, category: &WireCategory<'_>, above: &[CategoryRef], raw: &str, depth: usize) -> Result<(), Failure> {
-        let Some(id) = category.id.id() else { return Err(self.missing("id")) };
+        let Some(id) = category.any_id() else { return Err(self.missing("id")) };
         let market = self.configured_market();
         let path = category.custom_url.0.as_ref().map_or(&*category.url.0.0, |one| &*one.url.0);
         let slug = filled(path.trim_matches('/'));
@@ -324,7 +339,7 @@ fn list_price(record: &PriceRecord<'_>, groups: &BTreeMap<String, String>) -> Op
 
 /// The product's categories, with names where they came along; the longest path first, the merchant's order among equals.
 fn category_refs(product: &WireProduct<'_>, known: Option<&List<WireCategory<'_>>>) -> Vec<CategoryRef> {
-    let find = |id: &str| known?.iter().find(|one| one.id.id() == Some(id));
+    let find = |id: &str| known?.iter().find(|one| one.any_id() == Some(id));
     let path_of = |id: &str| {
         let (mut path, mut next) = (Vec::new(), Some(id));
         while let Some(id) = next {

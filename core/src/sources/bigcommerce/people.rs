@@ -7,7 +7,7 @@ use super::values::{Fields, Place};
 use super::wire::people::{Attribute, Composed, Customer, Subscriber, Wishlist};
 use super::wire::{Address as WireAddress, List, Metafield, Named};
 use crate::fingerprint::{fingerprint, hex};
-use crate::model::{AttributeValue, Attributes, Body, Contact, Event, EventName, Finding, FindingCode, Identity, Market, Mode, Severity};
+use crate::model::{AttributeValue, Attributes, Body, Contact, Event, EventName, Finding, FindingCode, Identity, Market, Mode};
 use crate::normalize::contact::phone;
 use crate::normalize::text::filled;
 use crate::sources::rows::Failure;
@@ -106,9 +106,7 @@ impl<'c> Row<'c, '_> {
         let (Some(told), Some(there)) = (told, there) else { return };
         if i64::try_from(there).is_ok_and(|there| there < told) {
             let message = format!("{there} of {told} {list} are in the document; read the others by `customer_id`");
-            let mut finding = Finding::new(FindingCode::RecordMalformed, self.pointer(&format!("/{list}")), message);
-            finding.severity = Severity::Warning;
-            findings.push(finding);
+            findings.push(Finding::new(FindingCode::DocumentIncomplete, self.pointer(&format!("/{list}")), message));
         }
     }
 
@@ -176,13 +174,11 @@ impl<'c> Row<'c, '_> {
         let body = Contact {
             first_name: owned(&subscriber.first_name),
             last_name: owned(&subscriber.last_name),
-            created_at: subscriber.date_created.0,
-            updated_at: changed,
             consents: of_subscriber(config, subscriber),
             ..Contact::default()
         };
         let market = Market {
-            channel: subscriber.channel_id.id().map(str::to_owned).or_else(|| config.channel.clone()),
+            channel: subscriber.channel_id.id().or(subscriber.origin_channel_id.id()).map(str::to_owned).or_else(|| config.channel.clone()),
             locale: config.locale.clone(),
             ..Market::default()
         };

@@ -64,15 +64,15 @@ macro_rules! keys {
 }
 
 keys! {
-    status_id billing_address consignments grand_total order_id customer_id tracking_number
+    billing_address consignments grand_total order_id customer_id tracking_number
     payment_method_id applied_discounts product_options discount rate items_total payments
-    customer_group_id address_count registration_ip_address accepts_product_review_abandoned_cart_emails
-    attribute_value address1 value address_id is_public consents allow deny line_items base_amount cart_amount cart_id
-    inventory_tracking base_variant_id availability product_id option_values purchasing_disabled sku_id
+    customer_group_id accepts_product_review_abandoned_cart_emails
+    attribute_value address1 value address_id is_public allow deny line_items base_amount cart_amount cart_id
+    availability product_id option_values purchasing_disabled sku_id
     price_list_id variant_id active identity locations parent_id sort_order is_visible children category_id tree_id
     custom_url meta_keywords channels platform currency_exchange_rate secure_url system_label category_access
     discount_rules namespace permission_set refund_methods cart_url checkout_url applies_to to_email statuses count title
-    status message instance pickups shipping fees image_id is_thumbnail custom_label timezone price
+    status message instance pickups shipping fees image_id is_thumbnail custom_label timezone price rating
 }
 
 /// What the object that starts at `at` is.
@@ -88,22 +88,25 @@ pub(super) fn sniff(bytes: &[u8], at: usize) -> Shape {
             b"customer" if is_object => composed = Shape::ComposedCustomer,
             b"product" if is_object => composed = Shape::ComposedProduct,
             b"cart" if is_object => composed = Shape::ComposedCart,
+            // Keys that only one kind has end the search.
+            b"status_id" => return Shape::Order,
+            b"consents" => return Shape::Subscriber,
+            b"address_count" | b"registration_ip_address" => return Shape::Customer,
+            b"inventory_tracking" | b"base_variant_id" => return Shape::Product,
             name => seen.see(name),
         }
     }
     match composed {
         Shape::Unknown => by_keys(&seen),
         Shape::ComposedCart if seen.billing_address || seen.consignments || seen.grand_total => Shape::Checkout,
+        // A message of an order names its customer, and so does a review its product.
+        Shape::ComposedCustomer | Shape::ComposedProduct if seen.order_id || seen.rating => by_keys(&seen),
         composed => composed,
     }
 }
 
 fn by_keys(seen: &Seen) -> Shape {
-    if seen.consents {
-        Shape::Subscriber
-    } else if seen.status_id {
-        Shape::Order
-    } else if seen.order_id {
+    if seen.order_id {
         of_order(seen)
     } else if seen.line_items && (seen.base_amount || seen.cart_amount) {
         Shape::Cart
@@ -121,11 +124,7 @@ fn by_keys(seen: &Seen) -> Shape {
         Shape::Wishlist
     } else if seen.price_list_id {
         if seen.variant_id { Shape::PartOfProduct("price list record") } else { Shape::Other("price list assignment") }
-    } else if seen.address_count
-        || seen.registration_ip_address
-        || seen.accepts_product_review_abandoned_cart_emails
-        || seen.customer_group_id
-    {
+    } else if seen.accepts_product_review_abandoned_cart_emails || seen.customer_group_id {
         Shape::Customer
     } else if seen.identity && seen.locations {
         Shape::PartOfProduct("inventory item")
@@ -133,7 +132,7 @@ fn by_keys(seen: &Seen) -> Shape {
         Shape::PartOfProduct("variant")
     } else if seen.product_id && (seen.image_id || seen.is_thumbnail) {
         Shape::PartOfProduct("image")
-    } else if seen.inventory_tracking || seen.base_variant_id || (seen.availability && seen.price) {
+    } else if seen.availability && seen.price {
         Shape::Product
     } else if seen.parent_id && (seen.sort_order || seen.is_visible || seen.children || seen.category_id || seen.tree_id) {
         Shape::Category
@@ -143,7 +142,9 @@ fn by_keys(seen: &Seen) -> Shape {
 }
 
 fn of_order(seen: &Seen) -> Shape {
-    if seen.tracking_number {
+    if seen.message {
+        Shape::Other("order message")
+    } else if seen.tracking_number {
         Shape::Shipment
     } else if seen.payments {
         Shape::PartOfOrder("refund")
@@ -155,8 +156,6 @@ fn of_order(seen: &Seen) -> Shape {
         Shape::PartOfOrder("order coupon")
     } else if seen.rate {
         Shape::PartOfOrder("order tax")
-    } else if seen.message {
-        Shape::Other("order message")
     } else if seen.items_total {
         Shape::PartOfOrder("shipping address")
     } else {
@@ -195,6 +194,8 @@ fn of_no_use(seen: &Seen) -> Shape {
         Shape::Other("gift certificate")
     } else if seen.applies_to {
         Shape::Other("coupon")
+    } else if seen.rating && seen.title {
+        Shape::Other("review")
     } else if seen.status && (seen.title || seen.message || seen.instance) {
         Shape::Error
     } else if (seen.shipping && seen.pickups) || seen.fees || seen.option_values {

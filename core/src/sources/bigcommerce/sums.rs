@@ -14,10 +14,11 @@ use rust_decimal::Decimal;
 
 use super::map::money;
 use crate::model::{
-    Attributes, Currency, Discount, DiscountKind, Finding, FindingCode, Fulfilment, GiftCertificate, LineItem, LineKind, Money, Severity,
+    Attributes, Currency, Discount, DiscountKind, Finding, FindingCode, Fulfilment, GiftCertificate, LineItem, LineKind, Money,
     ShippingCharge, Totals,
 };
 use crate::normalize::line_items::{Overflow, sum};
+use crate::sources::rows::Failure;
 
 /// Which of the two amounts is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,36 +139,42 @@ fn reading(amounts: &Amounts, total: Decimal) -> Result<Option<Reading>, Overflo
     Ok(None)
 }
 
-/// Brings the sides and the platform's total together. `total` is with tax.
+/// Brings the sides and the platform's total together. `total` is with tax; the other side is only read where the preferred
+/// one does not close.
 ///
 /// # Errors
-/// [`Overflow`] when a sum has more than 28 digits.
+/// When a sum has more than 28 digits, and what reading the other side fails with.
 pub(super) fn settle(
     total: Decimal,
     currency: Currency,
     preferred: Amounts,
-    other: Amounts,
+    other: impl FnOnce() -> Result<Amounts, Failure>,
     pointer: &str,
     findings: &mut Vec<Finding>,
-) -> Result<Settled, Overflow> {
+) -> Result<Settled, Failure> {
+    let overflow = |Overflow| Failure::malformed(pointer, "the amounts are beyond 28 digits");
     let total = money(total, currency);
-    let (mut amounts, reading) = if let Some(reading) = reading(&preferred, total.amount)? {
-        (preferred, reading)
-    } else if let Some(reading) = reading(&other, total.amount)? {
-        (other, reading)
-    } else {
-        let mut with_tax = if preferred.side == Side::IncTax { preferred } else { other };
-        let missing = total.amount.checked_sub(with_tax.sum(false)?).ok_or(Overflow)?;
-        adjust(&mut with_tax, missing);
-        let message = format!(
-            "lines, shipping and tax less discounts miss the total by {} {currency}; it stands as an adjustment",
-            missing.normalize()
-        );
-        let mut finding = Finding::new(FindingCode::OrderTotalMismatch, pointer, message);
-        finding.severity = Severity::Warning;
-        findings.push(finding);
-        (with_tax, Reading { fees: false, net: false, missing: Decimal::ZERO })
-    };
+    if let Some(reading) = reading(&preferred, total.amount).map_err(overflow)? {
+        return close(total, preferred, reading).map_err(overflow);
+    }
+    let other = other()?;
+    if let Some(reading) = reading(&other, total.amount).map_err(overflow)? {
+        return close(total, other, reading).map_err(overflow);
+    }
+    let with_tax = if preferred.side == Side::IncTax { preferred } else { other };
+    adjusted(total, with_tax, pointer, findings).map_err(overflow)
+}
+
+fn adjusted(total: Money, mut amounts: Amounts, pointer: &str, findings: &mut Vec<Finding>) -> Result<Settled, Overflow> {
+    let missing = total.amount.checked_sub(amounts.sum(false)?).ok_or(Overflow)?;
+    adjust(&mut amounts, missing);
+    let message = format!("the parts miss the total by {} {}", missing.normalize(), total.currency);
+    findings.push(Finding::new(FindingCode::OrderAdjusted, pointer, message));
+    close(total, amounts, Reading { fees: false, net: false, missing: Decimal::ZERO })
+}
+
+fn close(total: Money, mut amounts: Amounts, reading: Reading) -> Result<Settled, Overflow> {
+    let currency = total.currency;
     let mut tax_added = amounts.tax_added();
     if reading.fees {
         amounts.lines.append(&mut amounts.fees);
@@ -272,7 +279,8 @@ mod tests {
 
     fn settled(total: &str, preferred: Amounts, other: Amounts) -> (Settled, usize) {
         let mut findings = Vec::new();
-        let settled = settle(dec(total), eur(), preferred, other, "/total_inc_tax", &mut findings).unwrap_or_else(|_| unreachable!());
+        let settled =
+            settle(dec(total), eur(), preferred, || Ok(other), "/total_inc_tax", &mut findings).unwrap_or_else(|_| unreachable!());
         assert!(closes(&settled));
         (settled, findings.len())
     }

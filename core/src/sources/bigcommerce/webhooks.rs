@@ -260,7 +260,7 @@ fn ends<'a>(scope: &str, data: &'a Ids<'_>) -> Ends<'a> {
         rest => rest,
     };
     let id = data.id.id();
-    let order = || data.order_id.id().or(id);
+    let order = || data.order().or(id);
     let product = || {
         let of = [data.sku.product_id.id(), data.inventory.product_id.id(), data.product_id.id()];
         of.into_iter().flatten().next()
@@ -268,14 +268,14 @@ fn ends<'a>(scope: &str, data: &'a Ids<'_>) -> Ends<'a> {
     match rest {
         [.., "metafield", _] => metafield(rest, data),
         ["order", "message", _] => Ends::Ignore,
-        ["order", "transaction", _] => Ends::Fetch("order", data.order_id.id()),
+        ["order", "transaction", _] => Ends::Fetch("order", data.order()),
         ["order", "created" | "updated" | "statusUpdated" | "archived"] | ["order", "refund", "created"] => Ends::Fetch("order", order()),
-        ["shipment", "created" | "updated" | "deleted"] => Ends::Fetch("order", data.order_id.id()),
+        ["shipment", "created" | "updated" | "deleted"] => Ends::Fetch("order", data.order()),
         // A cart without its sums is no cart, and one that became an order is told of by the order.
         ["cart", "deleted"] => Ends::Ignore,
-        ["cart", "converted"] => Ends::Fetch("order", data.order_id.id()),
-        ["cart", "created" | "updated" | "couponApplied" | "abandoned"] => Ends::Fetch("cart", data.cart_id.id().or(id)),
-        ["cart", "lineItem" | "lineItems", _] => Ends::Fetch("cart", data.cart_id.id()),
+        ["cart", "converted"] => Ends::Fetch("order", data.order()),
+        ["cart", "created" | "updated" | "couponApplied" | "abandoned"] => Ends::Fetch("cart", data.cart().or(id)),
+        ["cart", "lineItem" | "lineItems", _] => Ends::Fetch("cart", data.cart()),
         ["customer", "deleted"] => Ends::ContactDeleted,
         ["customer", "created" | "updated"] => Ends::Fetch("customer", data.customer_id.id().or(id)),
         ["customer", "address", _] => Ends::Fetch("customer", data.address.customer_id.id()),

@@ -170,7 +170,7 @@ impl<'a> Builder<'a> {
 
     /// Whether the contact was heard of by way of an order or cart.
     fn aside(&self) -> bool {
-        matches!(self.envelope.resource.kind.as_str(), "order" | "cart")
+        matches!(self.envelope.resource.kind.as_str(), "order" | "cart" | "subscriber")
     }
 
     fn subscription(&mut self, consent: &Consent, who: &Who<'_>, name: &str) -> Result<(), Error> {

@@ -10,7 +10,10 @@ use super::{Address, Dec, List, One, Stamp, Text};
 pub struct Composed<'a> {
     #[serde(borrow)]
     pub cart: Cart<'a>,
-    /// When the platform said that it was left alone.
+    /// Whether the platform said that it was left alone, for callers that do not know when.
+    #[serde(default)]
+    pub abandoned: Option<bool>,
+    /// When the platform said so.
     #[serde(default)]
     pub abandoned_at: Stamp,
 }
@@ -163,7 +166,7 @@ pub struct Consignment<'a> {
     pub selected_shipping_option: One<ShippingOption<'a>>,
     #[serde(borrow)]
     pub address: One<Address<'a>>,
-    #[serde(borrow, alias = "shippingAddress")]
+    #[serde(borrow)]
     pub shipping_address: One<Address<'a>>,
 }
 

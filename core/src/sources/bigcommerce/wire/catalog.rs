@@ -72,8 +72,10 @@ pub struct Product<'a> {
 #[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Url<'a> {
-    #[serde(borrow, alias = "path")]
+    #[serde(borrow)]
     pub url: Text<'a>,
+    #[serde(borrow)]
+    pub path: Text<'a>,
 }
 
 #[derive(Clone, Default, Deserialize)]
@@ -187,8 +189,10 @@ pub struct Brand<'a> {
 #[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Category<'a> {
-    #[serde(borrow, alias = "category_id")]
+    #[serde(borrow)]
     pub id: Text<'a>,
+    #[serde(borrow)]
+    pub category_id: Text<'a>,
     #[serde(borrow)]
     pub parent_id: Text<'a>,
     #[serde(borrow)]
@@ -205,6 +209,14 @@ pub struct Category<'a> {
     pub children: List<Category<'a>>,
 }
 
+impl Category<'_> {
+    /// The id, by either name.
+    #[must_use]
+    pub fn any_id(&self) -> Option<&str> {
+        self.category_id.id().or(self.id.id())
+    }
+}
+
 /// A path, bare or in an object.
 #[derive(Clone, Default)]
 pub struct Path<'a>(pub Text<'a>);
@@ -215,7 +227,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Path<'a> {
         let raw = <&'de serde_json::value::RawValue>::deserialize(deserializer)?.get();
         let bad = |_| D::Error::custom("invalid value, expected a path");
         if raw.starts_with('{') {
-            return serde_json::from_str::<Url<'de>>(raw).map(|url| Path(url.url)).map_err(bad);
+            return serde_json::from_str::<Url<'de>>(raw)
+                .map(|url| Path(if url.path.is_empty() { url.url } else { url.path }))
+                .map_err(bad);
         }
         serde_json::from_str(raw).map(Path).map_err(bad)
     }

@@ -21,6 +21,9 @@ pub struct Hook<'a> {
     #[serde(borrow)]
     pub hash: Text<'a>,
     pub created_at: Stamp,
+    /// Of the subscription itself, as `/v3/hooks` lists it.
+    #[serde(borrow)]
+    pub destination: Text<'a>,
 }
 
 /// Ids of what a webhook is about; which of them are there depends on the scope.
@@ -29,10 +32,14 @@ pub struct Hook<'a> {
 pub struct Ids<'a> {
     #[serde(borrow)]
     pub id: Text<'a>,
-    #[serde(borrow, alias = "orderId")]
+    #[serde(borrow)]
     pub order_id: Text<'a>,
-    #[serde(borrow, alias = "cartId")]
+    #[serde(borrow, rename = "orderId")]
+    pub order_id_camel: Text<'a>,
+    #[serde(borrow)]
     pub cart_id: Text<'a>,
+    #[serde(borrow, rename = "cartId")]
+    pub cart_id_camel: Text<'a>,
     #[serde(borrow)]
     pub customer_id: Text<'a>,
     #[serde(borrow)]
@@ -55,6 +62,20 @@ pub struct Ids<'a> {
     pub sku: Owner<'a>,
     #[serde(borrow)]
     pub inventory: Owner<'a>,
+}
+
+impl Ids<'_> {
+    /// The order; channel scopes name it otherwise.
+    #[must_use]
+    pub fn order(&self) -> Option<&str> {
+        self.order_id.id().or(self.order_id_camel.id())
+    }
+
+    /// The cart; channel scopes name it otherwise.
+    #[must_use]
+    pub fn cart(&self) -> Option<&str> {
+        self.cart_id.id().or(self.cart_id_camel.id())
+    }
 }
 
 #[derive(Clone, Default, Deserialize)]

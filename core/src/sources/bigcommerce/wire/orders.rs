@@ -181,8 +181,10 @@ pub struct Consignments<'a> {
 #[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Pickup<'a> {
-    #[serde(borrow, alias = "pickup_method_display_name")]
+    #[serde(borrow)]
     pub pickup_method: Text<'a>,
+    #[serde(borrow)]
+    pub pickup_method_display_name: Text<'a>,
 }
 
 /// <https://developer.bigcommerce.com/docs/rest-management/orders/order-shipments>
@@ -301,8 +303,9 @@ pub struct Fee<'a> {
     pub id: Text<'a>,
     #[serde(borrow)]
     pub display_name_customer: Text<'a>,
-    #[serde(alias = "cost_exc_tax")]
     pub cost_ex_tax: Dec,
+    /// How some examples spell it.
+    pub cost_exc_tax: Dec,
     pub cost_inc_tax: Dec,
     pub cost_tax: Dec,
 }

@@ -86,8 +86,10 @@ pub struct Subscriber<'a> {
     pub last_name: Text<'a>,
     #[serde(borrow)]
     pub source: Text<'a>,
-    #[serde(borrow, alias = "origin_channel_id")]
+    #[serde(borrow)]
     pub channel_id: Text<'a>,
+    #[serde(borrow)]
+    pub origin_channel_id: Text<'a>,
     #[serde(borrow)]
     pub consents: List<Text<'a>>,
     pub date_created: Stamp,
