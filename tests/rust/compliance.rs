@@ -396,7 +396,11 @@ async fn a_time_that_is_asked_for_is_waited() {
         if !immediate(&setup, &rows) {
             continue;
         }
-        for after in [None, Some("1")] {
+        // Some readings know the time themselves, such as the minute a budget is counted by; that is not waited for here.
+        let operations = built(&*setup.open(), &parsed(&rows));
+        let refused = setup.vendor.answer(&[&operations[0]], Answer::Throttled).unwrap();
+        let own = matches!(setup.open().read(&[&operations[0]], &refused), Reading::Retry(_, Some(_)));
+        for after in [None, Some("1")].into_iter().filter(|after| after.is_some() || !own) {
             let busy: Script = Box::new(move |_, times| {
                 let headers = after.map(|after| ("retry-after".to_owned(), after.to_owned())).into_iter().collect();
                 if times == 0 { (Answer::Throttled, headers) } else { (Answer::Taken, Vec::new()) }
