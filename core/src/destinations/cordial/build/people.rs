@@ -81,7 +81,7 @@ impl<'a> Builder<'a> {
             self.built.findings.push(Finding::new(FindingCode::IdentityUnusable, "/envelope/identity/email", why));
             return Ok(());
         }
-        let aside = matches!(self.envelope.resource.kind.as_str(), "order" | "cart");
+        let aside = matches!(self.envelope.resource.kind.as_str(), "order" | "cart" | "subscriber");
         let consents: Vec<&Consent> = strictest(&contact.consents).collect();
         let fields = Fields::of(config, self.envelope, &who, contact, &consents, aside, &mut self.built.findings);
         let name = who.name();

@@ -27,7 +27,7 @@ impl<'a> Builder<'a> {
         let Some(who) = self.who() else { return Ok(()) };
         let name = who.name();
         // A box ticked at the checkout says what is allowed and nothing else.
-        let aside = matches!(self.envelope.resource.kind.as_str(), "order" | "cart");
+        let aside = matches!(self.envelope.resource.kind.as_str(), "order" | "cart" | "subscriber");
         let imported =
             !aside && self.is_backfill() && self.config.backfill_contacts == ContactWrite::Import && self.import(contact, &who, &name)?;
         let mut withheld = false;

@@ -15,9 +15,9 @@ impl<'a> Builder<'a> {
     pub(super) fn contact(&mut self, contact: &'a Contact) -> Result<(), Error> {
         let Some(who) = self.who() else { return Ok(()) };
         let name = who.name();
-        // A box ticked at the checkout says what is allowed and nothing else: what an order or cart knows of the person is
-        // not the profile.
-        let aside = matches!(self.envelope.resource.kind.as_str(), "order" | "cart");
+        // A box ticked at the checkout or in the footer says what is allowed and nothing else: what an order, cart or newsletter list
+        // knows of the person is not the profile.
+        let aside = matches!(self.envelope.resource.kind.as_str(), "order" | "cart" | "subscriber");
         if !aside {
             self.profile(contact, &who, &name)?;
         }
