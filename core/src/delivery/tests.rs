@@ -1147,9 +1147,6 @@ impl StateStore for Full {
         fn put_run(&self, run: &crate::state::RunRow) -> Result<()>;
         fn runs(&self, limit: u32) -> Result<Vec<crate::state::RunRow>>;
         fn purge(&self, before: Instant) -> Result<u64>;
-        fn note_fetches(&self, scope: &str, fetches: &[crate::state::NewFetch], now: Instant) -> Result<()>;
-        fn fetches(&self, scope: &str, limit: u32) -> Result<Vec<crate::state::PendingFetch>>;
-        fn settle_fetches(&self, settlements: &[crate::state::FetchSettlement]) -> Result<()>;
     }
 }
 
