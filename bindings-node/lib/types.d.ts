@@ -1424,10 +1424,15 @@ export interface CordialConfig {
    */
   contact_deleted?: CordialContactDeletion;
   /**
+   * Whether contacts without an e-mail are sent. Default false, they are refused: Cordial's document requires an address, though
+   * its help centre speaks of contacts with a phone number only.
+   */
+  contacts_without_email?: boolean;
+  /**
    * Key of the account's attribute that holds the shop's customer id. Default: none, and the id stands in orders and carts
    * only.
    */
-  customer_id_key?: string | null;
+  customer_id_attribute?: string | null;
   /**
    * Category of items and products that have none; Cordial requires one. Default `uncategorized`.
    */
@@ -1449,8 +1454,8 @@ export interface CordialConfig {
    */
   id_prefix?: string;
   /**
-   * Keys by which contacts are found, the first one leading: `email`, the `customer_id_key`, or
-   * `channels.<key>.address`. Default: the `customer_id_key` if there is one, then `email`.
+   * Keys by which contacts are found, the first one leading: `email`, the `customer_id_attribute`, or
+   * `channels.<key>.address`. Default: the `customer_id_attribute` if there is one, then `email`.
    */
   identify_by?: string[];
   /**
@@ -1611,6 +1616,14 @@ export interface InsiderConfig {
    */
   item_id?: InsiderItemId;
   /**
+   * By channel (`email`, `sms`, `whatsapp`), the event that Insider stores when somebody leaves by a link or an answer, as
+   * it is called in the account. A profile shows a global unsubscribe for e-mail only, so a yes for `sms` and `whatsapp` is
+   * written only where this tells who left; and a no is lifted only where it tells that nobody left since. Default: none.
+   */
+  left_events?: {
+    [k: string]: string;
+  };
+  /**
    * One event per refund, return or shipment, or one per line of it. Default `one`: a journey starts once.
    */
   line_events?: InsiderLineEvents;
@@ -1640,8 +1653,8 @@ export interface InsiderConfig {
    */
   quiet_after_h?: number | null;
   /**
-   * Whether a yes newer than the no this library wrote lifts the global unsubscribe, too. Default `never`. Needs
-   * `consent_evidence` and `resubscribe_token`.
+   * Whether a yes newer than the no this library wrote lifts that no, and the global unsubscribe with it. Default `never`.
+   * Needs `consent_evidence`, `resubscribe_token` and `left_events`.
    */
   resubscribe?: InsiderResubscribe;
   /**

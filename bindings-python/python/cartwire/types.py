@@ -941,7 +941,11 @@ class CordialDestinationConfig(_CordialDestinationConfig, total=False):
     """
     contact_deleted: CordialContactDeletion
     """What a deletion that is not an erasure does. Default `keep`."""
-    customer_id_key: str | None
+    contacts_without_email: bool
+    """Whether contacts without an e-mail are sent. Default false, they are refused: Cordial's document requires an address, though
+    its help centre speaks of contacts with a phone number only.
+    """
+    customer_id_attribute: str | None
     """Key of the account's attribute that holds the shop's customer id. Default: none, and the id stands in orders and carts
     only.
     """
@@ -958,8 +962,8 @@ class CordialDestinationConfig(_CordialDestinationConfig, total=False):
     account. Default: empty.
     """
     identify_by: list[str]
-    """Keys by which contacts are found, the first one leading: `email`, the `customer_id_key`, or
-    `channels.<key>.address`. Default: the `customer_id_key` if there is one, then `email`.
+    """Keys by which contacts are found, the first one leading: `email`, the `customer_id_attribute`, or
+    `channels.<key>.address`. Default: the `customer_id_attribute` if there is one, then `email`.
     """
     imports: CordialImports | None
     """Where files of a backfill are laid for Cordial to fetch. Default: none, and a backfill calls record by record."""
@@ -1617,6 +1621,11 @@ class InsiderDestinationConfig(_InsiderDestinationConfig, total=False):
     """What happens when the new address of a customer belongs to another profile. Default `reject`."""
     item_id: InsiderItemId
     """What `product_id` of events and `item_id` of the catalog are: what the site tags. Default `sku`."""
+    left_events: dict[str, str]
+    """By channel (`email`, `sms`, `whatsapp`), the event that Insider stores when somebody leaves by a link or an answer, as
+    it is called in the account. A profile shows a global unsubscribe for e-mail only, so a yes for `sms` and `whatsapp` is
+    written only where this tells who left; and a no is lifted only where it tells that nobody left since. Default: none.
+    """
     line_events: InsiderLineEvents
     """One event per refund, return or shipment, or one per line of it. Default `one`: a journey starts once."""
     locale_attribute: str | None
@@ -1634,8 +1643,8 @@ class InsiderDestinationConfig(_InsiderDestinationConfig, total=False):
     never.
     """
     resubscribe: InsiderResubscribe
-    """Whether a yes newer than the no this library wrote lifts the global unsubscribe, too. Default `never`. Needs
-    `consent_evidence` and `resubscribe_token`.
+    """Whether a yes newer than the no this library wrote lifts that no, and the global unsubscribe with it. Default `never`.
+    Needs `consent_evidence`, `resubscribe_token` and `left_events`.
     """
     resubscribe_token: Secret | None
     """Key of the type Resubscribe. Needed by `resubscribe` only."""
