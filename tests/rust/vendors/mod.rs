@@ -3,6 +3,8 @@
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
+#[cfg(feature = "destination-dotdigital")]
+mod dotdigital;
 #[cfg(feature = "destination-iterable")]
 mod iterable;
 
@@ -145,6 +147,8 @@ pub trait Vendor: Send + Sync {
 /// Every set-up of every destination in this build.
 pub fn entries() -> Vec<Box<dyn Vendor>> {
     let mut entries: Vec<Box<dyn Vendor>> = Vec::new();
+    #[cfg(feature = "destination-dotdigital")]
+    entries.extend(dotdigital::entries());
     #[cfg(feature = "destination-iterable")]
     entries.extend(iterable::entries());
     for name in NAMES {

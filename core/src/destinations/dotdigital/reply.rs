@@ -21,7 +21,7 @@ use crate::model::{IdempotencyKey, SkipReason};
 pub(super) const SETTLING: Duration = Duration::from_secs(60);
 
 /// When to ask for a job the first time, and again; the vendor suggests five to thirty seconds.
-pub(super) const POLL: Duration = Duration::from_secs(10);
+pub(super) const POLL: Duration = Duration::from_secs(5);
 
 /// Steps that make what a refused write needs; the vendor has no such job, the steps are ours.
 pub(super) const PREPARE: &str = "prepare:";
@@ -87,11 +87,8 @@ pub(super) fn trouble(reply: &Reply) -> Trouble {
         ("contacts:tooManyActiveImports" | "contacts:tooManyBulkDeleteJobs" | "ERROR_IMPORT_TOOMANYACTIVEIMPORTS", _) => {
             later(ErrorCode::RateLimited, "too many jobs are under way in the account", Some(SETTLING))
         }
-        (_, 429) => {
-            // Where the answer says when the window ends, delivery waits for that; it knows the time.
-            let told = reply.header("x-ratelimit-reset").is_some();
-            later(ErrorCode::RateLimited, "Dotdigital asks to slow down", reply.retry_after().or((!told).then_some(SETTLING)))
-        }
+        // Where the answer says when the window ends, delivery waits for that; it knows the time.
+        (_, 429) => later(ErrorCode::RateLimited, "Dotdigital asks to slow down", reply.retry_after()),
         (
             "ERROR_SYSTEM_SERVICETEMPORARILYUNAVAILABLE"
             | "ERROR_ADDRESSBOOK_IN_USE"
