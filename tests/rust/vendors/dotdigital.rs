@@ -119,10 +119,18 @@ impl Vendor for Dotdigital {
         };
         let reply = |status: u16, body: Value| Some(Reply { status, headers: Vec::new(), body: body.to_string().into_bytes() });
         let error = |status: u16, code: &str| reply(status, json!({"errorCode": code, "description": "no"}));
+        let failed = |rows: &[&Operation]| {
+            let key = |operation: &&Operation| json!({"key": serde_json::from_slice::<Value>(&operation.body).unwrap()});
+            json!({"summary": {}, "notFound": [], "failures": rows.iter().map(key).collect::<Vec<_>>()})
+        };
         match (answer, job) {
             // A job was only taken when the call is answered; its rows are told of later.
             (Answer::Taken, Some(_)) => None,
             (Answer::Taken, None) => reply(if endpoint == "events.import" { 202 } else { 200 }, json!({})),
+            (Answer::HalfRefused, _) if endpoint == "insight.deleteAccountRecords" => {
+                reply(200, failed(&operations[operations.len() / 2..]))
+            }
+            (Answer::FalseSuccess, _) if endpoint == "insight.deleteAccountRecords" => reply(200, failed(operations)),
             (Answer::HalfRefused | Answer::FalseSuccess, _) => None,
             (Answer::Refused, _) => error(400, "contacts:badRequest"),
             (Answer::Throttled, _) => reply(429, json!({})),

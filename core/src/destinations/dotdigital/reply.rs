@@ -149,6 +149,7 @@ fn accepted(d: &Dotdigital, endpoint: &str, operations: &[&Operation], reply: &R
         endpoints::BULK_DELETE => "deleteId",
         endpoints::INSIGHT_IMPORT if reply.status == 202 => "importId",
         endpoints::PATCH => return dropped(d, operations, reply),
+        endpoints::DELETE_RECORDS => return deleted(operations, reply),
         _ => return Reading::Each(operations.iter().map(|_| Verdict::Accepted).collect(), Vec::new()),
     };
     let answer: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
@@ -156,6 +157,31 @@ fn accepted(d: &Dotdigital, endpoint: &str, operations: &[&Operation], reply: &R
         Some(id) => Reading::Job(Job { id: id.to_owned(), poll_after: POLL }),
         None => Reading::Retry(Refusal::new(ErrorCode::Unavailable, "unreadable_reply", "the answer names no job"), None),
     }
+}
+
+/// A deletion can succeed and name keys it failed for.
+fn deleted(operations: &[&Operation], reply: &Reply) -> Reading {
+    let answer: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+    let failed = answer["failures"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let named = |key: &str| failed.iter().any(|one| one.as_str() == Some(key) || one["key"].as_str() == Some(key));
+    let refusal = || Refusal::new(ErrorCode::Rejected, "failures", "Dotdigital did not delete this record");
+    let verdicts: Vec<Verdict> = operations
+        .iter()
+        .map(|operation| match serde_json::from_slice::<String>(&operation.body) {
+            Ok(key) if named(&key) => Verdict::Rejected(refusal()),
+            _ => Verdict::Accepted,
+        })
+        .collect();
+    let told = verdicts.iter().filter(|verdict| **verdict != Verdict::Accepted).count();
+    if told < failed.len() {
+        // Some failed, and nobody knows which.
+        return if operations.len() > 1 {
+            Reading::Split(refusal())
+        } else {
+            Reading::Each(vec![Verdict::Rejected(refusal())], Vec::new())
+        };
+    }
+    Reading::Each(verdicts, Vec::new())
 }
 
 /// The answer shows the contact: a data field that was sent and is not in it was dropped, because the account has none of

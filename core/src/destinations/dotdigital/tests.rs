@@ -467,6 +467,12 @@ fn deletions_of_records_share_a_call() {
     let request = d.request(&[&a, &b]).unwrap();
     assert_eq!((request.method.as_str(), request.path.as_str()), ("DELETE", "/insightData/v3/accounts/Catalog_Default/deleteRecords"));
     assert_eq!(request.body.as_deref(), Some(&br#"{"keys":["p-1","p-2"]}"#[..]));
+    let told = |failures: Value| d.read(&[&a, &b], &reply(200, json!({ "summary": {}, "notFound": ["p-1"], "failures": failures })));
+    assert!(matches!(told(json!([])), Reading::Each(verdicts, _) if verdicts == [Verdict::Accepted, Verdict::Accepted]), "gone is gone");
+    assert!(
+        matches!(told(json!([{ "key": "p-2" }])), Reading::Each(verdicts, _) if matches!(&verdicts[..], [Verdict::Accepted, Verdict::Rejected(_)]))
+    );
+    assert!(matches!(told(json!([{ "what": 1 }])), Reading::Split(_)));
 }
 
 #[test]
