@@ -5,6 +5,8 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
+# The platform of the demo: iterable, cordial, dotdigital or insider.
+DESTINATION ?= iterable
 VENV   := target/venv
 BIN    := $(abspath $(VENV)/bin)
 # What the tests write for the contract check.
@@ -15,8 +17,8 @@ EXCHANGES := $(abspath target/exchanges)
 help: ## Shows this.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: wheel addon ## A made-up shop arrives in the sandbox, from Python and from Node.
-	$(BIN)/python examples/demo.py
+demo: wheel addon ## A made-up shop arrives in the sandbox, from Python and from Node; DESTINATION=cordial for another platform.
+	$(BIN)/python examples/demo.py $(DESTINATION)
 	node examples/webhook.mjs
 
 test: ## Everything that must hold.

@@ -79,7 +79,7 @@ class Table:
         self.row(what, f"{value:.2f} x", f"<= {bar:g}", value <= bar)
 
     def at_least(self, what: str, value: float, bar: float) -> None:
-        self.row(what, f"{value:.1f} x", f">= {bar:g}", value >= bar)
+        self.row(what, f"{value:.2f} x" if bar < 1 else f"{value:.1f} x", f">= {bar:g}", value >= bar)
 
 
 def report(rust: dict[str, Any], python: dict[str, Any], node: dict[str, Any]) -> int:
@@ -114,6 +114,11 @@ def report(rust: dict[str, Any], python: dict[str, Any], node: dict[str, Any]) -
     table.head("Deciding against SQLite, 500 operations a transaction, every commit on disk")
     table.row("operations heard for the first time", f"{rust['decide']['fresh_per_s']:,.0f} /s")
     table.row("operations heard again", f"{rust['decide']['repeated_per_s']:,.0f} /s")
+    pull = rust["pull"]
+    table.head("Pulling orders of 8 kB from the sandbox's shop on the same machine, 200 a page")
+    table.row("a bare loop that fetches the same pages", f"{pull['bare_per_s']:,.0f} /s")
+    table.at_least("  the client beside it", pull["client_per_s"] / pull["bare_per_s"], 0.8)
+    table.at_least("  the client with everything decoded beside it", pull["decoded_per_s"] / pull["bare_per_s"], 0.8)
     print(f"\n{platform.machine()}, {os.cpu_count()} cores, Python {python['python']}, Node {node['node']}")
     return 1 if table.missed else 0
 

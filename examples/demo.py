@@ -1,7 +1,10 @@
-"""The main job, start to end, on made-up data: a commercetools shop arrives in Iterable.
+"""The main job, start to end, on made-up data: a commercetools shop arrives in a marketing platform, then in four at once.
 
-``make demo`` runs this. Everything happens on this machine: the shop is made up, and the marketing platform is the
-sandbox, which behaves as the real one does. The report lands in ``var/demo/report.html``.
+    make demo                             # the story with Iterable
+    make demo DESTINATION=cordial         # the same with cordial, dotdigital or insider
+
+Everything happens on this machine: the shop is made up, and the marketing platforms are the sandbox, which behaves as the
+real ones do. The report lands in ``var/demo/report.html``.
 """
 
 from __future__ import annotations
@@ -15,6 +18,8 @@ from typing import Any
 
 import cartwire
 from cartwire import Report, Sandbox, Sync
+
+from platforms import PLATFORMS, Platform
 
 HERE = Path("var/demo")
 
@@ -33,29 +38,6 @@ SOURCE: dict[str, Any] = {
     "contact_fields": [{"field": "loyaltyPoints"}],
     "attributes": [{"field": "colour"}, {"field": "size"}],
 }
-
-# How the platform is set up: a newsletter people must join, and a journey that mails whoever buys.
-PLATFORM: dict[str, Any] = {
-    "api_key": "sandbox-key",
-    "project_type": "hybrid",
-    "catalogs": ["products", "categories"],
-    "channels": [{"id": 7, "name": "Newsletter", "channel_type": "Marketing", "message_medium": "Email"}],
-    "message_types": [{"id": 101, "name": "Newsletter", "channel_id": 7, "policy": "OptIn"}],
-    "journeys": [{"name": "order confirmation", "trigger": "purchase"}],
-}
-
-
-def destination(url: str) -> dict[str, Any]:
-    """What cartwire must know of the platform."""
-    return {
-        "type": "iterable",
-        "api_key": "sandbox-key",
-        "project_type": "hybrid",
-        "base_url": url,
-        "catalogs": {"products": "products", "categories": "categories"},
-        "consent": {"email": {"message_type": 101, "policy": "opt_in", "channel": 7}},
-    }
-
 
 def shop(**changes: Any) -> dict[str, bytes]:
     """The shop's records by resource, one a line, in the order they should go: people before what they bought."""
@@ -100,80 +82,119 @@ def total(reports: dict[str, Report], name: str) -> int:
     return sum(report.counts[name] for report in reports.values())  # type: ignore[literal-required]
 
 
-def main() -> None:
+def main(platform: Platform) -> None:
     shutil.rmtree(HERE, ignore_errors=True)
     HERE.mkdir(parents=True)
-    with Sandbox(iterable=PLATFORM, exchanges_file=str(HERE / "exchanges.ndjson")) as sandbox:
-        url = sandbox.url("iterable")
-        print(f"cartwire {cartwire.__version__}; the marketing platform is the sandbox at {url}")
-        with Sync(source=SOURCE, destination=destination(url), state=f"sqlite:{HERE / 'state.db'}", retry={"base_delay_ms": 100}) as sync:  # type: ignore[typeddict-item]
-            check = sync.check()
-            print(f"credentials: {check['message']}")
-
-            headline("1. The whole shop, for the first time")
-            first = send(sync, shop())
-            print("\n  what was noticed:")
-            noticed: dict[str, int] = {}
-            for report in first.values():
-                for name, count in {**report["findings_by_code"], **report["skipped_by_reason"]}.items():
-                    noticed[name] = noticed.get(name, 0) + count
-            for name, count in sorted(noticed.items()):
-                print(f"    {name:<32} {count:>4}")
-            first["order"].write_html(HERE / "report.html")
-            print(f"\n  the order run as a page: {HERE / 'report.html'}")
-
-            headline("2. The same again: nothing to send")
-            before = sandbox.inspect("counts")["purchases"]
-            again = send(sync, shop())
-            after = sandbox.inspect("counts")["purchases"]
-            print(f"  purchases in the platform before {before['distinct']}, after {after['distinct']}, sent twice {after['updates']}")
-            assert before == after, "a purchase was sent twice"
-            assert total(again, "delivered") == 0, "something was sent that had not changed"
-
-            headline("3. A few things changed in the shop: only those go, and only what changed of them")
-            changed = shop(revision=2)
-            plan = sync.plan(changed["customer"], resource="customer", format="ndjson")
-            row = next(row for request in plan["requests"] if request["endpoint"] == "users.bulkUpdate" for row in request["body"]["users"])
-            print(f"  of the first changed customer, this much would go: {json.dumps(row['dataFields'], ensure_ascii=False)}")
-            send(sync, changed)
-
-            headline("4. What the platform refused, put right and sent again")
-            for letter in sync.dead_letters():
-                print(f"  dead letter {letter['id']}: {letter['endpoint']} answered {letter['vendor_code']} ({letter['message']})")
-            # The mistyped end of an address, which only the platform could notice.
-            fixes = {}
-            for letter in sync.dead_letters():
-                record = letter["record"]
-                identity = record["envelope"]["identity"]
-                identity["email"] = identity["email"].replace("example.shopp", "example.com")
-                fixes[letter["id"]] = record
-            replayed = sync.replay(fixes=fixes)
-            print(f"  corrected and replayed: {replayed.counts['delivered']} delivered, {len(sync.dead_letters())} left")
-            assert not sync.dead_letters(), "a dead letter was left"
-
+    accounts = {name: other.account for name, other in PLATFORMS.items()}
+    with Sandbox(exchanges_file=str(HERE / "exchanges.ndjson"), **accounts) as sandbox:
+        print(f"cartwire {cartwire.__version__}; the marketing platform is the sandbox's {platform.name} at {sandbox.url(platform.name)}")
+        story(sandbox, platform)
         headline("5. One customer, as the shop and as the platform knows them")
-        compare(sandbox)
+        compare(sandbox, [platform])
+        headline("6. The same shop into all four platforms at once")
+        everywhere(sandbox)
+        headline("7. The same customer in all four")
+        compare(sandbox, list(PLATFORMS.values()))
 
 
-def compare(sandbox: Sandbox) -> None:
-    """The shop's record of one customer beside the platform's."""
+def story(sandbox: Sandbox, platform: Platform) -> None:
+    """The shop for the first time, again, after changes, and what was refused put right."""
+    options: dict[str, Any] = {
+        "source": SOURCE,
+        "destination": platform.destination(sandbox),
+        "state": f"sqlite:{HERE / 'state.db'}",
+        "retry": {"base_delay_ms": 100},
+    }
+    with Sync(**options) as sync:
+        check = sync.check()
+        print(f"credentials: {check['message']}")
+
+        headline("1. The whole shop, for the first time")
+        first = send(sync, shop())
+        print("\n  what was noticed:")
+        noticed: dict[str, int] = {}
+        for report in first.values():
+            for name, count in {**report["findings_by_code"], **report["skipped_by_reason"]}.items():
+                noticed[name] = noticed.get(name, 0) + count
+        for name, count in sorted(noticed.items()):
+            print(f"    {name:<32} {count:>4}")
+        first["order"].write_html(HERE / "report.html")
+        print(f"\n  the order run as a page: {HERE / 'report.html'}")
+
+        headline("2. The same again: nothing to send")
+        before = platform.purchases(platform.ask(sandbox, "counts"))
+        again = send(sync, shop())
+        after = platform.purchases(platform.ask(sandbox, "counts"))
+        print(f"  purchases in the platform before {before[0]}, after {after[0]}, written twice {after[1]}")
+        assert before == after, "a purchase was sent twice"
+        assert total(again, "delivered") == 0, "something was sent that had not changed"
+
+        headline("3. A few things changed in the shop: only those go, and only what changed of them")
+        changed = shop(revision=2)
+        plan = sync.plan(changed["customer"], resource="customer", format="ndjson")
+        print(f"  of the first changed customer, this much would go: {json.dumps(first_row(plan['requests']), ensure_ascii=False)}")
+        send(sync, changed)
+
+        headline("4. What the platform refused, put right and sent again")
+        letters = sync.dead_letters()
+        for letter in letters:
+            print(f"  dead letter {letter['id']}: {letter['endpoint']} answered {letter['vendor_code']} ({letter['message']})")
+        # The mistyped end of an address, which only the platform could notice.
+        fixes = {}
+        for letter in letters:
+            record = letter["record"]
+            identity = record["envelope"]["identity"]
+            identity["email"] = identity["email"].replace("example.shopp", "example.com")
+            fixes[letter["id"]] = record
+        replayed = sync.replay(fixes=fixes)
+        print(f"  corrected and replayed: {replayed.counts['delivered']} delivered, {len(sync.dead_letters())} left")
+        assert not sync.dead_letters(), "a dead letter was left"
+
+
+def first_row(requests: Any) -> Any:
+    """The first row of the first request that has one, wherever the platform wants its rows."""
+    body = next(request["body"] for request in requests if request["body"])
+    rows = next((value for value in body.values() if isinstance(value, list) and value), None) if isinstance(body, dict) else body
+    return rows[0] if rows else body
+
+
+def everywhere(sandbox: Sandbox) -> None:
+    """One Sync, four destinations: each has its own state, order and pace."""
+    destinations = {name: platform.destination(sandbox) for name, platform in PLATFORMS.items()}
+    sandbox.reset()
+    with Sync(source=SOURCE, destinations=destinations, state="memory:", rate_limits=False, retry={"base_delay_ms": 100}) as sync:
+        send(sync, shop(revision=2))
+    for platform in PLATFORMS.values():
+        held, twice = platform.purchases(platform.ask(sandbox, "counts"))
+        print(f"  {platform.name:<11} {platform.ask(sandbox, 'counts')['profiles']:>4} people, {held:>4} purchases, {twice} written twice")
+
+
+def compare(sandbox: Sandbox, platforms: list[Platform]) -> None:
+    """The shop's record of one customer beside the platforms'."""
     ours = json.loads(Sandbox.sample("customer", first=7, count=1, customers=300, revision=2))
-    profile = sandbox.inspect("profile", userId=ours["id"])
-    theirs = profile["dataFields"]
-    address = ours["addresses"][0]
-    rows = [
-        ("id", ours["id"], profile.get("userId")),
-        ("e-mail", ours["email"], profile.get("email")),
-        ("name", f"{ours['firstName']} {ours['lastName']}", f"{theirs.get('firstName')} {theirs.get('lastName')}"),
-        ("phone", address["mobile"], theirs.get("phoneNumber")),
-        ("city", address["city"], (theirs.get("address") or {}).get("city")),
-        ("loyalty points", ours["custom"]["fields"].get("loyaltyPoints"), theirs.get("loyaltyPoints")),
-        ("newsletter", ours["custom"]["fields"].get("newsletter", "never asked"), 101 in profile.get("subscribedMessageTypeIds", [])),
-    ]
-    print(f"  {'':<15} {'shop':<42} platform")
-    for name, shop_says, platform_says in rows:
-        print(f"  {name:<15} {str(shop_says):<42} {platform_says}")
+    address, fields = ours["addresses"][0], ours["custom"]["fields"]
+    shop_says = {
+        "id": ours["id"],
+        "e-mail": ours["email"],
+        "name": f"{ours['firstName']} {ours['lastName']}",
+        "phone": address["mobile"],
+        "city": address["city"],
+        "loyalty points": fields.get("loyaltyPoints"),
+        "newsletter": fields.get("newsletter", "never asked"),
+    }
+    views = [("shop", shop_says), *((platform.name, platform.person(sandbox, ours)) for platform in platforms)]
+    if len(platforms) == 1:
+        print(f"  {'':<15} {'shop':<42} {platforms[0].name}")
+        for fact in shop_says:
+            print(f"  {fact:<15} {str(shop_says[fact]):<42} {views[1][1][fact]}")
+        return
+    # Four columns of ids are wider than a terminal: one line a platform.
+    for who, view in views:
+        print(f"  {who:<11} " + " | ".join(str(view[fact]) for fact in shop_says))
 
 
 if __name__ == "__main__":
-    main()
+    wanted = sys.argv[1] if len(sys.argv) > 1 else "iterable"
+    if wanted not in PLATFORMS:
+        sys.exit(f"no platform is called `{wanted}`; there are {', '.join(PLATFORMS)}")
+    main(PLATFORMS[wanted])

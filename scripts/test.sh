@@ -30,6 +30,9 @@ CARTWIRE_EXCHANGES="$exchanges/iterable.ndjson" cargo test --quiet --package car
 step "rust: killed at random moments"
 cargo test --quiet --package cartwire-crash
 
+step "rust: a destination from outside"
+cargo test --quiet --package own-destination
+
 step "python: wheel into a clean environment, types, tests"
 make --no-print-directory wheel
 python="$PWD/target/venv/bin/python"
@@ -51,6 +54,9 @@ step "node: addon, types, tests, package into a clean folder"
 make --no-print-directory node_modules/.package-lock.json addon
 npm run --silent types:check
 npm test --silent
+
+step "servers nobody here wrote"
+(cd tests/real && npm ci --silent --no-audit --no-fund && node --test)
 
 step "demo"
 make --no-print-directory demo

@@ -2,11 +2,13 @@
 //!
 //! `cartwire-bench write FOLDER` writes the orders and the options that all programs of the bench share;
 //! `cartwire-bench measure FOLDER` measures them and writes its numbers as JSON to standard output;
+//! `cartwire-bench pull [ORDERS]` measures pulling beside a bare loop, `serve ORDERS` is the shop it starts for that;
 //! `cartwire-bench plan FOLDER SIZE` writes what becomes of the first order;
 //! `cartwire-bench spin FOLDER SIZE WHAT SECONDS` does one thing for a while, for a profiler.
 
 #![forbid(unsafe_code)]
 
+mod pull;
 mod state;
 mod timing;
 mod typed;
@@ -47,13 +49,16 @@ fn main() -> Result<()> {
             let numbers = measure(Path::new(folder))?;
             Ok(writeln!(std::io::stdout(), "{numbers:#}")?)
         }
+        ["pull"] => Ok(writeln!(std::io::stdout(), "{:#}", pulling(20_000)?)?),
+        ["pull", orders] => Ok(writeln!(std::io::stdout(), "{:#}", pulling(orders.parse()?)?)?),
+        ["serve", orders] => pull::serve(orders.parse()?),
         ["plan", folder, size] => {
             let bytes = read(Path::new(folder), size)?;
             let first = singles(&bytes).first().copied().unwrap_or_default();
             Ok(std::io::stdout().write_all(&with_threads(Path::new(folder), 1)?.build(first)?)?)
         }
         ["spin", folder, size, what, seconds] => spin(Path::new(folder), size, what, Duration::from_secs(seconds.parse()?)),
-        _ => Err("write FOLDER, measure FOLDER, plan FOLDER SIZE, or spin FOLDER SIZE wire|typed|path SECONDS".into()),
+        _ => Err("write FOLDER, measure FOLDER, pull [ORDERS], plan FOLDER SIZE, or spin FOLDER SIZE wire|typed|path SECONDS".into()),
     }
 }
 
@@ -162,7 +167,13 @@ fn measure(folder: &Path) -> Result<Value> {
         sizes.insert((*name).to_owned(), numbers);
     }
     let rates = state::measure(20_000, &body)?;
-    Ok(json!({ "orders": sizes, "decide": { "fresh_per_s": rates.fresh, "repeated_per_s": rates.repeated } }))
+    let decide = json!({ "fresh_per_s": rates.fresh, "repeated_per_s": rates.repeated });
+    Ok(json!({ "orders": sizes, "decide": decide, "pull": pulling(20_000)? }))
+}
+
+fn pulling(orders: u64) -> Result<Value> {
+    let rates = pull::measure(orders)?;
+    Ok(json!({ "bare_per_s": rates.bare, "client_per_s": rates.client, "decoded_per_s": rates.decoded }))
 }
 
 fn spin(folder: &Path, size: &str, what: &str, time: Duration) -> Result<()> {

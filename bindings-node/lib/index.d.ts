@@ -12,6 +12,8 @@
 import type {
   CallOptions,
   CheckReport,
+  DestinationChoices,
+  DestinationConfig,
   Fix,
   FlushOptions,
   Flushed,
@@ -154,6 +156,11 @@ export interface StreamOptions extends Omit<CallOptions, "format" | "run">, Canc
   onProgress?: (progress: Progress) => void;
 }
 
+/** A `Sync` delivers to one destination, or to several. */
+export type Destinations =
+  | { destination: DestinationConfig; destinations?: never }
+  | { destination?: never; destinations: DestinationChoices };
+
 /** Headers as a server of Node or fetch has them. */
 export type CallHeaders = { [name: string]: string | string[] | undefined } | { entries(): IterableIterator<[string, string]> };
 
@@ -187,7 +194,7 @@ export class Sync implements AsyncDisposable {
    * @throws {@link ConfigError} for options that cannot be used, {@link StateError} for a state that another process holds,
    * that a newer version wrote or that cannot be read.
    */
-  static open(options: SyncOptions & Cancellable): Promise<Sync>;
+  static open(options: SyncOptions & Destinations & Cancellable): Promise<Sync>;
 
   /** What {@link Sync.deliver} would send, without sending or remembering anything. */
   plan(data: Data, options?: CallOptions & Cancellable): Promise<Plan>;
@@ -458,7 +465,7 @@ export class InputError extends CartwireError {}
 export class ConfigError extends CartwireError {}
 /** The destination said no for good: `unauthorized`, `forbidden`, `not_found`, `conflict`, `too_large`, `rejected`. */
 export class DestinationError extends CartwireError {}
-/** The destination or the network said no for now: `rate_limited`, `timeout`, `network`, `unavailable`. */
+/** The destination or the network said no for now: `rate_limited`, `timeout`, `network`, `unavailable`, `job_lost`. */
 export class TransientError extends CartwireError {}
 /** The state store failed: `state_locked`, `state_corrupt`, `state_version`. */
 export class StateError extends CartwireError {}

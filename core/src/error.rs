@@ -209,6 +209,7 @@ impl Error {
     }
 
     /// Puts the place, if there is one, below `parent`: what has a fault does not know where it stands itself.
+    #[cfg(feature = "delivery")]
     #[must_use]
     pub(crate) fn below(mut self, parent: &str) -> Self {
         if let Some(path) = &mut self.0.path {

@@ -94,10 +94,10 @@ struct Options {
     /// Names of the vendors to start; all when absent.
     vendors: Option<Vec<String>>,
     iterable: iterable::Options,
-    dotdigital: dotdigital::Options,
     commercetools: shops::commercetools::Options,
     cordial: cordial::Options,
     insider: insider::Options,
+    dotdigital: dotdigital::Options,
 }
 
 impl Options {
@@ -105,10 +105,10 @@ impl Options {
     fn vendors(&self) -> Result<Vec<Arc<dyn Vendor>>, SandboxError> {
         let mut vendors: Vec<Arc<dyn Vendor>> = vec![
             Arc::new(iterable::Iterable::new(self.iterable.clone())?),
-            Arc::new(dotdigital::Dotdigital::new(self.dotdigital.clone())?),
             Arc::new(cordial::Cordial::new(self.cordial.clone())?),
             Arc::new(insider::Insider::new(self.insider.clone())?),
             Arc::new(shops::commercetools::Commercetools::new(self.commercetools.clone())),
+            Arc::new(dotdigital::Dotdigital::new(self.dotdigital.clone())?),
         ];
         if let Some(wanted) = &self.vendors {
             if let Some(unknown) = wanted.iter().find(|name| !vendors.iter().any(|vendor| vendor.name() == **name)) {
@@ -131,10 +131,10 @@ impl Default for Options {
             exchanges_kept: 10_000,
             vendors: None,
             iterable: iterable::Options::default(),
-            dotdigital: dotdigital::Options::default(),
             commercetools: shops::commercetools::Options::default(),
             cordial: cordial::Options::default(),
             insider: insider::Options::default(),
+            dotdigital: dotdigital::Options::default(),
         }
     }
 }

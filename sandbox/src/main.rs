@@ -10,7 +10,7 @@ use tokio::io::AsyncReadExt;
 const USAGE: &str = "usage: cartwire-sandbox [--port N] [--options FILE.json] [--with-stdin]
 
 Serves on loopback until Ctrl-C or SIGTERM; with --with-stdin also until standard input ends.
-Prints one line of JSON when it is ready: {\"iterable\": \"http://127.0.0.1:PORT\"}";
+Prints one line of JSON when it is ready: {\"iterable\": \"http://127.0.0.1:PORT\", \"commercetools\": …}";
 
 struct Arguments {
     options: Map<String, Value>,
@@ -59,7 +59,7 @@ fn main() -> ExitCode {
             Ok(stop) => stop,
             Err(error) => return fail(&error.to_string(), 1),
         };
-        say(&json!({"iterable": sandbox.url("iterable")}).to_string(), ExitCode::SUCCESS);
+        say(&json!({"iterable": sandbox.url("iterable"), "commercetools": sandbox.url("commercetools")}).to_string(), ExitCode::SUCCESS);
         stop.wait(arguments.with_stdin).await;
         ExitCode::SUCCESS
     });

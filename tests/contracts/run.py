@@ -24,13 +24,14 @@ import urllib.parse
 HERE = pathlib.Path(__file__).resolve().parent
 SHARED = HERE.parent.parent.parent / "shared"
 HOSTS = {
+    "cordial": "https://api.cordial.io",
     "dotdigital": "https://r1-api.dotdigital.com",
     "insider": "https://unification.useinsider.com",
     "iterable": "https://api.iterable.com",
     "commercetools": "https://api.europe-west1.gcp.commercetools.com",
 }
 # Paths that are a vendor's own and stand in its document; all unless named.
-PATHS = {"iterable": "/api/"}
+PATHS = {"cordial": "/v2/", "iterable": "/api/"}
 # Token calls live on hosts of their own, which no document describes.
 TOKENS = {"/oauth/token"}
 

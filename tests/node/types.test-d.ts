@@ -69,7 +69,10 @@ const foreignKey: SourceConfig = { type: "commercetools", project_type: "hybrid"
 // @ts-expect-error a word that `mode` does not know
 const wrongMode: PipelineOptions = { mode: "history" };
 // @ts-expect-error a destination is needed
-const noDestination: SyncOptions = { source };
+const noDestination: Parameters<typeof Sync.open>[0] = { source };
+// @ts-expect-error one destination or several, not both
+const bothDestinations: Parameters<typeof Sync.open>[0] = { destination, destinations: [destination] };
+const twoDestinations: Parameters<typeof Sync.open>[0] = { source, destinations: { eu: destination, us: destination } };
 
 // Pure functions
 const normalized: Normalized = normalize(data, { source: "commercetools" });

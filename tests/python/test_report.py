@@ -103,3 +103,25 @@ def test_letters_are_shown_without_their_bodies(sandbox: Sandbox, settings: dict
         page = report.to_html(sync.dead_letters())
     assert "Dead letters" in page
     assert "person1@example.com" not in page
+
+
+def test_several_destinations_are_told_apart() -> None:
+    whole = {"rows": 2, "delivered": 1, "skipped": 0, "rejected": 0, "dead_lettered": 0, "pending": 1}
+    there = {"rows": 2, "delivered": 2, "skipped": 0, "rejected": 0, "dead_lettered": 0, "pending": 0}
+    report = Report(
+        {
+            "run": "r1",
+            "destination": "eu, us",
+            "mode": "live",
+            "counts": whole,
+            "in_jobs": 1,
+            "destinations": {"eu": {"counts": there}, "us": {"counts": whole, "stopped": f"unauthorized: {EVIL}"}},
+            "stopped": "us: unauthorized",
+        }
+    )
+    text = str(report)
+    assert "  to eu: 2 delivered\n  to us: 1 delivered, 1 pending" in text
+    assert "  in jobs                1" in text
+    page = report.to_html()
+    assert "Rows at each destination" in page and EVIL not in page
+    read(page)

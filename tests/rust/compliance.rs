@@ -6,184 +6,24 @@
 
 mod vendors;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::Path;
+#[path = "compliance/corpus.rs"]
+mod corpus;
+#[path = "compliance/spy.rs"]
+mod spy;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use cartwire::Error;
-use cartwire::delivery::{BoxFuture, Transport, TransportFailure};
-use cartwire::destinations::{
-    Backfill, Built, Capabilities, Completed, Destination, Endpoint, Operation, PartialFailure, Reading, Reply, Request, Verdict,
-};
+use cartwire::destinations::{Backfill, Built, Capabilities, Destination, Endpoint, Operation, PartialFailure, Reading, Verdict};
 use cartwire::error::ErrorCode;
-use cartwire::facade::Engine;
-use cartwire::model::{Mode, Record};
-use cartwire::pipeline;
+use cartwire::model::Mode;
 use serde_json::{Value, json};
 
-use vendors::{Answer, Person, Vendor, entries};
-
-// -- what is built for -----------------------------------------------------------------------------------------------
-
-const NOWHERE: &str = "http://127.0.0.1:9";
-
-/// One destination with one configuration.
-struct Setup {
-    vendor: Arc<dyn Vendor>,
-    config: Value,
-    /// Whether it is the vendor's own small configuration, with the defaults.
-    plain: bool,
-}
-
-impl Setup {
-    fn open(&self) -> Box<dyn Destination> {
-        self.vendor.open(self.config.clone())
-    }
-
-    fn label(&self) -> &'static str {
-        self.vendor.label()
-    }
-}
-
-fn setups() -> Vec<Setup> {
-    let mut setups = Vec::new();
-    for vendor in entries() {
-        let vendor: Arc<dyn Vendor> = vendor.into();
-        setups.push(Setup { vendor: vendor.clone(), config: vendor.config(NOWHERE), plain: true });
-        setups.extend(vendor.more_configs(NOWHERE).into_iter().map(|config| Setup { vendor: vendor.clone(), config, plain: false }));
-    }
-    setups
-}
-
-fn row(person: &Person, kind: &str, version: u64, body: Value) -> Value {
-    let key = format!("{}-{kind}-{version}-{}", person.customer_id, body["name"].as_str().unwrap_or_default());
-    json!({"envelope": {"source": "commercetools", "tenant": "demo", "resource": {"type": kind, "id": format!("{kind}-{key}")},
-            "version": version, "occurred_at": "2026-03-01T10:00:00Z", "observed_at": "2026-03-01T10:00:05Z",
-            "market": {"locale": "de-DE", "country": "DE", "currency": "EUR"}, "identity": person.identity(), "correlation_id": "c",
-            "idempotency_key": key},
-        "body": body})
-}
-
-fn contact(person: &Person, version: u64, more: Value) -> Value {
-    let mut body = json!({"type": "contact", "first_name": format!("Maraike{version}"), "last_name": "Okoyeson"});
-    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    row(person, "customer", version, body)
-}
-
-fn event(person: &Person, version: u64, name: &str) -> Value {
-    row(person, "event", version, json!({"type": "event", "name": name}))
-}
-
-fn product(number: usize, name: &str) -> Value {
-    let price = json!({"list": {"amount": "19.90", "currency": "EUR"}});
-    let variant = json!({"id": "1", "sku": format!("SKU-{number}"), "price": price});
-    let mut row = row(
-        &Person::numbered(0),
-        "product",
-        1,
-        json!({"type": "product", "id": format!("p-{number}"), "name": name, "published": true, "variants": [variant]}),
-    );
-    row["envelope"]["identity"] = json!({});
-    row["envelope"]["idempotency_key"] = json!(format!("product-{number}"));
-    row
-}
-
-fn parsed(rows: &[Value]) -> Vec<Record> {
-    rows.iter().map(|row| serde_json::from_value(row.clone()).unwrap()).collect()
-}
-
-/// Records of kinds that no golden case has, or not in the mode in which they lead to a call.
-fn own() -> Vec<Record> {
-    let person = Person::numbered(1);
-    let guest = |mut row: Value| {
-        row["envelope"]["identity"] = json!({"email": "guest@example.com"});
-        row
-    };
-    let previous = |version, name: &str, previous: Value| {
-        let mut row = event(&person, version, name);
-        row["body"]["previous"] = previous;
-        row
-    };
-    let consents = |email: &str, sms: &str| {
-        json!({"groups": ["vip"], "consents": [{"channel": "email", "status": email, "at": "2026-02-01T00:00:00Z"},
-            {"channel": "sms", "status": sms, "at": "2026-02-01T00:00:00Z"}]})
-    };
-    let gone = |kind: &str, erase: bool| row(&person, "customer", 9, json!({"type": kind, "erase": erase}));
-    parsed(&[
-        contact(&person, 1, consents("granted", "denied")),
-        contact(&person, 2, consents("denied", "granted")),
-        guest(contact(&person, 3, consents("granted", "denied"))),
-        guest(contact(&person, 4, consents("denied", "granted"))),
-        event(&person, 5, "cart_abandoned"),
-        previous(6, "logged_in", json!({"anonymous_id": "s-1"})),
-        previous(7, "account_created", json!({"anonymous_id": "s-2"})),
-        previous(8, "email_changed", json!({"email": "former@example.com"})),
-        gone("contact_deleted", true),
-        gone("contact_deleted", false),
-        guest(gone("contact_deleted", false)),
-        product(1, "Tee"),
-    ])
-}
-
-/// All records of the golden cases, and our own.
-fn corpus() -> Vec<Record> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden");
-    let mut files: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
-        .flat_map(|source| std::fs::read_dir(source.unwrap().path()).into_iter().flatten())
-        .map(|case| case.unwrap().path().join("canonical.json"))
-        .filter(|file| file.exists())
-        .collect();
-    files.sort();
-    assert!(files.len() > 50, "the golden cases are not where they were");
-    let mut records = own();
-    for file in files {
-        let case: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
-        records.extend(case["records"].as_array().unwrap().iter().map(|record| serde_json::from_value(record.clone()).unwrap()));
-    }
-    records
-}
-
-fn built(destination: &dyn Destination, records: &[Record]) -> Vec<Operation> {
-    records.iter().flat_map(|record| destination.build(record).operations).collect()
-}
-
-fn plan(destination: &dyn Destination, operations: &[Operation]) -> pipeline::batch::Plan {
-    pipeline::batch::plan(destination, &operations.iter().collect::<Vec<_>>()).unwrap()
-}
-
-/// Operations that may share a request, by endpoint: one of each lane, none that reads first.
-fn batches(destination: &dyn Destination, operations: Vec<Operation>) -> BTreeMap<(&'static str, String), Vec<Operation>> {
-    let mut batches: BTreeMap<(&'static str, String), Vec<Operation>> = BTreeMap::new();
-    for operation in operations {
-        let endpoint = destination.capabilities().endpoint(&operation.endpoint).expect("an endpoint of the table");
-        if destination.prefetch(&operation).is_some() {
-            continue;
-        }
-        let batch = batches.entry((endpoint.id, operation.group.clone())).or_default();
-        if batch.iter().all(|other| other.lane != operation.lane) {
-            batch.push(operation);
-        }
-    }
-    batches
-}
-
-fn facts(destination: &dyn Destination, id: &str) -> &'static Endpoint {
-    destination.capabilities().endpoint(id).unwrap()
-}
-
-/// A few people with everything that can be said of many in one request, and a few products.
-fn several() -> Vec<Record> {
-    let mut rows = Vec::new();
-    for number in 10..14 {
-        let person = Person::numbered(number);
-        let consents = json!({"groups": ["vip"], "consents": [{"channel": "email", "status": "denied", "at": "2026-02-01T00:00:00Z"}]});
-        rows.extend([contact(&person, 1, consents), event(&person, 2, "product_viewed"), product(number, "Tee")]);
-    }
-    parsed(&rows)
-}
+use corpus::{Setup, batches, built, contact, corpus, event, facts, parsed, plan, product, setups, several};
+use spy::{Script, stage};
+use vendors::{Answer, Person, Vendor};
 
 // -- the tables ------------------------------------------------------------------------------------------------------
 
@@ -470,150 +310,7 @@ fn a_job_that_fails_late_is_no_success() {
     });
 }
 
-// -- the whole way, with a vendor that answers as told ---------------------------------------------------------------
-
-/// A destination that is looked at while it works.
-struct Spy {
-    inner: Box<dyn Destination>,
-    log: Mutex<Log>,
-}
-
-#[derive(Default)]
-struct Log {
-    /// Operations by the request that carries them.
-    carried: HashMap<(String, Option<Vec<u8>>), Vec<Operation>>,
-    /// Lane and key, in the order in which they were taken.
-    taken: Vec<(String, String)>,
-}
-
-impl Spy {
-    fn carries(&self, request: &Request, operations: &[&Operation]) {
-        let operations = operations.iter().map(|operation| (*operation).clone()).collect();
-        self.log.lock().unwrap().carried.insert((request.path.clone(), request.body.clone()), operations);
-    }
-}
-
-impl Destination for Spy {
-    fn name(&self) -> &'static str {
-        self.inner.name()
-    }
-    fn capabilities(&self) -> &'static Capabilities {
-        self.inner.capabilities()
-    }
-    fn build(&self, record: &Record) -> Built {
-        self.inner.build(record)
-    }
-    fn request(&self, operations: &[&Operation]) -> Result<Request, Error> {
-        let request = self.inner.request(operations)?;
-        self.carries(&request, operations);
-        Ok(request)
-    }
-    fn read(&self, operations: &[&Operation], reply: &Reply) -> Reading {
-        let reading = self.inner.read(operations, reply);
-        if let Reading::Each(verdicts, _) = &reading {
-            let taken = operations.iter().zip(verdicts).filter(|(_, verdict)| **verdict == Verdict::Accepted);
-            let taken = taken.map(|(operation, _)| (operation.lane.clone(), operation.idempotency_key.to_string()));
-            self.log.lock().unwrap().taken.extend(taken);
-        }
-        reading
-    }
-    fn prefetch(&self, operation: &Operation) -> Option<Request> {
-        self.inner.prefetch(operation)
-    }
-    fn is_computed(&self, operation: &Operation) -> bool {
-        self.inner.is_computed(operation)
-    }
-    fn complete(&self, operation: &Operation, reply: &Reply) -> Result<Completed, Error> {
-        let completed = self.inner.complete(operation, reply)?;
-        if let Completed::Send(request) = &completed {
-            self.carries(request, &[operation]);
-        }
-        Ok(completed)
-    }
-    fn poll(&self, operations: &[&Operation], job: &str) -> Result<Request, Error> {
-        self.inner.poll(operations, job)
-    }
-    fn read_poll(&self, operations: &[&Operation], job: &str, reply: &Reply) -> Reading {
-        self.inner.read_poll(operations, job, reply)
-    }
-    fn check(&self) -> Request {
-        self.inner.check()
-    }
-    fn read_check(&self, reply: &Reply) -> String {
-        self.inner.read_check(reply)
-    }
-    fn base_url(&self) -> &str {
-        self.inner.base_url()
-    }
-    fn base_url_of(&self, request: &Request) -> &str {
-        self.inner.base_url_of(request)
-    }
-    fn backfill_notice(&self) -> &'static str {
-        self.inner.backfill_notice()
-    }
-}
-
-type Script = Box<dyn Fn(&Request, usize) -> (Answer, Vec<(String, String)>) + Send + Sync>;
-
-/// A vendor that answers what the script says; told how often the same request came before.
-struct Scripted {
-    vendor: Arc<dyn Vendor>,
-    spy: Arc<Spy>,
-    script: Script,
-    seen: Mutex<HashMap<(String, Option<Vec<u8>>), usize>>,
-}
-
-impl Transport for Scripted {
-    fn send<'a>(&'a self, _base_url: &'a str, request: &'a Request) -> BoxFuture<'a, Result<Reply, TransportFailure>> {
-        let key = (request.path.clone(), request.body.clone());
-        let operations = self.spy.log.lock().unwrap().carried.get(&key).cloned();
-        let times = {
-            let mut seen = self.seen.lock().unwrap();
-            let times = seen.entry(key).or_default();
-            *times += 1;
-            *times - 1
-        };
-        let reply = match operations {
-            None => self.vendor.found(request),
-            Some(operations) => {
-                let (answer, headers) = (self.script)(request, times);
-                let operations: Vec<&Operation> = operations.iter().collect();
-                let mut reply = self.vendor.answer(&operations, answer).expect("an answer to every request");
-                reply.headers.extend(headers);
-                reply
-            }
-        };
-        Box::pin(async move { Ok(reply) })
-    }
-}
-
-struct Stage {
-    engine: Engine,
-    spy: Arc<Spy>,
-    transport: Arc<Scripted>,
-}
-
-async fn stage(setup: &Setup, script: Script) -> Stage {
-    let spy = Arc::new(Spy { inner: setup.open(), log: Mutex::default() });
-    let transport = Arc::new(Scripted { vendor: setup.vendor.clone(), spy: spy.clone(), script, seen: Mutex::default() });
-    let options = json!({"state": "memory:", "rate_limits": false,
-        "retry": {"base_delay_ms": 1, "max_delay_ms": 5, "throttle_floor_ms": 1}});
-    let destinations: Vec<(String, Arc<dyn Destination>)> = vec![(spy.name().to_owned(), spy.clone())];
-    let engine = Engine::assemble(serde_json::from_value(options).unwrap(), destinations, transport.clone()).await.unwrap();
-    Stage { engine, spy, transport }
-}
-
-impl Stage {
-    async fn deliver(&self, rows: &[Value]) -> Value {
-        let data: String = rows.iter().map(|row| format!("{row}\n")).collect();
-        let call = Bytes::from_static(br#"{"format": "ndjson"}"#);
-        serde_json::from_slice(&self.engine.deliver(call, Bytes::from(data)).await.unwrap()).unwrap()
-    }
-
-    fn requests(&self) -> usize {
-        self.transport.seen.lock().unwrap().values().sum()
-    }
-}
+// -- the whole way ---------------------------------------------------------------
 
 /// Set-ups whose endpoints all answer at once; jobs are followed by other tests.
 fn immediate(setup: &Setup, rows: &[Value]) -> bool {
@@ -640,7 +337,6 @@ async fn order_is_kept_per_profile_whatever_fails_in_between() {
             _ => (Answer::Taken, Vec::new()),
         });
         let stage = stage(&setup, flaky).await;
-        // One call each, so that each is a delivery of its own on top of what still waits.
         let report = stage.deliver(&rows).await;
         assert_eq!(report["counts"]["dead_lettered"], 0, "{}: {report:#}", setup.label());
         assert_eq!(report["counts"]["pending"], 0, "{}: {report:#}", setup.label());

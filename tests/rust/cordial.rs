@@ -19,7 +19,7 @@ fn sandbox(change: Value) -> Sandbox {
 
 fn options(sandbox: &Sandbox, change: Value) -> Value {
     let url = sandbox.url("cordial").unwrap();
-    let mut destination = json!({"type": "cordial", "api_key": "sandbox-key", "base_url": url, "customer_id_key": "customer_id",
+    let mut destination = json!({"type": "cordial", "api_key": "sandbox-key", "base_url": url, "customer_id_attribute": "customer_id",
         "channels": {"email": "email", "sms": "sms"}, "asynchronous": {"base_url": url},
         "attributes": {"first_name": {"key": "first_name"}, "last_name": {"key": "last_name"}, "loyaltyPoints": {"key": "points", "type": "number"},
             "address": {"key": "home_address", "type": "geo"}, "consent_email_at": {"key": "consent_email_at", "type": "date"}}});

@@ -59,8 +59,8 @@ async fn a_first_pull_reads_all_there_is_and_the_next_one_only_what_changed() {
     }
     assert_eq!(first["stopped"], Value::Null, "{first:#}");
     assert_eq!(first["retries"], 0, "{first:#}");
-    // 1,200 orders are pages of 500, 500 and 200.
-    assert_eq!(first["streams"]["orders"]["pages"], 3);
+    // 1,200 orders are six pages of 200, and one to see that there are no more.
+    assert_eq!(first["streams"]["orders"]["pages"], 7);
     assert_eq!(first["run"]["counts"]["rejected"], 0, "{first:#}");
     assert_eq!(purchases(&sandbox), 1_200);
     let second = pull(&engine, json!({})).await;
@@ -74,7 +74,7 @@ async fn a_first_pull_reads_all_there_is_and_the_next_one_only_what_changed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_that_are_refused_reset_or_cut_are_read_again_and_every_order_arrives_once() {
-    let sandbox = sandbox(json!({"orders": 6_000, "ballast": 0, "payments": 0, "most_page_bytes": 1_500_000}));
+    let sandbox = sandbox(json!({"orders": 6_000, "ballast": 0, "payments": 0, "most_page_bytes": 700_000}));
     for (fault, probability, seed) in [
         (json!({"kind": "status", "status": 429}), 0.15, 1),
         (json!({"kind": "status", "status": 503, "retry_after": "0"}), 0.1, 2),
@@ -119,12 +119,12 @@ async fn a_limit_ends_at_a_page_and_the_next_pull_goes_on_there() {
     let mut read = Vec::new();
     for _ in 0..3 {
         let engine = open(&options(&sandbox, &state)).await;
-        let report = pull(&engine, json!({"streams": ["orders"], "limit": 500})).await;
+        let report = pull(&engine, json!({"streams": ["orders"], "limit": 450})).await;
         assert_eq!(report["streams"]["orders"]["mode"], "backfill", "the first pass is history to its end: {report:#}");
         read.push((report["streams"]["orders"]["rows"].as_u64().unwrap(), report["streams"]["orders"]["complete"].as_bool().unwrap()));
         engine.close().await.unwrap();
     }
-    assert_eq!(read, [(500, false), (500, false), (300, true)]);
+    assert_eq!(read, [(600, false), (600, false), (100, true)]);
     assert_eq!(purchases(&sandbox), 1_300);
 }
 

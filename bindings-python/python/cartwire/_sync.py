@@ -108,13 +108,13 @@ def _grace(kind: type[BaseException] | None) -> float | None:
 
 
 class Sync:
-    """Carries records from a source to a destination, once, and remembers what it did.
+    """Carries records from a source to one destination or several, once to each, and remembers what it did.
 
     A context manager. Calls block without holding the interpreter's lock, may come from many threads, and stop at Ctrl-C.
     Open it inside the worker: after a ``fork`` it raises :class:`cartwire.LifecycleError` with code ``forked``.
 
     Args:
-        options: ``destination`` (required), ``source``, ``state`` (``memory:`` unless given, or ``sqlite:path``),
+        options: ``destination``, or ``destinations`` for several (a list, or names to settings), ``source``, ``state`` (``memory:`` unless given, or ``sqlite:path``),
             ``retry``, ``consent``, ``validate``, ``mode`` and more; see :class:`cartwire.types.SyncOptions`.
 
     >>> import cartwire
@@ -274,7 +274,7 @@ class Sync:
         return slices.report(json.loads(engine.finish_run(slices.run)))
 
     def flush(self, timeout_s: float | None = None) -> Flushed:
-        """Waits until nothing waits for the destination any more, or for so many seconds.
+        """Waits until nothing waits for any destination any more, or for so many seconds.
 
         >>> sync.flush(timeout_s=1)["waiting"]
         0
@@ -292,7 +292,8 @@ class Sync:
         return answer
 
     def dead_letters(self, **letters: Unpack[LetterFilter]) -> list[Letter]:
-        """What the destination refused for good, with the reason and the record: ``code=``, ``endpoint=``, ``run=``, ``ids=``.
+        """What the destination refused for good, with the reason and the record: ``code=``, ``endpoint=``, ``run=``, ``ids=``,
+        ``destination=``.
 
         >>> sync.dead_letters(code="rejected")
         []
@@ -330,7 +331,7 @@ class Sync:
         return [Report(one) for one in json.loads(self._engine.runs(limit))]
 
     def check(self) -> CheckReport:
-        """Whether the destination takes the credentials. Changes nothing there.
+        """Whether every destination takes its credentials. Changes nothing there.
 
         >>> sync.check()["ok"]
         True

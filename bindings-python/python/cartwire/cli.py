@@ -138,7 +138,8 @@ def _call(arguments: argparse.Namespace) -> Any:
 
 
 def _filter(arguments: argparse.Namespace) -> Any:
-    given = {"ids": arguments.id or None, "code": arguments.code, "endpoint": arguments.endpoint, "run": arguments.run_id}
+    given = {key: getattr(arguments, key) for key in ("code", "endpoint", "destination")}
+    given |= {"ids": arguments.id or None, "run": arguments.run_id}
     return {key: value for key, value in given.items() if value is not None}
 
 
@@ -197,6 +198,7 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("--code", help="only with this code, such as rejected")
         one.add_argument("--endpoint", help="only of this endpoint")
         one.add_argument("--run", dest="run_id", help="only of this run")
+        one.add_argument("--destination", help="only of this destination")
 
     command("check", "try the credentials; changes nothing", _check)
     for name, what, run in (("plan", "show what would be sent", _plan), ("sync", "deliver an NDJSON file", _sync)):

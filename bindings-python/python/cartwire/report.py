@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .types import EndpointCounts, Letter, RecordSkip, Rejection, RunCounts, RunReport
+    from .types import DestinationReport, EndpointCounts, Letter, RecordSkip, Rejection, RunCounts, RunReport
 
 __all__ = ["Report"]
 
@@ -90,6 +90,24 @@ class Report(Mapping[str, Any]):
         """
         counts: RunCounts = self._data.get("counts", {})
         return counts
+
+    @property
+    def destinations(self) -> dict[str, DestinationReport]:
+        """What the run did at each destination, by name.
+
+        >>> Report({"destinations": {"eu": {"counts": {"delivered": 1}}}}).destinations["eu"]["counts"]["delivered"]
+        1
+        """
+        return dict(self._data.get("destinations", {}))
+
+    @property
+    def in_jobs(self) -> int:
+        """Operations that an asynchronous job at a destination still holds.
+
+        >>> Report({}).in_jobs
+        0
+        """
+        return int(self._data.get("in_jobs", 0))
 
     @property
     def skipped_by_reason(self) -> dict[str, int]:
@@ -177,6 +195,12 @@ class Report(Mapping[str, Any]):
             if end == "skipped":
                 for reason, count in sorted(self.skipped_by_reason.items()):
                     line(f"  {reason}", count)
+        if self.in_jobs:
+            line("in jobs", self.in_jobs)
+        if len(self.destinations) > 1:
+            for name, part in sorted(self.destinations.items()):
+                facts = ", ".join(f"{value} {end}" for end, value in part["counts"].items() if value and end != "rows")
+                lines.append(f"  to {name}: {facts or 'nothing due'}")
         for name, endpoint in sorted(self.endpoints.items()):
             facts = ", ".join(f"{value} {key}" for key, value in endpoint.items() if value)
             lines.append(f"  {name}: {facts or 'nothing sent'}")
@@ -239,6 +263,15 @@ class Report(Mapping[str, Any]):
             ("End", "#Rows", "Meaning"),
             [(end, counts.get(end, 0), meaning) for end, meaning in _ENDS.items()],
         )
+        if len(self.destinations) > 1:
+            yield from _table(
+                "Rows at each destination",
+                ("Destination", *(f"#{end.replace('_', ' ').capitalize()}" for end in _ENDS), "Stopped"),
+                [
+                    (name, *(dict(part["counts"]).get(end, 0) for end in _ENDS), part.get("stopped") or "")
+                    for name, part in sorted(self.destinations.items())
+                ],
+            )
         yield from _table("Not sent, by reason", ("Reason", "#Times"), sorted(self.skipped_by_reason.items()))
         yield from _table("Findings", ("Code", "#Times"), sorted(data.get("findings_by_code", {}).items()))
         yield from _table("Ignored by name", ("What", "#Rows"), sorted(data.get("ignored", {}).items()))
@@ -260,8 +293,8 @@ class Report(Mapping[str, Any]):
         )
         yield from _table(
             "Skipped rows worth a look",
-            ("#Row", "Reason", "What to do"),
-            [(row["position"], row["reason"], row["detail"]) for row in self.skipped],
+            ("#Row", "Reason", "Not sent to", "What to do"),
+            [(row["position"], row["reason"], row.get("destination") or "any", row["detail"]) for row in self.skipped],
         )
         if letters:
             yield from _table(

@@ -240,6 +240,9 @@ impl<'a> Course<'a> {
     /// Asks for the job that holds these operations.
     async fn poll(&mut self, entries: Vec<Entry>, request: Request) {
         let Some(job) = entries.first().and_then(|entry| entry.waiting.job.clone()) else { return self.finished.back.extend(entries) };
+        if let Err(due) = self.turn(&request).await {
+            return self.finished.back.extend(entries.into_iter().map(|entry| Entry { due, ..entry }));
+        }
         let reply = match self.ask(&request, &entries).await {
             Answer::Reply(reply) => reply,
             // Nothing was learnt about the job.

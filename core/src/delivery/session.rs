@@ -307,7 +307,9 @@ impl Session<'_> {
         let operations: Vec<&Operation> = entries.iter().map(|entry| &entry.waiting.operation).collect();
         match destination.poll(&operations, job) {
             Ok(request) => {
-                let permits = polled_by(destination, bucket).map(|endpoint| Permit::new(self.inner, endpoint.id));
+                // A step of a job may need another endpoint, whose turn is awaited when it comes to it.
+                let asked = polled_by(destination, bucket).filter(|endpoint| endpoint.id == request.endpoint);
+                let permits = asked.map(|endpoint| Permit::new(self.inner, endpoint.id));
                 Attempt { entries, step: Step::Poll(request), permits: permits.into_iter().collect() }
             }
             Err(error) => {

@@ -135,7 +135,9 @@ impl Destination for Toy {
     }
     fn poll(&self, operations: &[&Operation], job: &str) -> Result<Request, Error> {
         let mut request = self.request(operations)?;
-        request.endpoint = format!("{}.status", request.endpoint).into();
+        // Jobs called so have a step before they are told about, by an endpoint of its own.
+        let step = job.starts_with("step");
+        request.endpoint = if step { "paced".into() } else { format!("{}.status", request.endpoint).into() };
         request.path = format!("/job/{job}");
         Ok(request)
     }
@@ -1045,6 +1047,21 @@ async fn questions_keep_the_pace_of_their_own_endpoint() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_step_of_a_job_keeps_the_pace_of_the_endpoint_it_uses() {
+    let bench = Bench::new(Settings::default(), |seen, count| match seen.path.as_str() {
+        "/import" => job(&format!("step{count}")),
+        _ => accepted(),
+    });
+    bench.accept(lanes("import", 0..24).enumerate().map(|(n, operation)| Operation { group: format!("g{n}"), ..operation }));
+    assert_eq!(bench.drain().await.delivered, 24);
+    let seen = bench.platform.seen();
+    let at: Vec<_> = seen.iter().filter(|seen| seen.path.starts_with("/job/step")).map(|seen| seen.at).collect();
+    assert_eq!(at.len(), 24);
+    assert!(at.windows(2).all(|pair| pair[1] - pair[0] >= Duration::from_millis(85)), "{at:?}");
+    assert!(*at.last().unwrap() < SECOND * 20, "{at:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_waits_for_a_job_leaves_its_room_to_others_within_reason() {
     let settings = Settings { claim: 10, ..Settings::default() };
     let bench = Bench::new(settings, |seen, count| match seen.path.as_str() {
@@ -1123,9 +1140,15 @@ impl StateStore for Full {
         fn discard(&self, letters: &[u64]) -> Result<u64>;
         fn cursor(&self, stream: &str) -> Result<Option<String>>;
         fn set_cursor(&self, stream: &str, cursor: &str, now: Instant) -> Result<()>;
+        fn note_fetches(&self, scope: &str, fetches: &[crate::state::NewFetch], now: Instant) -> Result<()>;
+        fn fetches(&self, scope: &str, limit: u32) -> Result<Vec<crate::state::PendingFetch>>;
+        fn settle_fetches(&self, settlements: &[crate::state::FetchSettlement]) -> Result<()>;
         fn put_run(&self, run: &crate::state::RunRow) -> Result<()>;
         fn runs(&self, limit: u32) -> Result<Vec<crate::state::RunRow>>;
         fn purge(&self, before: Instant) -> Result<u64>;
+        fn note_fetches(&self, scope: &str, fetches: &[crate::state::NewFetch], now: Instant) -> Result<()>;
+        fn fetches(&self, scope: &str, limit: u32) -> Result<Vec<crate::state::PendingFetch>>;
+        fn settle_fetches(&self, settlements: &[crate::state::FetchSettlement]) -> Result<()>;
     }
 }
 

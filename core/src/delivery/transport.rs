@@ -25,6 +25,8 @@ pub enum TransportFailure {
     BeforeSending(String),
     /// It was sent, or part of it, and how it ended is not known: reset, cut off, unreadable.
     Unknown(String),
+    /// It was sent, and the reply is larger than what is read.
+    TooLarge,
     /// No reply in time. It may have been carried out.
     Timeout,
     /// No request can be sent: the base url or a credential is not what HTTP allows, such as a key with a line break.
@@ -38,6 +40,7 @@ impl fmt::Display for TransportFailure {
         match self {
             TransportFailure::BeforeSending(why) => write!(f, "no connection: {why}"),
             TransportFailure::Unknown(why) => write!(f, "sent, but without a usable answer: {why}"),
+            TransportFailure::TooLarge => write!(f, "the answer is larger than {LARGEST_REPLY} bytes"),
             TransportFailure::Timeout => f.write_str("no answer in time"),
             TransportFailure::Misconfigured(why) => write!(f, "nothing can be sent: {why}"),
             TransportFailure::Malformed(why) => write!(f, "the request cannot be sent: {why}"),
@@ -53,6 +56,7 @@ impl TransportFailure {
     pub const fn code(&self) -> ErrorCode {
         match self {
             TransportFailure::BeforeSending(_) | TransportFailure::Unknown(_) => ErrorCode::Network,
+            TransportFailure::TooLarge => ErrorCode::TooLarge,
             TransportFailure::Timeout => ErrorCode::Timeout,
             TransportFailure::Misconfigured(_) => ErrorCode::InvalidConfig,
             TransportFailure::Malformed(_) => ErrorCode::Internal,
@@ -60,7 +64,7 @@ impl TransportFailure {
     }
 }
 
-/// Replies larger than this are not read to their end; no vendor's answer comes near.
+/// Replies larger than this are not read to their end. No destination's answer comes near; a shop is asked for fewer rows.
 const LARGEST_REPLY: usize = 16 * 1024 * 1024;
 
 /// Options of [`HttpTransport`].
@@ -143,7 +147,7 @@ impl HttpTransport {
         // Whatever goes wrong from here on, the destination has the request.
         while let Some(chunk) = incoming.chunk().await.map_err(after_sending)? {
             if body.len() + chunk.len() > LARGEST_REPLY {
-                return Err(TransportFailure::Unknown(format!("the answer is larger than {LARGEST_REPLY} bytes")));
+                return Err(TransportFailure::TooLarge);
             }
             body.extend_from_slice(&chunk);
         }

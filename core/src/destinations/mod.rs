@@ -91,6 +91,22 @@ pub trait Destination: Send + Sync {
         self.read(operations, reply)
     }
 
+    /// A read that shows what the platform holds of what an operation wrote, for reconciliation. `None` for what it does not
+    /// show.
+    fn read_back(&self, operation: &Operation) -> Option<Request> {
+        let _ = operation;
+        None
+    }
+
+    /// Holds the answer to [`Destination::read_back`] against the operation.
+    ///
+    /// # Errors
+    /// What the answer says went wrong, other than that it must be asked again later.
+    fn compare(&self, operation: &Operation, reply: &Reply) -> Result<Held, Error> {
+        let _ = (operation, reply);
+        Ok(Held::Unknown("this destination shows nothing of what it holds"))
+    }
+
     /// A request without side effects that tells whether the credentials work.
     fn check(&self) -> Request;
 
@@ -321,6 +337,21 @@ pub enum Completed {
     Retry(Refusal, Option<Duration>),
 }
 
+/// What a platform holds of what an operation wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// What was written.
+    Same,
+    /// These members differ, as JSON pointers into the operation's body; the empty pointer is the whole. No values.
+    Differs(Vec<String>),
+    /// Nothing. Where a platform stores later than it accepts, that can mean that it was asked too soon.
+    Missing,
+    /// The platform does not tell; why.
+    Unknown(&'static str),
+    /// Ask again later.
+    Later(Refusal, Option<Duration>),
+}
+
 /// What a destination is, as data: read by batching, rate limiting, retry, documentation and tests alike.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Capabilities {
@@ -484,12 +515,12 @@ pub enum DestinationConfig {
     /// Cordial.
     #[cfg(feature = "destination-cordial")]
     Cordial(cordial::Config),
+    /// Insider.
+    #[cfg(feature = "destination-insider")]
+    Insider(Box<insider::Config>),
     /// Dotdigital.
     #[cfg(feature = "destination-dotdigital")]
     Dotdigital(Box<dotdigital::Config>),
-    /// Insider.
-    #[cfg(feature = "destination-insider")]
-    Insider(insider::Config),
     /// Iterable.
     #[cfg(feature = "destination-iterable")]
     Iterable(iterable::Config),
@@ -504,10 +535,10 @@ impl DestinationConfig {
         match self {
             #[cfg(feature = "destination-cordial")]
             DestinationConfig::Cordial(config) => Ok(Box::new(cordial::Cordial::new(config)?)),
+            #[cfg(feature = "destination-insider")]
+            DestinationConfig::Insider(config) => Ok(Box::new(insider::Insider::new(*config)?)),
             #[cfg(feature = "destination-dotdigital")]
             DestinationConfig::Dotdigital(config) => Ok(Box::new(dotdigital::Dotdigital::new(*config)?)),
-            #[cfg(feature = "destination-insider")]
-            DestinationConfig::Insider(config) => Ok(Box::new(insider::Insider::new(config)?)),
             #[cfg(feature = "destination-iterable")]
             DestinationConfig::Iterable(config) => Ok(Box::new(iterable::Iterable::new(config)?)),
         }
@@ -518,10 +549,10 @@ impl DestinationConfig {
 pub const NAMES: &[&str] = &[
     #[cfg(feature = "destination-cordial")]
     "cordial",
-    #[cfg(feature = "destination-dotdigital")]
-    "dotdigital",
     #[cfg(feature = "destination-insider")]
     "insider",
+    #[cfg(feature = "destination-dotdigital")]
+    "dotdigital",
     #[cfg(feature = "destination-iterable")]
     "iterable",
 ];
@@ -532,10 +563,10 @@ pub fn tables() -> Vec<&'static Capabilities> {
     vec![
         #[cfg(feature = "destination-cordial")]
         &cordial::CAPABILITIES,
-        #[cfg(feature = "destination-dotdigital")]
-        &dotdigital::CAPABILITIES,
         #[cfg(feature = "destination-insider")]
         &insider::CAPABILITIES,
+        #[cfg(feature = "destination-dotdigital")]
+        &dotdigital::CAPABILITIES,
         #[cfg(feature = "destination-iterable")]
         &iterable::CAPABILITIES,
     ]

@@ -10,7 +10,7 @@ use super::acceptance::{Desk, Taken, Target};
 use super::answers::{Receipt, RecordSkip, RunReport};
 use super::options::{CallOptions, SyncOptions, check_name, parse};
 use super::outlets::{Outlet, Witness};
-use super::pure::{Rest, json, raw, write_plan};
+use super::pure::{Planned, Rest, json, raw, write_plan};
 use super::runs::Runs;
 use crate::delivery::{Clock, Delivery, HttpOptions, HttpTransport, Settings, Stop, Transport};
 use crate::destinations::Destination;
@@ -180,10 +180,11 @@ impl Engine {
         blocking(move || {
             let now = inner.clock.now();
             let taken = inner.desk.take(&data, &options, options.mode.unwrap_or(inner.mode), options.format.into(), 0, now)?;
-            let operations = taken.acceptances.into_iter().map(|part| part.operations.into_iter().map(|new| (new.position, new.operation)));
-            let outlets = inner.outlets.iter().map(|outlet| (outlet.name.as_str(), &*outlet.destination));
-            let parts: Vec<_> =
-                outlets.zip(operations).map(|((name, destination), operations)| (name, destination, operations.collect())).collect();
+            let mut parts = Vec::with_capacity(inner.outlets.len());
+            for (outlet, part) in inner.outlets.iter().zip(taken.acceptances) {
+                let operations = part.operations.into_iter().map(|new| (new.position, new.operation)).collect();
+                parts.push(Planned { name: &outlet.name, destination: &*outlet.destination, operations });
+            }
             let rest = Rest {
                 skipped: taken.skipped,
                 findings: taken.findings,

@@ -191,6 +191,10 @@ struct Intake<'a> {
 }
 
 impl Sink for Intake<'_> {
+    fn is_last(&self, rows: u64) -> bool {
+        self.left.is_some_and(|left| left <= rows)
+    }
+
     async fn accept(&mut self, batch: Batch) -> Result<bool> {
         let inner = &self.engine.inner;
         self.engine.take_documents(self.run, self.mode, batch.correlation_id, batch.documents, false).await?;

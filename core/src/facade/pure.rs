@@ -167,7 +167,7 @@ impl Pipeline {
             located(position, draft.findings, &mut findings);
         }
         let rest = Rest { skipped, findings, rejected: share.rejected, ignored: share.ignored, fetches: share.fetches };
-        write_plan(&[(destination.name(), destination, operations)], rest)
+        write_plan(&[Planned { name: destination.name(), destination, operations }], rest)
     }
 
     fn context(&self) -> DecodeContext<'_> {
@@ -267,6 +267,13 @@ pub(super) fn located(position: u64, findings: Vec<Finding>, out: &mut Vec<Recor
     }));
 }
 
+/// What a plan has for one destination: operations with the positions of their rows.
+pub(super) struct Planned<'a> {
+    pub name: &'a str,
+    pub destination: &'a dyn Destination,
+    pub operations: Vec<(u64, Operation)>,
+}
+
 /// The parts of a plan besides its requests.
 #[derive(Serialize)]
 pub(super) struct Rest {
@@ -279,7 +286,7 @@ pub(super) struct Rest {
 
 /// Writes a plan. Bodies are copied as they are: they can be most of the bytes, and reading them again would cost more
 /// than building them did.
-pub(super) fn write_plan(parts: &[(&str, &dyn Destination, Vec<(u64, Operation)>)], mut rest: Rest) -> Result<Vec<u8>> {
+pub(super) fn write_plan(parts: &[Planned<'_>], mut rest: Rest) -> Result<Vec<u8>> {
     #[derive(Serialize)]
     struct Head<'a> {
         destination: &'a str,
@@ -290,12 +297,12 @@ pub(super) fn write_plan(parts: &[(&str, &dyn Destination, Vec<(u64, Operation)>
         positions: Vec<u64>,
         idempotency_keys: Vec<&'a str>,
     }
-    let all = parts.iter().flat_map(|(_, _, operations)| operations);
+    let all = parts.iter().flat_map(|part| &part.operations);
     let bytes: usize = all.map(|(_, operation)| operation.body.len() + 256).sum();
     let mut out = Vec::with_capacity(bytes + 256);
     out.extend_from_slice(b"{\"requests\":[");
     let mut first = true;
-    for (name, destination, operations) in parts {
+    for Planned { name, destination, operations } in parts {
         let rows: Vec<&Operation> = operations.iter().map(|(_, operation)| operation).collect();
         let plan = batch::plan(*destination, &rows)?;
         for (index, refusal) in plan.refused {

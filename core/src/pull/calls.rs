@@ -9,7 +9,7 @@ use tokio::time::Instant as Tick;
 
 use crate::delivery::rate_limit::{OwnPace, Turn, rest_asked_by};
 use crate::delivery::retry::{History, Next, Setback, retry_after};
-use crate::delivery::{Clock, RetryPolicy, Transport};
+use crate::delivery::{Clock, RetryPolicy, Transport, TransportFailure};
 use crate::error::{Error, ErrorCode, Result};
 use crate::http::{Reply, Request, Secret};
 use crate::model::Instant;
@@ -99,6 +99,8 @@ struct Bad {
     error: Error,
     throttled: bool,
     retry_after: Option<Duration>,
+    /// Whether fewer rows would help.
+    too_large: bool,
 }
 
 /// One of the calls under way; ends with it.
@@ -204,12 +206,13 @@ impl Caller {
             }
             let began = Tick::now();
             let bad = match self.send(&mut request).await {
+                Err(bad) if bad.too_large => return Err(Fault::Smaller(bad.error)),
                 Err(bad) => bad,
                 Ok(answer) => match self.read(answer, read.clone()).await? {
                     Ok(done) => return Ok(done),
                     Err((answer, PullFailure::Retry { error, throttled })) => {
                         let retry_after = answer.header("retry-after").and_then(|header| retry_after(header, self.now()));
-                        Bad { error, throttled, retry_after }
+                        Bad { error, throttled, retry_after, too_large: false }
                     }
                     Err((_, PullFailure::Reauthorize(_))) if token.is_some() && !renewed => {
                         renewed = true;
@@ -246,7 +249,7 @@ impl Caller {
     /// One sending.
     async fn send(&self, request: &mut Request) -> Result<Answer, Bad> {
         let inner = &*self.0;
-        let broken = |error: Error| Bad { error, throttled: false, retry_after: None };
+        let broken = |error: Error| Bad { error, throttled: false, retry_after: None, too_large: false };
         let shop = inner.source.pull().map_err(broken)?;
         let name = shop.facts().correlation_header;
         let ours = uuid::Uuid::new_v4().to_string();
@@ -259,6 +262,9 @@ impl Caller {
         let sending = inner.transport.send(shop.base_url(request), request);
         let reply = match tokio::time::timeout(inner.settings.request_timeout, sending).await {
             Ok(Ok(reply)) => reply,
+            Ok(Err(failure @ TransportFailure::TooLarge)) => {
+                return Err(Bad { too_large: true, ..broken(Error::new(failure.code(), failure.to_string())) });
+            }
             Ok(Err(failure)) => return Err(broken(Error::new(failure.code(), failure.to_string()))),
             Err(_) => return Err(broken(Error::new(ErrorCode::Timeout, "the shop gave no answer in time"))),
         };
@@ -319,7 +325,8 @@ impl Caller {
                         }
                         Err(PullFailure::Retry { error, throttled }) => {
                             let header = answer.reply.header("retry-after");
-                            Bad { error, throttled, retry_after: header.and_then(|header| retry_after(header, self.now())) }
+                            let retry_after = header.and_then(|header| retry_after(header, self.now()));
+                            Bad { error, throttled, retry_after, too_large: false }
                         }
                         Err(other) => return Err(other.into_error().into()),
                     }

@@ -61,6 +61,12 @@ pub trait Sink: Send {
     /// # Errors
     /// What ends the pull.
     fn accept(&mut self, batch: Batch) -> impl Future<Output = Result<bool>> + Send;
+
+    /// Whether a batch of so many rows will be the last that is taken: then nothing is fetched ahead of it.
+    fn is_last(&self, rows: u64) -> bool {
+        let _ = rows;
+        false
+    }
 }
 
 /// How one stream was pulled.
@@ -134,7 +140,7 @@ impl Puller {
             cursor.pass = Some(pass);
             cursor.advance(&page);
             // While this page is accepted, the next one is on its way.
-            ahead = self.ahead(stream, &cursor);
+            ahead = if sink.is_last(page.rows) { None } else { self.ahead(stream, &cursor) };
             let mut documents = match page.body {
                 PageBody::Reply => vec![Document { resource: stream.resource, bytes: body }],
                 PageBody::Document(document) => vec![document],
@@ -148,7 +154,7 @@ impl Puller {
             let go_on = sink.accept(Batch { documents, correlation_id, rows: page.rows, cursor: cursor.clone() }).await?;
             pulled.pages += 1;
             pulled.rows += page.rows;
-            pulled.complete = ahead.is_none();
+            pulled.complete = cursor.pass.is_none();
             if !go_on || stop.is_stopped() {
                 break;
             }

@@ -345,3 +345,77 @@ pub fn judge_status(reply: &Reply) -> Result<(), PullFailure> {
         _ => Err(PullFailure::Stop(error(ErrorCode::Rejected, "it does not take the request"))),
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const ORDERS: StreamFacts = StreamFacts {
+        name: "orders",
+        path: "/orders",
+        resource: "order",
+        page_size: 500,
+        overlap_s: 120,
+        history_days: None,
+        by_default: true,
+        note: "",
+    };
+
+    fn at(text: &str) -> Instant {
+        text.parse().unwrap()
+    }
+
+    fn page(next: Option<&str>, shop_time: Option<&str>) -> Page {
+        Page { next: next.map(str::to_owned), shop_time: shop_time.map(at), ..Page::default() }
+    }
+
+    #[test]
+    fn a_pass_goes_on_where_it_was_and_the_next_one_begins_before_the_last_began() {
+        let (mut cursor, now) = (Cursor::default(), at("2026-11-21T10:00:00Z"));
+        assert_eq!(cursor.open(&ORDERS, None, None, now).from, None);
+        cursor.advance(&page(Some("a"), Some("2026-11-21T09:59:57Z")));
+        let kept: Cursor = serde_json::from_str(&serde_json::to_string(&cursor).unwrap()).unwrap();
+        let mut cursor = kept;
+        let later = at("2026-11-21T12:00:00Z");
+        assert_eq!(cursor.open(&ORDERS, None, None, later).at, "a");
+        // Hours later, another clock: what counts is when the pass began.
+        cursor.advance(&page(None, Some("2026-11-21T12:00:00Z")));
+        assert_eq!(cursor, Cursor { read_until: Some(at("2026-11-21T09:59:57Z")), pass: None });
+        assert_eq!(cursor.open(&ORDERS, None, None, later).from, Some(at("2026-11-21T09:57:57Z")));
+    }
+
+    #[test]
+    fn a_clock_ahead_of_the_shops_does_not_skip_what_changed_in_between() {
+        let mut cursor = Cursor::default();
+        cursor.open(&ORDERS, None, None, at("2026-11-21T11:00:00Z"));
+        cursor.advance(&page(None, Some("2026-11-21T10:00:00Z")));
+        assert_eq!(cursor.read_until, Some(at("2026-11-21T10:00:00Z")));
+        // And one behind it errs on the safe side.
+        let mut cursor = Cursor::default();
+        cursor.open(&ORDERS, None, None, at("2026-11-21T09:00:00Z"));
+        cursor.advance(&page(None, Some("2026-11-21T10:00:00Z")));
+        assert_eq!(cursor.read_until, Some(at("2026-11-21T09:00:00Z")));
+    }
+
+    #[test]
+    fn since_begins_there_goes_on_when_asked_again_and_never_moves_the_mark_back() {
+        let now = at("2026-11-21T10:00:00Z");
+        let mut cursor = Cursor { read_until: Some(at("2026-11-20T00:00:00Z")), pass: None };
+        let since = Some(at("2026-01-01T00:00:00Z"));
+        assert_eq!(cursor.open(&ORDERS, since, None, now).from, since);
+        cursor.advance(&page(Some("a"), None));
+        assert_eq!(cursor.open(&ORDERS, since, None, now).at, "a");
+        let other = Some(at("2026-06-01T00:00:00Z"));
+        assert_eq!(cursor.open(&ORDERS, other, None, now).at, "", "another question begins anew");
+        cursor.advance(&page(None, Some("2025-01-01T00:00:00Z")));
+        assert_eq!(cursor.read_until, Some(at("2026-11-20T00:00:00Z")));
+    }
+
+    #[test]
+    fn a_first_pass_goes_back_as_far_as_the_table_says() {
+        let carts = StreamFacts { history_days: Some(30), ..ORDERS };
+        let pass = Cursor::default().open(&carts, None, None, at("2026-11-21T10:00:00Z")).clone();
+        assert_eq!(pass.from, Some(at("2026-10-22T10:00:00Z")));
+    }
+}

@@ -65,11 +65,11 @@ impl Vendor for Dotdigital {
     }
 
     fn secrets(&self) -> &'static [&'static str] {
-        &[USER, PASSWORD]
+        &[USER, PASSWORD, "YXBpdXNlci00ZjFkOWM3NzpkZGctcGFzc3dvcmQtODFjMg=="]
     }
 
     fn sandbox(&self) -> Value {
-        json!({"user": USER, "password": PASSWORD, "lists": [40211, 40212], "preferences": [7], "programs": [{"id": 3120}],
+        json!({"user": USER, "password": PASSWORD, "lists": [40211, 40212], "preferences": [7], "programs": [{"id": 3120}], "sms_default": "subscribed",
             "custom_identifiers": ["shopCustomerId"]})
     }
 
@@ -86,6 +86,10 @@ impl Vendor for Dotdigital {
             }
             let email = person.email.replace('@', "%40");
             call("PATCH", format!("{url}/contacts/v3/email/{email}"), &[("authorization", BASIC)], Some(body)).await;
+            if channel == "email" && !join {
+                let who = json!({"email": person.email});
+                call("POST", format!("{url}/v2/contacts/unsubscribe"), &[("authorization", BASIC)], Some(who)).await;
+            }
         })
     }
 
@@ -105,7 +109,11 @@ impl Vendor for Dotdigital {
         let channels = body["channelProperties"].as_object()?;
         let word = |(channel, own): (&String, &Value)| {
             let asks = own["resubscribeOptions"]["resubscribeWithNoChallenge"] == json!(false);
-            own["status"].as_str().map(|status| format!("{channel} {status}{}", if asks { ", asking" } else { "" }))
+            // `noSubscription` only keeps the account's own default away.
+            own["status"]
+                .as_str()
+                .filter(|status| *status != "noSubscription")
+                .map(|status| format!("{channel} {status}{}", if asks { ", asking" } else { "" }))
         };
         Some(channels.iter().filter_map(word).collect::<Vec<_>>().join(", ")).filter(|said| !said.is_empty())
     }

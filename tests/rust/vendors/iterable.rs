@@ -165,6 +165,9 @@ impl Vendor for Iterable {
         &[
             ("users.getByEmail", "read before a subscription or a merge"),
             ("users.byUserId", "read before a subscription or a merge"),
+            ("events.byEmail", "reconciliation"),
+            ("events.byUserId", "reconciliation"),
+            ("catalogs.item", "reconciliation"),
             ("catalogs.create", "a catalog that is missing, where `catalogs.create` is set"),
             ("catalogs.fieldMappings", "a catalog that is missing, where `catalogs.create` is set"),
             ("messageTypes", "the check of the credentials"),

@@ -3,8 +3,12 @@
 
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
+#[cfg(feature = "destination-cordial")]
+mod cordial;
 #[cfg(feature = "destination-dotdigital")]
 mod dotdigital;
+#[cfg(feature = "destination-insider")]
+mod insider;
 #[cfg(feature = "destination-iterable")]
 mod iterable;
 
@@ -124,6 +128,13 @@ pub trait Vendor: Send + Sync {
     /// Makes someone join or leave at the platform, behind the library's back, as its own form or link would.
     fn act<'a>(&'a self, url: &'a str, person: &'a Person, channel: &'a str, join: bool) -> Act<'a>;
 
+    /// Why nobody but the platform can see that someone left this channel, where that is so. The rules are not asserted for
+    /// those cells then, and the page says it.
+    fn unseen(&self, channel: &str) -> Option<&'static str> {
+        let _ = channel;
+        None
+    }
+
     /// How someone stands, read from the sandbox's own books.
     fn standing(&self, sandbox: &Sandbox, person: &Person, channel: &str) -> Standing;
 
@@ -147,14 +158,23 @@ pub trait Vendor: Send + Sync {
 /// Every set-up of every destination in this build.
 pub fn entries() -> Vec<Box<dyn Vendor>> {
     let mut entries: Vec<Box<dyn Vendor>> = Vec::new();
+    #[cfg(feature = "destination-cordial")]
+    entries.extend(cordial::entries());
     #[cfg(feature = "destination-dotdigital")]
     entries.extend(dotdigital::entries());
+    #[cfg(feature = "destination-insider")]
+    entries.extend(insider::entries());
     #[cfg(feature = "destination-iterable")]
     entries.extend(iterable::entries());
     for name in NAMES {
         assert!(entries.iter().any(|entry| entry.destination() == *name), "tests/rust/vendors has no entry for `{name}`");
     }
     entries
+}
+
+/// An answer with a JSON body and no headers.
+pub fn json_reply(status: u16, body: &Value) -> Reply {
+    Reply { status, headers: vec![("content-type".to_owned(), "application/json".to_owned())], body: body.to_string().into_bytes() }
 }
 
 pub fn inspect(sandbox: &Sandbox, query: &Value) -> Value {

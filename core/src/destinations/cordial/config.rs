@@ -35,9 +35,9 @@ pub struct Config {
     /// Key of the account's attribute that holds the shop's customer id. Default: none, and the id stands in orders and carts
     /// only.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub customer_id_key: Option<String>,
-    /// Keys by which contacts are found, the first one leading: `email`, the `customer_id_key`, or
-    /// `channels.<key>.address`. Default: the `customer_id_key` if there is one, then `email`.
+    pub customer_id_attribute: Option<String>,
+    /// Keys by which contacts are found, the first one leading: `email`, the `customer_id_attribute`, or
+    /// `channels.<key>.address`. Default: the `customer_id_attribute` if there is one, then `email`.
     pub identify_by: Vec<String>,
     /// Put before every id of a customer, order, product, shipment, refund, return, cart and event, for several shops in one
     /// account. Default: empty.
@@ -59,6 +59,9 @@ pub struct Config {
     pub cleared: Cleared,
     /// What a deletion that is not an erasure does. Default `keep`.
     pub contact_deleted: ContactDeletion,
+    /// Whether contacts without an e-mail are sent. Default false, they are refused: Cordial's document requires an address, though
+    /// its help centre speaks of contacts with a phone number only.
+    pub contacts_without_email: bool,
     /// What happens before an order, cart or event of somebody Cordial may not know. Default `create`: the contact is made,
     /// with no permission. Cordial refuses data about people it does not know.
     pub missing_contacts: MissingContacts,
@@ -114,7 +117,7 @@ impl Default for Config {
             api: Api::default(),
             asynchronous: Asynchronous::default(),
             channels: BTreeMap::from([("email".to_owned(), "email".to_owned())]),
-            customer_id_key: None,
+            customer_id_attribute: None,
             identify_by: Vec::new(),
             id_prefix: String::new(),
             sms_plus: false,
@@ -124,6 +127,7 @@ impl Default for Config {
             verify_attributes: false,
             cleared: Cleared::default(),
             contact_deleted: ContactDeletion::default(),
+            contacts_without_email: false,
             missing_contacts: MissingContacts::default(),
             sms_opt_in: SmsOptIn::default(),
             resubscribe: Resubscribe::default(),
@@ -446,8 +450,11 @@ impl Config {
                 return Err(invalid("a channel's key is letters, digits and underscores", format!("/channels/{channel}")));
             }
         }
-        if self.customer_id_key.as_deref().is_some_and(|key| !ids::is_key(key) || ids::RESERVED.contains(&key)) {
-            return Err(invalid("an attribute's key is letters, digits and underscores, and none of Cordial's own", "/customer_id_key"));
+        if self.customer_id_attribute.as_deref().is_some_and(|key| !ids::is_key(key) || ids::RESERVED.contains(&key)) {
+            return Err(invalid(
+                "an attribute's key is letters, digits and underscores, and none of Cordial's own",
+                "/customer_id_attribute",
+            ));
         }
         if self.id_prefix.len() > 32 || !self.id_prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
             return Err(invalid("`id_prefix` is at most 32 letters, digits, hyphens and underscores", "/id_prefix"));
@@ -489,7 +496,7 @@ impl Config {
 
     fn check_attributes(&self) -> Result<(), Error> {
         // Two spellings of one key are what an account never has: one of them is a mistake.
-        let mut keys: BTreeSet<String> = self.customer_id_key.iter().map(|key| key.to_ascii_lowercase()).collect();
+        let mut keys: BTreeSet<String> = self.customer_id_attribute.iter().map(|key| key.to_ascii_lowercase()).collect();
         for (field, attribute) in &self.attributes {
             let pointer = || format!("/attributes/{}/key", ids::pointer(field));
             if !ids::is_key(&attribute.key) || ids::RESERVED.contains(&attribute.key.as_str()) {
@@ -521,19 +528,25 @@ impl Config {
             let phone = |channel: &&str| self.channels.get(*channel).is_some_and(|key| *name == format!("channels.{key}.address"));
             keys.push(match name.as_str() {
                 "email" => Key::Email,
-                name if Some(name) == self.customer_id_key.as_deref() => Key::CustomerId,
+                name if Some(name) == self.customer_id_attribute.as_deref() => Key::CustomerId,
                 name if ["sms", "whatsapp"].iter().any(|channel| phone(channel)) => Key::Phone(name.to_owned()),
                 _ => {
-                    return Err(invalid("`identify_by` knows `email`, the `customer_id_key` and `channels.<key>.address`", "/identify_by"));
+                    return Err(invalid(
+                        "`identify_by` knows `email`, the `customer_id_attribute` and `channels.<key>.address`",
+                        "/identify_by",
+                    ));
                 }
             });
         }
         if keys.is_empty() {
-            keys.extend(self.customer_id_key.is_some().then_some(Key::CustomerId));
+            keys.extend(self.customer_id_attribute.is_some().then_some(Key::CustomerId));
             keys.push(Key::Email);
         }
         if matches!(keys.first(), Some(Key::Phone(_))) {
-            return Err(invalid("contacts cannot be found by phone alone; put `email` or the `customer_id_key` first", "/identify_by"));
+            return Err(invalid(
+                "contacts cannot be found by phone alone; put `email` or the `customer_id_attribute` first",
+                "/identify_by",
+            ));
         }
         Ok(keys)
     }

@@ -67,7 +67,7 @@ pub(super) fn who<'a>(config: &'a Config, checked: &'a Checked, identity: &'a Id
     for key in &checked.identify_by {
         let found = match key {
             Key::Email => email.map(|email| ("email", Cow::Borrowed(email))),
-            Key::CustomerId => config.customer_id_key.as_deref().zip(customer_id.clone()),
+            Key::CustomerId => config.customer_id_attribute.as_deref().zip(customer_id.clone()),
             Key::Phone(name) => phone.clone().map(|phone| (name.as_str(), phone)),
         };
         if let Some((key, value)) = found {

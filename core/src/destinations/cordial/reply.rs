@@ -432,7 +432,7 @@ pub(super) fn compare(config: &Config, reply: &Reply) -> String {
             })
         })
         .collect();
-    faults.extend(config.customer_id_key.iter().filter_map(|key| fault(&account, key)));
+    faults.extend(config.customer_id_attribute.iter().filter_map(|key| fault(&account, key)));
     if faults.is_empty() {
         "the credentials work, and the account has every configured attribute".to_owned()
     } else {
@@ -465,7 +465,8 @@ struct Subscription<'a> {
 #[serde(rename_all = "camelCase")]
 struct SubscribedChannel<'a> {
     address: &'a str,
-    subscribe_status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subscribe_status: Option<&'static str>,
     #[serde(rename = "suppressDOI", skip_serializing_if = "Option::is_none")]
     suppress_doi: Option<bool>,
 }
@@ -505,14 +506,12 @@ pub(super) fn permission(operation: &Operation, reply: &Reply) -> Result<Change,
         Stored::Unknown => return skip(SkipReason::DeniedAtDestination, "the contact's permission is a word this version does not know"),
         Stored::None => {}
     }
-    let body = Subscription {
-        channels: BTreeMap::from([(
-            row.channel.as_str(),
-            SubscribedChannel { address: &row.address, subscribe_status: "subscribed", suppress_doi: row.confirmed },
-        )]),
-        force_subscribe: force,
-        suppress_triggers: row.quiet,
-    };
+    let joined = SubscribedChannel { address: &row.address, subscribe_status: Some("subscribed"), suppress_doi: row.confirmed };
+    let mut channels = BTreeMap::from([(row.channel.as_str(), joined)]);
+    if let Some((key, address)) = &row.email {
+        channels.insert(key, SubscribedChannel { address, subscribe_status: None, suppress_doi: None });
+    }
+    let body = Subscription { channels, force_subscribe: force, suppress_triggers: row.quiet };
     let body = serde_json::to_vec(&body).map_err(|error| internal("a permission could not be written").because(error))?;
     Ok(Change::Write(body))
 }

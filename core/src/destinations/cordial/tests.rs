@@ -20,7 +20,7 @@ use crate::model::{Finding, FindingCode, Record, SkipReason};
 
 fn config(settings: Value) -> Config {
     let mut all = json!({
-        "api_key": "k-123", "channels": {"email": "email", "sms": "sms"}, "customer_id_key": "customer_id",
+        "api_key": "k-123", "channels": {"email": "email", "sms": "sms"}, "customer_id_attribute": "customer_id",
         "attributes": {
             "first_name": {"key": "first_name"}, "points": {"key": "Points", "type": "number"}, "date_of_birth": {"key": "birthday", "type": "date"},
             "address": {"key": "home", "type": "geo"}, "groups": {"key": "groups", "type": "array"},
@@ -258,7 +258,7 @@ fn settings_that_cannot_work_are_refused_by_name() {
         (json!({"api_key": "a\r\nb"}), "/api_key"),
         (json!({"channels": {"fax": "fax"}}), "/channels"),
         (json!({"channels": {"sms": "s m s"}}), "/channels/sms"),
-        (json!({"customer_id_key": "cID"}), "/customer_id_key"),
+        (json!({"customer_id_attribute": "cID"}), "/customer_id_attribute"),
         (json!({"id_prefix": "ä"}), "/id_prefix"),
         (json!({"attributes": {"a": {"key": "channels"}}}), "/attributes/a/key"),
         (json!({"attributes": {"a": {"key": "x"}, "b": {"key": "X"}}}), "/attributes/b/key"),
@@ -383,9 +383,16 @@ fn a_new_address_alone_is_a_change() {
 #[test]
 fn people_are_known_by_the_first_key_that_they_have() {
     let cordial = open(json!({"id_prefix": "at-"}));
-    let customer = one(&cordial, &contact(json!({}), json!({"identity": {"customer_id": "c-42"}})), "contacts.upsert");
-    assert_eq!(sent(&cordial, &customer).1["identifyBy"], json!(["customer_id"]));
+    let customer = one(&cordial, &contact(json!({}), json!({})), "contacts.upsert");
+    assert_eq!(sent(&cordial, &customer).1["identifyBy"], json!(["customer_id", "email"]));
     assert_eq!(sent(&cordial, &customer).1["customer_id"], "at-c-42");
+    let phone_only = json!({"identity": {"customer_id": "c-42", "phone": "+436641234567"}});
+    let built = cordial.build(&contact(json!({}), phone_only.clone()));
+    assert_eq!((built.operations.len(), built.findings[0].code), (0, FindingCode::IdentityUnusable));
+    let allowed = open(json!({"contacts_without_email": true}));
+    let request = allowed.request(&[&one(&allowed, &contact(json!({}), phone_only), "contacts.upsert")]).unwrap();
+    let body: Value = serde_json::from_slice(&request.body.unwrap()).unwrap();
+    assert_eq!((&body["channels"], &body["identifyBy"]), (&json!({"sms": {"address": "436641234567"}}), &json!(["customer_id"])));
     let guest = one(&cordial, &contact(json!({}), json!({"identity": {"email": "guest@example.org"}})), "contacts.upsert");
     assert_eq!(sent(&cordial, &guest).1["identifyBy"], json!(["email"]));
     assert!(!guest.entity.contains("guest") && !guest.lane.contains("guest"));
@@ -463,7 +470,7 @@ fn an_erasure_deletes_and_another_deletion_keeps_unless_configured() {
 
 #[test]
 fn a_path_keeps_its_colon_and_encodes_the_rest() {
-    let cordial = open(json!({"customer_id_key": null}));
+    let cordial = open(json!({"customer_id_attribute": null}));
     let gone = record(json!({"type": "contact_deleted", "erase": true}), json!({"identity": {"email": "a+b@example.com"}}));
     assert_eq!(sent(&cordial, &one(&cordial, &gone, "contacts.delete")).0, "DELETE /v2/contacts/email:a%2Bb%40example.com");
 }
@@ -551,7 +558,10 @@ fn a_yes_is_never_written_unseen() {
     let cordial = open(json!({}));
     let operation = one(&cordial, &consented("email", "granted", "live"), "contacts.subscribe");
     assert!(cordial.is_computed(&operation) && cordial.request(&[&operation]).is_err());
-    assert!(matches!(completed(&cordial, &operation, &reply(404, Value::Null)), Completed::Retry(..)));
+    assert!(matches!(
+        completed(&cordial, &operation, &reply(404, json!({"error": true, "message": "record not found"}))),
+        Completed::Retry(..)
+    ));
     assert!(matches!(cordial.complete(&operation, &reply(429, Value::Null)).unwrap(), Completed::Retry(..)));
     assert_eq!(cordial.complete(&operation, &reply(401, Value::Null)).unwrap_err().code(), ErrorCode::Unauthorized);
 }
@@ -563,7 +573,8 @@ fn a_yes_to_texts_is_asked_for_by_text_unless_it_is_confirmed() {
     let request = sends(completed(&cordial, &operation, &stored(json!({"sms": {"address": "436641234567"}}))));
     let (call, body) = shown(&cordial, &request);
     assert_eq!(call, "PUT /v2/contacts/customer_id:c-42");
-    assert_eq!(body["channels"], json!({"sms": {"address": "436641234567", "subscribeStatus": "subscribed", "suppressDOI": false}}));
+    let asked = json!({"address": "436641234567", "subscribeStatus": "subscribed", "suppressDOI": false});
+    assert_eq!(body["channels"], json!({"email": {"address": "mara@example.com"}, "sms": asked}));
     let confirmed = open(json!({"sms_opt_in": "confirmed", "sms_plus": true, "backfill_grants": "send"}));
     let operation = one(&confirmed, &consented("sms", "granted", "backfill"), "contacts.subscribe");
     let request = sends(completed(&confirmed, &operation, &stored(json!({}))));
@@ -822,7 +833,7 @@ fn a_changed_address_goes_to_the_contact_that_had_the_old_one() {
         json!({"type": "event", "name": "email_changed", "previous": {"email": "old@example.com"}}),
         json!({"identity": {"email": "mara@example.com"}}),
     );
-    let cordial = open(json!({"customer_id_key": null}));
+    let cordial = open(json!({"customer_id_attribute": null}));
     assert_eq!(endpoints(&cordial, &changed), ["contacts.changeEmail", "contactactivities.create"]);
     let operation = one(&cordial, &changed, "contacts.changeEmail");
     let (call, body) = sent(&cordial, &operation);
@@ -833,8 +844,11 @@ fn a_changed_address_goes_to_the_contact_that_had_the_old_one() {
             &json!({"channels": {"email": {"address": "mara@example.com"}}, "suppressTriggers": true})
         )
     );
-    assert!(matches!(read(&cordial, &operation, &reply(404, Value::Null)), Verdict::Discarded(..)));
-    let merging = open(json!({"customer_id_key": null, "email_change": "merge"}));
+    assert!(matches!(
+        read(&cordial, &operation, &reply(404, json!({"error": true, "message": "record not found"}))),
+        Verdict::Discarded(..)
+    ));
+    let merging = open(json!({"customer_id_attribute": null, "email_change": "merge"}));
     assert_eq!(endpoints(&merging, &changed), ["contacts.upsert", "contacts.merge", "contactactivities.create"]);
     let known = record(json!({"type": "event", "name": "email_changed", "previous": {"email": "old@example.com"}}), json!({}));
     assert_eq!(skips(&open(json!({})), &known), [SkipReason::Superseded]);
@@ -1094,7 +1108,7 @@ fn every_endpoint_of_the_table_is_reached() {
     settings[2]["api"] = "async".into();
     settings[2]["asynchronous"] = json!({"events": true});
     settings[3]["cart_write"] = "put".into();
-    settings[3]["customer_id_key"] = Value::Null;
+    settings[3]["customer_id_attribute"] = Value::Null;
     for setting in settings {
         let mut setting = setting;
         setting["merge"] = true.into();

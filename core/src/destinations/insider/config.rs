@@ -56,9 +56,13 @@ pub struct Config {
     /// Keep what a permission rests on in the custom attributes `<channel>_consent` and `<channel>_consent_at`, which must
     /// exist. Default false, and then a no at Insider is never lifted from here.
     pub consent_evidence: bool,
-    /// Whether a yes newer than the no this library wrote lifts the global unsubscribe, too. Default `never`. Needs
-    /// `consent_evidence` and `resubscribe_token`.
+    /// Whether a yes newer than the no this library wrote lifts that no, and the global unsubscribe with it. Default `never`.
+    /// Needs `consent_evidence`, `resubscribe_token` and `left_events`.
     pub resubscribe: Resubscribe,
+    /// By channel (`email`, `sms`, `whatsapp`), the event that Insider stores when somebody leaves by a link or an answer, as
+    /// it is called in the account. A profile shows a global unsubscribe for e-mail only, so a yes for `sms` and `whatsapp` is
+    /// written only where this tells who left; and a no is lifted only where it tells that nobody left since. Default: none.
+    pub left_events: BTreeMap<String, String>,
     /// Attribute that tells of a global unsubscribe when a profile is read. Default `global_unsubscribe`; empty for none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unsubscribed_attribute: Option<String>,
@@ -402,8 +406,14 @@ impl Config {
                 return Err(invalid("`retention_days` knows the endpoints that carry events, such as `events.custom`", "/retention_days"));
             }
         }
-        if self.resubscribe == Resubscribe::NewerOptIn && (!self.consent_evidence || self.resubscribe_token.is_none()) {
-            return Err(invalid("`resubscribe` needs `consent_evidence` and `resubscribe_token`", "/resubscribe"));
+        let lifts = self.consent_evidence && self.resubscribe_token.is_some() && !self.left_events.is_empty();
+        if self.resubscribe == Resubscribe::NewerOptIn && !lifts {
+            return Err(invalid("`resubscribe` needs `consent_evidence`, `resubscribe_token` and `left_events`", "/resubscribe"));
+        }
+        for (channel, name) in &self.left_events {
+            if !matches!(channel.as_str(), "email" | "sms" | "whatsapp") || !ids::is_event_name(name) {
+                return Err(invalid("`left_events` names an event for `email`, `sms` or `whatsapp`", "/left_events"));
+            }
         }
         for locale in self.catalog.locales.values() {
             if !ids::is_catalog_locale(locale) {
@@ -471,6 +481,16 @@ impl Config {
             Some(0) => None,
             Some(hours) => Some(i64::from(hours)),
         }
+    }
+
+    /// The event of leaving a channel.
+    pub(super) fn left_event(&self, channel: &str) -> Option<&str> {
+        self.left_events.get(channel).map(String::as_str)
+    }
+
+    /// Whether a newer yes may lift a no on a channel.
+    pub(super) fn lifts(&self, channel: &str) -> bool {
+        self.resubscribe == Resubscribe::NewerOptIn && self.left_event(channel).is_some()
     }
 
     /// Where a read tells of a global unsubscribe.

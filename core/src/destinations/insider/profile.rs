@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::super::{Completed, Operation, Reading, Refusal, Reply, Request, Skip, Verdict};
 use super::build::QUIET;
-use super::config::{IdentityConflict, Resubscribe};
+use super::config::IdentityConflict;
 use super::request::{self, ConsentRow, Members, SuppressionRow, parse};
 use super::{Insider, capabilities as endpoints, reply};
 use crate::error::{Error, ErrorCode, Retry};
@@ -18,6 +18,8 @@ use crate::model::SkipReason;
 struct Answer {
     #[serde(default)]
     attributes: Option<BTreeMap<String, Value>>,
+    #[serde(default)]
+    events: Option<BTreeMap<String, Vec<Value>>>,
 }
 
 /// What a profile says about one permission.
@@ -26,7 +28,9 @@ struct Stored {
     flag: Option<bool>,
     /// Whether the person is on the list of unsubscriptions.
     unsubscribed: bool,
-    /// The time of the no that this library wrote, where that is what the profile says.
+    /// Whether the person ever left by a link or an answer.
+    left_once: bool,
+    /// The time of the no that this library wrote, where that is what the profile says, nobody left since and it may be lifted.
     our_no: Option<DateTime<Utc>>,
 }
 
@@ -44,19 +48,20 @@ impl Insider {
                 }
                 // Clearing is all there is to do, and cannot be undone: only for somebody who is there.
                 let read: Vec<String> = names.iter().map(|name| read_name(name)).collect();
-                request::reading(&operation.body, &read)?
+                request::reading(&operation.body, &read, None)?
             }
             endpoints::CONSENT => {
                 let row: ConsentRow<'_> = parse(&operation.body)?;
                 if !row.granted {
                     return Ok(None);
                 }
-                request::reading(&operation.body, &self.wanted(&row.flag))?
+                request::reading(&operation.body, &self.wanted(&row.flag), self.left_event(&row.flag))?
             }
             endpoints::JOIN_EMAIL | endpoints::JOIN_SMS | endpoints::JOIN_WHATSAPP => {
                 let row: SuppressionRow<'_> = parse(&operation.body)?;
                 let of = row.permission()?;
-                request::reading(of, &self.wanted(&parse::<ConsentRow<'_>>(of)?.flag))?
+                let flag = parse::<ConsentRow<'_>>(of)?.flag;
+                request::reading(of, &self.wanted(&flag), self.left_event(&flag))?
             }
             endpoints::IDENTITY => {
                 let row: Members<'_> = parse(&operation.body)?;
@@ -66,6 +71,11 @@ impl Insider {
             _ => return Ok(None),
         };
         self.call(endpoints::PROFILE, body).map(Some)
+    }
+
+    /// The event of leaving the channel of a flag.
+    fn left_event(&self, flag: &str) -> Option<&str> {
+        self.config.left_event(channel_of(flag))
     }
 
     /// Attributes to read before a yes to a flag.
@@ -99,10 +109,10 @@ impl Insider {
                 }
             };
         }
-        let attributes = if nobody { None } else { Some(read(answer)?) };
+        let found = if nobody { None } else { Some(read(answer)?) };
         // History lifts nothing: whoever left since then would be subscribed again.
         let live = operation.group != QUIET;
-        match (operation.endpoint.as_ref(), attributes) {
+        match (operation.endpoint.as_ref(), found) {
             (endpoints::UPSERT, None) => skip(SkipReason::Unchanged, "there is no such profile, and nothing to clear"),
             (endpoints::UPSERT, Some(_)) => {
                 let names = request::cleared(&operation.body);
@@ -113,8 +123,10 @@ impl Insider {
             (endpoints::CONSENT, Some(found)) => {
                 let row: ConsentRow<'_> = parse(&operation.body)?;
                 let stored = self.stored(&row.flag, &found);
-                let may_lift = !stored.unsubscribed || self.config.resubscribe == Resubscribe::NewerOptIn;
-                if !stored.left() || (live && may_lift && stored.yields_to(&row)) {
+                if stored.flag == Some(true) && !stored.unsubscribed {
+                    // Writing it again could bring back somebody whose leaving the profile does not show.
+                    skip(SkipReason::Unchanged, "the profile already says so")
+                } else if !stored.left() || (live && stored.yields_to(&row)) {
                     send()
                 } else {
                     skip(SkipReason::DeniedAtDestination, "the person left at Insider, and that this yes is newer is not proven")
@@ -137,12 +149,12 @@ impl Insider {
     }
 
     /// Somebody has the new identifier already.
-    fn taken(&self, operation: &Operation, found: &BTreeMap<String, Value>) -> Result<Completed, Error> {
+    fn taken(&self, operation: &Operation, found: &Answer) -> Result<Completed, Error> {
         let row: Members<'_> = parse(&operation.body)?;
         let own =
             row.get("identifiers").and_then(|raw| serde_json::from_str::<BTreeMap<String, Value>>(raw.get()).ok()).unwrap_or_default();
         let skip = |reason, detail: &str| Ok(Completed::Skip(Skip::new(reason, detail)));
-        match (own.get("uuid"), found.get("uuid"), self.config.identity_conflict) {
+        match (own.get("uuid"), found.attribute("uuid"), self.config.identity_conflict) {
             (Some(own), Some(found), _) if own == found => skip(SkipReason::Unchanged, "the profile has the new identifier already"),
             (_, _, IdentityConflict::Merge) => skip(
                 SkipReason::Superseded,
@@ -155,22 +167,40 @@ impl Insider {
         }
     }
 
-    fn stored(&self, flag: &str, found: &BTreeMap<String, Value>) -> Stored {
-        let unsubscribed = self.config.unsubscribed_attribute().filter(|_| flag == "email_optin").and_then(|name| found.get(name));
+    fn stored(&self, flag: &str, found: &Answer) -> Stored {
+        let unsubscribed = self.config.unsubscribed_attribute().filter(|_| flag == "email_optin").and_then(|name| found.attribute(name));
         let (status, at) = request::evidence(flag);
-        let text = |name: &str| found.get(&format!("c_{name}")).and_then(Value::as_str);
+        let text = |name: &str| found.attribute(&format!("c_{name}")).and_then(Value::as_str);
         let denied = self.config.consent_evidence && text(&status) == Some("denied");
+        let no: Option<DateTime<Utc>> = text(&at).filter(|_| denied).and_then(|at| at.parse().ok());
+        let left = self.left_event(flag);
         Stored {
-            flag: found.get(&read_name(flag)).filter(|value| !value.is_null()).map(is_yes),
+            flag: found.attribute(&read_name(flag)).map(is_yes),
             unsubscribed: unsubscribed.is_some_and(is_yes),
-            our_no: text(&at).filter(|_| denied).and_then(|at| at.parse().ok()),
+            left_once: left.is_some_and(|event| found.happened_after(event, DateTime::UNIX_EPOCH)),
+            our_no: no.filter(|no| self.config.lifts(channel_of(flag)) && left.is_some_and(|event| !found.happened_after(event, *no))),
         }
+    }
+}
+
+impl Answer {
+    fn attribute(&self, name: &str) -> Option<&Value> {
+        self.attributes.as_ref()?.get(name).filter(|value| !value.is_null())
+    }
+
+    /// Whether an event happened after a time; one whose time cannot be read did.
+    fn happened_after(&self, event: &str, time: DateTime<Utc>) -> bool {
+        let rows = self.events.as_ref().and_then(|events| events.get(event));
+        rows.into_iter().flatten().any(|row| {
+            let at = ["timestamp", "created_date"].iter().find_map(|key| row.get(key)).and_then(Value::as_str);
+            at.and_then(|at| at.parse::<DateTime<Utc>>().ok()).is_none_or(|at| at > time)
+        })
     }
 }
 
 impl Stored {
     fn left(&self) -> bool {
-        self.flag == Some(false) || self.unsubscribed
+        self.flag == Some(false) || self.unsubscribed || (self.left_once && self.flag != Some(true))
     }
 
     /// Whether the yes is provably newer than the no.
@@ -187,6 +217,11 @@ fn is_yes(value: &Value) -> bool {
         Value::String(text) => matches!(text.as_str(), "true" | "1"),
         _ => false,
     }
+}
+
+/// The channel a flag speaks of.
+fn channel_of(flag: &str) -> &str {
+    flag.strip_suffix("_optin").unwrap_or(flag)
 }
 
 /// The name under which an attribute is read: customs get `c_`, and `gdpr_optin` loses its end
@@ -206,9 +241,8 @@ fn endpoint_of(operation: &Operation) -> Result<&'static str, Error> {
         .ok_or_else(|| request::internal("the endpoint is not Insider's"))
 }
 
-fn read(answer: &Reply) -> Result<BTreeMap<String, Value>, Error> {
-    serde_json::from_slice::<Answer>(&answer.body)
-        .map(|answer| answer.attributes.unwrap_or_default())
+fn read(answer: &Reply) -> Result<Answer, Error> {
+    serde_json::from_slice(&answer.body)
         .map_err(|error| Error::new(ErrorCode::Unavailable, "the profile cannot be read").because(error).retry(Retry::Later(None)))
 }
 

@@ -17,6 +17,9 @@ use crate::error::{Error, ErrorCode};
 /// What a delta writes for a member that is gone; rows without it need no second look.
 const NULL: &[u8] = b":null";
 
+/// 2100-01-01, in seconds since 1970.
+const END_OF_TIME: u64 = 4_102_444_800;
+
 /// Members of an object, values as they stand.
 pub(super) type Members<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 
@@ -227,14 +230,21 @@ impl Insider {
     }
 }
 
+/// What is really an attribute: neither the mark of the identifiers nor something cleared.
+fn own(members: Members<'_>) -> Members<'_> {
+    members.into_iter().filter(|(name, value)| name != "#" && value.get() != "null").collect()
+}
+
 /// The `users` row: attributes put where they belong. What is null was cleared before.
 fn profile_user(body: &[u8]) -> Result<Vec<u8>, Error> {
     let row: Members<'_> = parse(body)?;
     let named: Named<'_> = parse(body)?;
     let attributes = members(row.get("attributes").ok_or_else(|| internal("a profile has no attributes"))?)?;
-    let mut given: Members<'_> = attributes.into_iter().filter(|(name, value)| name != "#" && value.get() != "null").collect();
-    if given.is_empty() {
-        given = members(row.get("known").ok_or_else(|| internal("a profile has no attributes"))?)?;
+    let identity = attributes.get("#").copied();
+    let mut given = own(attributes);
+    if let (true, Some(identity)) = (given.is_empty(), identity) {
+        // Only the identifiers are new.
+        given = own(members(identity)?);
     }
     let (mut plain, mut custom) = (Object::new(body.len()), Object::new(body.len() / 2));
     for (name, value) in &given {
@@ -297,12 +307,23 @@ pub(super) fn clearing(body: &[u8], names: &BTreeSet<String>) -> Result<Vec<u8>,
     Ok(request.finish())
 }
 
-/// The body that reads some attributes of whoever `row` names.
-pub(super) fn reading(row: &[u8], attributes: &[String]) -> Result<Vec<u8>, Error> {
+/// The body that reads some attributes of whoever `row` names, and when they did something.
+pub(super) fn reading(row: &[u8], attributes: &[String], event: Option<&str>) -> Result<Vec<u8>, Error> {
     let named: Named<'_> = parse(row)?;
     let mut body = Object::new(256);
     named.write(&mut body)?;
     body.put("attributes", attributes)?;
+    if let Some(event) = event {
+        let mut wanted = Object::new(64);
+        wanted.put("event_name", event)?;
+        wanted.put("params", &["timestamp"])?;
+        let mut events = Object::new(128);
+        // Ever: what lies between no and yes is not known before the answer.
+        events.put("start_date", &0)?;
+        events.put("end_date", &END_OF_TIME)?;
+        events.raw("wanted", &array([wanted.finish().as_slice()]))?;
+        body.nested("events", events)?;
+    }
     Ok(body.finish())
 }
 

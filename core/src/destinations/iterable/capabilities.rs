@@ -57,6 +57,12 @@ pub(super) const TRIGGER: &str = "workflows.triggerWorkflow";
 pub(super) const CATALOG_CREATE: &str = "catalogs.create";
 /// `catalogs/{catalog}/fieldMappings`
 pub(super) const CATALOG_FIELDS: &str = "catalogs.fieldMappings";
+/// `events/{email}`
+pub(super) const EVENTS_BY_EMAIL: &str = "events.byEmail";
+/// `events/byUserId/{userId}`
+pub(super) const EVENTS_BY_USER_ID: &str = "events.byUserId";
+/// `catalogs/{catalog}/items/{id}`, reading
+pub(super) const CATALOG_ITEM: &str = "catalogs.item";
 /// `messageTypes`
 pub(super) const MESSAGE_TYPES: &str = "messageTypes";
 
@@ -337,6 +343,30 @@ pub const CAPABILITIES: Capabilities = Capabilities {
             method: Method::Put,
             path: "/api/catalogs/{catalog}/fieldMappings",
             note: "Right after a catalog was made: a type cannot be changed, and only what is written after it is searchable.",
+            ..STATE
+        },
+        Endpoint {
+            id: EVENTS_BY_EMAIL,
+            method: Method::Get,
+            path: "/api/events/{email}",
+            retry_safe_by: RetrySafety::ReadOnly,
+            note: "For reconciliation: the 200 most recent events and purchases of a person.",
+            ..STATE
+        },
+        Endpoint {
+            id: EVENTS_BY_USER_ID,
+            method: Method::Get,
+            path: "/api/events/byUserId/{userId}",
+            retry_safe_by: RetrySafety::ReadOnly,
+            note: "For reconciliation: the 200 most recent events and purchases of a person.",
+            ..STATE
+        },
+        Endpoint {
+            id: CATALOG_ITEM,
+            method: Method::Get,
+            path: "/api/catalogs/{catalog}/items/{id}",
+            retry_safe_by: RetrySafety::ReadOnly,
+            note: "For reconciliation. Rate not published: 100/s is a safe default.",
             ..STATE
         },
         Endpoint {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::{Detour, Operation, Reading, Refusal, Reply, Skip, Verdict};
 use super::capabilities as endpoints;
-use super::reply::{Lookup, Profile, look_up};
+use super::subscription::{Lookup, Profile, look_up};
 use crate::error::{Error, ErrorCode};
 use crate::model::SkipReason;
 

@@ -6,7 +6,9 @@ mod config;
 mod ids;
 mod join;
 mod payload;
+mod readback;
 mod reply;
+mod subscription;
 #[cfg(test)]
 mod tests;
 
@@ -14,12 +16,13 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 
-use super::{Built, Capabilities, Completed, Destination, Detour, Method, Operation, Reading, Refusal, Reply, Request, Secret, Skip};
+use super::{Built, Capabilities, Completed, Destination, Detour, Held, Method, Operation, Reading, Refusal, Reply, Request, Secret, Skip};
 use crate::error::{Error, ErrorCode};
 use crate::model::{Record, SkipReason};
 use capabilities as endpoints;
 use join::Named;
-use reply::{Clash, Lookup};
+use reply::Clash;
+use subscription::Lookup;
 
 pub use capabilities::CAPABILITIES;
 pub use config::{
@@ -65,18 +68,17 @@ impl Iterable {
 
     /// The read before a subscription is written, or profiles are merged.
     fn profile_request(&self, operation: &Operation) -> Result<Request, Error> {
-        let named =
-            if operation.endpoint == endpoints::MERGE { join::source_of(operation)? } else { reply::subscription(operation)?.named()? };
+        let named = if operation.endpoint == endpoints::MERGE {
+            join::source_of(operation)?
+        } else {
+            subscription::subscription(operation)?.named()?
+        };
         self.read_of(&named)
     }
 
     fn read_of(&self, named: &Named) -> Result<Request, Error> {
-        let (endpoint, mut path, id) = match named {
-            Named::Email(email) => (endpoints::GET_BY_EMAIL, "/api/users/getByEmail?email=".to_owned(), email),
-            Named::UserId(id) => (endpoints::GET_BY_USER_ID, "/api/users/byUserId?userId=".to_owned(), id),
-        };
-        ids::percent(id, &mut path);
-        self.call(endpoint, path, None)
+        let read = readback::profile_read(named);
+        self.call(read.endpoint, read.path, None)
     }
 
     /// What is done when a customer's address belongs to a guest. In the other kinds of project no address is unique
@@ -90,9 +92,9 @@ impl Iterable {
 
     /// A subscription of somebody who is not there: they are written first, with nothing but their id.
     fn introduce(&self, operation: &Operation, why: Refusal) -> Result<Detour, Error> {
-        let body = reply::introduction(&reply::subscription(operation)?.named()?, self.project == ProjectType::Email)?;
+        let body = subscription::introduction(&subscription::subscription(operation)?.named()?, self.project == ProjectType::Email)?;
         let endpoint = if self.config.write == Write::Bulk { endpoints::USERS_BULK } else { endpoints::USERS_UPDATE };
-        Ok(Detour { operations: vec![join::step_of(operation, endpoint, body)], why, after: Some(reply::SIGHT) })
+        Ok(Detour { operations: vec![join::step_of(operation, endpoint, body)], why, after: Some(subscription::SIGHT) })
     }
 
     /// A catalog that is not there: it is made, and its fields get their types before anything is written to it.
@@ -152,7 +154,7 @@ impl Destination for Iterable {
             endpoints::SUBSCRIPTIONS => return Err(internal("a list of subscriptions is computed from the profile")),
             endpoints::SUBSCRIBE_EMAIL | endpoints::SUBSCRIBE_USER_ID => {
                 // A row that cannot be read has no prefetch either, and nobody is subscribed unseen.
-                reply::subscription(first)?;
+                subscription::subscription(first)?;
                 None
             }
             _ => None,
@@ -189,7 +191,7 @@ impl Destination for Iterable {
 
     fn complete(&self, operation: &Operation, reply: &Reply) -> Result<Completed, Error> {
         if operation.endpoint == endpoints::MERGE {
-            return match reply::look_up(reply)? {
+            return match subscription::look_up(reply)? {
                 Lookup::Found(source) => Ok(match join::before(operation, &source)? {
                     Some(detour) => Completed::First(detour),
                     None => Completed::Send(self.request(&[operation])?),
@@ -199,16 +201,27 @@ impl Destination for Iterable {
                 Lookup::Later(refusal, after) => Ok(Completed::Retry(refusal, after)),
             };
         }
-        match reply::complete(operation, reply)? {
-            reply::Change::Missing(refusal) => Ok(Completed::First(self.introduce(operation, refusal)?)),
-            reply::Change::None(skip) => Ok(Completed::Skip(skip)),
-            reply::Change::Later(refusal, after) => Ok(Completed::Retry(refusal, after)),
-            reply::Change::One if operation.endpoint == endpoints::SUBSCRIPTIONS => Err(internal("a list of subscriptions is missing")),
-            reply::Change::One => Ok(Completed::Send(self.request(&[operation])?)),
-            reply::Change::List(body) => {
+        match subscription::complete(operation, reply)? {
+            subscription::Change::Missing(refusal) => Ok(Completed::First(self.introduce(operation, refusal)?)),
+            subscription::Change::None(skip) => Ok(Completed::Skip(skip)),
+            subscription::Change::Later(refusal, after) => Ok(Completed::Retry(refusal, after)),
+            subscription::Change::One if operation.endpoint == endpoints::SUBSCRIPTIONS => {
+                Err(internal("a list of subscriptions is missing"))
+            }
+            subscription::Change::One => Ok(Completed::Send(self.request(&[operation])?)),
+            subscription::Change::List(body) => {
                 Ok(Completed::Send(self.call(endpoints::SUBSCRIPTIONS, "/api/users/updateSubscriptions".to_owned(), Some(body))?))
             }
         }
+    }
+
+    fn read_back(&self, operation: &Operation) -> Option<Request> {
+        let read = readback::read(operation)?;
+        self.call(read.endpoint, read.path, None).ok()
+    }
+
+    fn compare(&self, operation: &Operation, reply: &Reply) -> Result<Held, Error> {
+        readback::compare(operation, reply)
     }
 
     fn check(&self) -> Request {

@@ -19,6 +19,10 @@ use crate::http::{Method, Reply, Request};
 use crate::model::{Instant, ResourceRef};
 use crate::normalize::text;
 
+/// Rows a page of what can be large. The platform gives up to 500, but orders of 100 kB are not rare, and two pages are
+/// held at a time.
+const LARGE: u32 = 200;
+
 /// A stream as most are: 500 rows a page, the most the platform gives, and two minutes of overlap, as the vendor's own
 /// synchronisation takes because time stamps come from many servers.
 const STREAM: StreamFacts =
@@ -37,7 +41,7 @@ pub const FACTS: PullFacts = PullFacts {
             name: "products",
             path: "/product-projections",
             resource: "product",
-            page_size: 200,
+            page_size: LARGE,
             note: "what is published; with `currency` and `country` the platform picks the price",
             ..STREAM
         },
@@ -46,6 +50,7 @@ pub const FACTS: PullFacts = PullFacts {
             name: "orders",
             path: "/orders",
             resource: "order",
+            page_size: LARGE,
             note: "with payments and discount codes expanded, so that refunds and codes are told",
             ..STREAM
         },
@@ -60,6 +65,7 @@ pub const FACTS: PullFacts = PullFacts {
             name: "carts",
             path: "/carts",
             resource: "cart",
+            page_size: LARGE,
             history_days: Some(30),
             note: "the platform sends no message about carts",
             ..STREAM
@@ -68,6 +74,7 @@ pub const FACTS: PullFacts = PullFacts {
             name: "abandoned_carts",
             path: "/carts",
             resource: ABANDONED,
+            page_size: LARGE,
             history_days: Some(30),
             by_default: false,
             note: "active carts with lines and a person, unchanged for `pull.abandoned_after_minutes`",
@@ -287,12 +294,9 @@ impl Pull for Shop {
         }
         let rows = Rows::of(&reply.body).ok_or_else(unreadable)?;
         let limit = rows.limit.unwrap_or_else(|| pass.page_size.into());
-        let next = match rows.spans.last() {
-            Some(&(start, end)) if rows.spans.len() as u64 >= limit => Some(
-                id_of(&reply.body[start..end])
-                    .ok_or_else(|| PullFailure::Stop(Error::new(ErrorCode::Rejected, "the last row of a page has no id to go on from")))?,
-            ),
-            _ => None,
+        let next = match rows.spans.len() as u64 >= limit && !rows.spans.is_empty() {
+            true => Some(last_id(&reply.body, &rows.spans)?),
+            false => None,
         };
         let (body, wanted) = match stream.resource {
             _ if rows.spans.is_empty() => (PageBody::Nothing, Vec::new()),
@@ -473,6 +477,20 @@ fn id_of(row: &[u8]) -> Option<String> {
     text_member(row, b"id").filter(|id| !id.is_empty())
 }
 
+/// The id of the last row, if it is behind all others: else what comes behind it is not all that is left.
+fn last_id(page: &[u8], rows: &[(usize, usize)]) -> Result<String, PullFailure> {
+    let stop = |why: &str| PullFailure::Stop(Error::new(ErrorCode::Rejected, why));
+    let mut last = String::new();
+    for &(start, end) in rows {
+        let id = id_of(&page[start..end]).ok_or_else(|| stop("a row of the page has no id to go on from"))?;
+        if id <= last {
+            return Err(stop("the shop did not sort the page by id as it was asked to; rows would be missed"));
+        }
+        last = id;
+    }
+    Ok(last)
+}
+
 /// The payments of a page that gave money back, some at a time. A row that cannot be read is handed on, so that decoding
 /// says what is wrong with it.
 fn refunded(page: &[u8], rows: &[(usize, usize)]) -> Vec<Wanted> {
@@ -538,3 +556,6 @@ fn error_code(body: &[u8]) -> Option<String> {
 fn unreadable() -> PullFailure {
     PullFailure::Retry { error: Error::new(ErrorCode::Unavailable, "the shop's answer cannot be read"), throttled: false }
 }
+
+#[cfg(test)]
+mod tests;

@@ -114,7 +114,7 @@ fn measure_in(orders: u64, folder: &Path) -> Result<(), Failure> {
     engine["source"]["pull"] = json!({"api_url": shop, "auth_url": shop, "client_id": "sandbox-client", "client_secret": "sandbox-secret"});
     std::fs::write(&options, engine.to_string())?;
     let start = || Command::new(std::env::current_exe()?).arg("child").arg(&options).arg(&report).spawn();
-    let whole = orders.div_ceil(500);
+    let whole = orders.div_ceil(200);
     let (mut kills, mut peak) = (0, 0);
     let began = Instant::now();
     for part in [Some(whole / 3), Some(whole * 2 / 3), None] {

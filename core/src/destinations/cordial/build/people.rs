@@ -14,7 +14,8 @@ use super::{Builder, primary_key, profile};
 
 use crate::error::Error;
 use crate::model::{
-    Channel, Consent, ConsentStatus, Contact, ContactDeleted, Event, EventName, IdempotencyKey, Identity, Instant, SkipReason,
+    Channel, Consent, ConsentStatus, Contact, ContactDeleted, Event, EventName, Finding, FindingCode, IdempotencyKey, Identity, Instant,
+    SkipReason,
 };
 
 /// The row of a contact. The request is made of it: `attributes` go to the top, less what the destination has already.
@@ -52,6 +53,9 @@ pub(in super::super) struct Grant {
     /// The account's key of the channel.
     pub channel: String,
     pub address: String,
+    /// The e-mail as it is, which Cordial requires whatever else is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<(String, String)>,
     pub at: Option<Instant>,
     /// A backfill: nothing starts, and nobody comes back.
     pub quiet: bool,
@@ -66,6 +70,11 @@ impl<'a> Builder<'a> {
     pub(super) fn contact(&mut self, contact: &'a Contact) -> Result<(), Error> {
         let Some(who) = self.who() else { return Ok(()) };
         let config = &self.cordial.config;
+        if who.email.is_none() && !config.contacts_without_email {
+            let why = "Cordial requires an e-mail of a contact; see `contacts_without_email`";
+            self.built.findings.push(Finding::new(FindingCode::IdentityUnusable, "/envelope/identity/email", why));
+            return Ok(());
+        }
         let aside = matches!(self.envelope.resource.kind.as_str(), "order" | "cart");
         let consents: Vec<&Consent> = strictest(&contact.consents).collect();
         let fields = Fields::of(config, self.envelope, &who, contact, &consents, aside, &mut self.built.findings);
@@ -118,7 +127,7 @@ impl<'a> Builder<'a> {
             }
         }
         let mut ids = BTreeMap::new();
-        if let (Some(key), Some(id)) = (&config.customer_id_key, &who.customer_id) {
+        if let (Some(key), Some(id)) = (&config.customer_id_attribute, &who.customer_id) {
             ids.insert(key.as_str(), id.as_ref());
         }
         let identify_by = self
@@ -128,7 +137,7 @@ impl<'a> Builder<'a> {
             .iter()
             .filter_map(|key| match key {
                 Key::Email => who.email.map(|_| "email"),
-                Key::CustomerId => who.customer_id.as_ref().and(config.customer_id_key.as_deref()),
+                Key::CustomerId => who.customer_id.as_ref().and(config.customer_id_attribute.as_deref()),
                 Key::Phone(name) => who.phone.as_ref().map(|_| name.as_str()),
             })
             .collect();
@@ -185,6 +194,12 @@ impl<'a> Builder<'a> {
             let row = Grant {
                 channel: key.clone(),
                 address: address.to_owned(),
+                email: config
+                    .channels
+                    .get("email")
+                    .filter(|email| *email != key)
+                    .zip(who.email)
+                    .map(|(key, email)| (key.clone(), email.to_owned())),
                 at: consent.at,
                 quiet: self.is_backfill(),
                 resubscribe: config.resubscribe == Resubscribe::Newer,
@@ -192,7 +207,9 @@ impl<'a> Builder<'a> {
             };
             (endpoints::SUBSCRIBE, primary_key(who), bytes(&row, 160)?)
         } else {
-            (endpoints::UNSUBSCRIBE, primary_key(who), b"null".to_vec())
+            // Sent by no call. A no of another time is news, although the last one sent was a no too: the person may have
+            // come back at Cordial in between.
+            (endpoints::UNSUBSCRIBE, primary_key(who), bytes(&consent.at, 32)?)
         };
         if !granted {
             params.insert("channel".to_owned(), key.clone());

@@ -38,7 +38,10 @@ impl<'a> Builder<'a> {
             }
             let pointer = format!("/body/variants/{index}");
             if is_longer(&id, longest::ITEM_ID) || matches!(id.as_ref(), "undefined" | "unknown" | "null" | "") {
-                self.dropped(pointer, "an item id has 1 to 128 characters and is none of the words a missing one turns into");
+                self.skip(
+                    SkipReason::NotSupported,
+                    format!("variant {} has an item id of more than 128 characters, or a word that a missing id turns into", variant.id),
+                );
                 continue;
             }
             let lead = product.variants.first().and_then(|lead| lead.images.first());

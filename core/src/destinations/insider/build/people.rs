@@ -2,12 +2,13 @@
 
 use super::super::super::Operation;
 use super::super::capabilities as endpoints;
-use super::super::config::{AttributeType, ContactDeletion, Erase, Resubscribe, UnsubscribeBy};
+use super::super::config::{AttributeType, ContactDeletion, Erase, UnsubscribeBy};
 use super::super::ids::{self, Who};
-use super::super::payload::{Customs, Midnight, Object, Stamp};
+use super::super::payload::{Customs, Midnight, Object, Stamp, splice};
 use super::{Builder, profile};
 
 use crate::error::Error;
+use crate::fingerprint;
 use crate::model::{Channel, Consent, ConsentStatus, Contact, ContactDeleted, IdempotencyKey, SkipReason};
 
 impl<'a> Builder<'a> {
@@ -74,21 +75,19 @@ impl<'a> Builder<'a> {
         customs.write(&mut fields, "custom.", &contact.attributes, "/body/attributes", &mut self.built.findings)?;
         extras(contact, &customs, &mut fields)?;
         let fields = fields.finish();
-        let Some(first) = first_member(&fields) else {
+        let Some(mut identity) = smallest_member(&fields) else {
             self.skip(SkipReason::NotSupported, "nothing but identifiers is known, and Insider takes no profile without an attribute");
             return Ok(());
         };
-        let mut row = Object::new(fields.len() + 256);
+        // Changes with the identifiers, so that a new one goes even where no attribute changed; an upsert needs one, and this
+        // one goes along then.
+        identity.put("#", &fingerprint::opaque(&[&String::from_utf8_lossy(&who.identifiers()?)])[..8])?;
+        let mut row = Object::new(fields.len() + 192);
         who.write(&mut row)?;
-        // Goes along when only an identifier is new: an upsert needs an attribute.
-        row.raw("known", &first)?;
-        let identifiers = who.identifiers()?;
-        let mut attributes = Vec::with_capacity(fields.len() + identifiers.len() + 8);
-        attributes.extend_from_slice(b"{\"#\":");
-        attributes.extend_from_slice(&identifiers);
-        attributes.push(b',');
-        attributes.extend_from_slice(fields.get(1..).unwrap_or_default());
-        row.raw("attributes", &attributes)?;
+        let mut attributes = Object::new(fields.len() + 48);
+        attributes.nested("#", identity)?;
+        splice(&mut attributes, &fields)?;
+        row.nested("attributes", attributes)?;
         let mut operation = self.operation(endpoints::UPSERT, format!("contact:{name}"), profile(name), row.finish());
         operation.delta = Some("/attributes".into());
         self.built.operations.push(operation);
@@ -118,6 +117,13 @@ impl<'a> Builder<'a> {
                 return Ok(());
             }
         };
+        if granted && matches!(consent.channel, Channel::Sms | Channel::Whatsapp) && config.left_event(channel).is_none() {
+            self.skip(
+                SkipReason::NotConfigured,
+                format!("a yes for `{channel}` needs `left_events`: the profile does not show who left, and a yes could bring them back"),
+            );
+            return Ok(());
+        }
         let entity = format!("consent:{name}:{channel}");
         let mut row = Object::new(256);
         who.strongest().write(&mut row)?;
@@ -152,7 +158,7 @@ impl<'a> Builder<'a> {
             Channel::Whatsapp => (endpoints::JOIN_WHATSAPP, endpoints::LEAVE_WHATSAPP),
             _ => return Ok(None),
         };
-        if granted && (config.resubscribe == Resubscribe::Never || self.backfill() || consent.at.is_none()) {
+        if granted && (!config.lifts(channel) || self.backfill() || consent.at.is_none()) {
             return Ok(None);
         }
         if !granted && config.unsubscribe_token.is_none() {
@@ -263,13 +269,13 @@ fn extras(contact: &Contact, customs: &Customs<'_>, fields: &mut Object) -> Resu
     Ok(())
 }
 
-/// The first member of an object as an object of its own; `None` for none.
-fn first_member(object: &[u8]) -> Option<Vec<u8>> {
-    let mut members: std::collections::BTreeMap<String, &serde_json::value::RawValue> = serde_json::from_slice(object).ok()?;
-    let (name, value) = members.pop_first()?;
-    let mut first = Object::new(value.get().len() + name.len() + 4);
-    first.raw(&name, value.get().as_bytes()).ok()?;
-    Some(first.finish())
+/// The smallest member of an object as an object of its own; `None` for none.
+fn smallest_member(object: &[u8]) -> Option<Object> {
+    let members: std::collections::BTreeMap<String, &serde_json::value::RawValue> = serde_json::from_slice(object).ok()?;
+    let (name, value) = members.iter().min_by_key(|(name, value)| name.len() + value.get().len())?;
+    let mut smallest = Object::new(48);
+    smallest.raw(name, value.get().as_bytes()).ok()?;
+    Some(smallest)
 }
 
 fn gender(word: &str) -> Option<&'static str> {

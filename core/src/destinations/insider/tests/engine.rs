@@ -256,6 +256,7 @@ const CONSENT: &[(&str, [bool; 6])] = &[
     ("no", [false, false, false, false, false, false]),
     ("yes, then left by a link", [false, false, false, false, false, false]),
     ("our no of the 10th", [false, false, true, false, false, false]),
+    ("our no, then left by a link", [false, false, false, false, false, false]),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -268,7 +269,8 @@ async fn nobody_ends_subscribed_without_a_newer_yes() {
         json!({ "status": "pending" }),
         json!({ "status": "unknown" }),
     ];
-    let settings = json!({ "consent_evidence": true, "resubscribe": "newer_opt_in" });
+    let left = json!({ "email": "email_unsubscribe" });
+    let settings = json!({ "consent_evidence": true, "resubscribe": "newer_opt_in", "left_events": left });
     for (stored, expected) in CONSENT {
         for (said, reached) in incoming.iter().zip(expected) {
             for (mode, lifts) in [("live", true), ("backfill", false)] {
@@ -299,6 +301,10 @@ async fn prepare(stage: &Stage, stored: &str) {
         _ => no,
     };
     stage.write("/api/user/v1/upsert", "ucd-key", user(upsert)).await;
+    if stored.ends_with("by a link") {
+        let event = json!({ "event_name": "email_unsubscribe", "timestamp": "2025-05-12T08:00:00Z" });
+        stage.write("/api/user/v1/upsert", "ucd-key", json!({ "users": [{ "identifiers": ids, "events": [event] }] })).await;
+    }
     if stored != "never asked" && stored != "yes" && stored != "no" {
         stage.write("/email/v2/unsubscribe", "unsubscribe-key", json!({ "emails": ["mara@example.com"] })).await;
     }

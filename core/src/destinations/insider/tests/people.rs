@@ -196,18 +196,24 @@ fn a_yes_reads_first_and_says_what_it_rests_on() {
 
 #[test]
 fn resubscribing_goes_before_the_flag_with_a_key_of_its_own() {
-    let insider = open(json!({ "consent_evidence": true, "resubscribe": "newer_opt_in", "resubscribe_token": "resubscribe-key" }));
+    let insider = open(json!({ "consent_evidence": true, "resubscribe": "newer_opt_in", "resubscribe_token": "resubscribe-key",
+        "left_events": { "email": "email_unsubscribe", "sms": "sms_unsubscribe", "whatsapp": "whatsapp_unsubscribe" } }));
     for (channel, path) in [("email", "/email/v2/subscribe"), ("sms", "/sms/v2/subscribe"), ("whatsapp", "/whatsapp/v2/subscribe")] {
         let operations = ops(&insider, &consented(channel, "granted", Some("2025-05-01T08:00:00Z"), "live"));
         let request = insider.request(&[&operations[0]]).unwrap();
         assert_eq!(call(&request), format!("POST {path}"));
         assert_eq!(request.secret_headers[0].1.expose(), "resubscribe-key");
-        assert!(insider.prefetch(&operations[0]).is_some());
+        let first = parsed(&insider.prefetch(&operations[0]).unwrap());
+        let wanted = json!([{ "event_name": format!("{channel}_unsubscribe"), "params": ["timestamp"] }]);
+        assert_eq!(first["events"], json!({ "start_date": 0, "end_date": 4_102_444_800_u64, "wanted": wanted }));
         assert_eq!(operations[1].endpoint, "users.consent");
         assert_eq!(ops(&insider, &consented(channel, "granted", None, "live")).len(), 1, "a yes without a time lifts nothing");
         assert_eq!(ops(&insider, &consented(channel, "granted", Some("2025-05-01T08:00:00Z"), "backfill")).len(), 1);
     }
-    for settings in [json!({ "resubscribe": "newer_opt_in" }), json!({ "resubscribe": "newer_opt_in", "consent_evidence": true })] {
+    for settings in [
+        json!({ "resubscribe": "newer_opt_in" }),
+        json!({ "resubscribe": "newer_opt_in", "consent_evidence": true, "resubscribe_token": "resubscribe-key" }),
+    ] {
         assert!(Insider::new(config(settings)).is_err());
     }
 }
@@ -325,4 +331,27 @@ fn a_no_that_is_repeated_is_the_same_bytes_whatever_the_version() {
         ops(&insider, &record).into_iter().map(|operation| operation.body).collect::<Vec<_>>()
     };
     assert_eq!(bodies(1), bodies(2));
+}
+
+#[test]
+fn a_yes_for_a_channel_whose_leaving_nothing_shows_is_not_written() {
+    for channel in ["sms", "whatsapp"] {
+        let built = open(json!({})).build(&consented(channel, "granted", Some("2025-05-01T08:00:00Z"), "live"));
+        assert!(built.operations.is_empty());
+        assert_eq!(built.skipped[0].reason, SkipReason::NotConfigured);
+        let insider = open(json!({ "left_events": { channel: "left" } }));
+        let operations = ops(&insider, &consented(channel, "granted", Some("2025-05-01T08:00:00Z"), "live"));
+        let outcome = |body: Value| match insider.complete(&operations[0], &reply(200, body)).unwrap() {
+            super::super::super::Completed::Send(request) => call(&request),
+            super::super::super::Completed::Skip(skip) => skip.reason.name().to_owned(),
+            other => panic!("{other:?}"),
+        };
+        let flag = format!("{channel}_optin");
+        let left = json!({ "left": [{ "timestamp": "2025-04-01T00:00:00Z" }] });
+        assert_eq!(outcome(json!({ "attributes": {}, "events": { "left": [] } })), "POST /api/user/v1/upsert");
+        assert_eq!(outcome(json!({ "attributes": {}, "events": left })), "denied_at_destination");
+        assert_eq!(outcome(json!({ "attributes": { &flag: false }, "events": {} })), "denied_at_destination");
+        assert_eq!(outcome(json!({ "attributes": { &flag: true }, "events": left })), "unchanged");
+        assert_eq!(outcome(json!({ "attributes": { &flag: "perhaps" } })), "denied_at_destination", "what is no clear yes is a no");
+    }
 }
