@@ -9,6 +9,7 @@ use std::path::Path;
 
 use cartwire::destinations::dotdigital::{CAPABILITIES, Config, Dotdigital};
 use cartwire::destinations::{Completed, Destination, Operation, Reading, Reply, Request, Verdict};
+use cartwire::facade::Engine;
 use cartwire::model::{Finding, Record};
 use cartwire_sandbox::Sandbox;
 use serde_json::{Value, json};
@@ -650,10 +651,15 @@ async fn a_backfill_starts_no_program_and_subscribes_nobody() {
             (&json!(0), &json!(0), &json!(0)),
             "{contacts}"
         );
-        assert_eq!(api.person("yes@example.com"), Value::Null, "created now, the yes would look like a no");
+        let withheld = api.person("yes@example.com");
+        assert_eq!((&withheld["status"]["email"], &withheld["dataFields"]["CW_UNASKED"]), (&json!("unsubscribed"), &json!(true)));
         assert_eq!(api.person("no@example.com")["status"]["email"], "unsubscribed");
         assert_eq!(api.person("silent@example.com")["status"]["email"], "unsubscribed");
         assert_eq!(counts["collections"]["Orders"], 1);
+        // What was withheld can still be said.
+        let send = api.destination(json!({"backfill_grants": "send"}));
+        api.take(&send, &record(said("email", "granted", Some(BEFORE)), who("yes"))).await;
+        assert_eq!(api.person("yes@example.com")["status"]["email"], "subscribed", "{contacts}");
     }
 }
 
@@ -680,6 +686,58 @@ async fn an_import_of_people_is_followed_to_one_verdict_each() {
         (&json!("subscribed"), &json!("unsubscribed"))
     );
     assert_eq!(api.inspect(json!({"what": "counts"}))["programStarts"], 0, "imports start nothing");
+}
+
+// -- the whole way -----------------------------------------------------------------------------------------------------------
+
+async fn deliver(engine: &Engine, mode: &str, rows: &[Value]) -> Value {
+    let call = json!({"format": "ndjson", "mode": mode}).to_string();
+    let lines: Vec<String> = rows.iter().map(Value::to_string).collect();
+    serde_json::from_slice(&engine.deliver(call.into(), lines.join("\n").into()).await.unwrap()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_engine_carries_people_orders_and_imports_to_the_end_and_sends_nothing_twice() {
+    let api = Api::start(json!({"polls": 0}));
+    let options = json!({
+        "destination": {"type": "dotdigital", "user": "sandbox-user", "password": "sandbox-password",
+            "base_url": api.sandbox.url("dotdigital").unwrap(), "define_fields": "create"},
+        "state": "memory:", "rate_limits": false, "retry": {"base_delay_ms": 10, "max_delay_ms": 100, "throttle_floor_ms": 10},
+    });
+    let engine = Engine::open(options.to_string().as_bytes()).await.unwrap();
+    let envelope = |number: usize, mode: &str, key: &str| {
+        json!({"identity": {"email": format!("p{number}@example.com")}, "mode": mode, "idempotency_key": format!("{key}-{number}"),
+            "resource": {"type": key, "id": format!("{key}-{number}")}})
+    };
+    let mut rows: Vec<Value> =
+        (0..4).map(|number| record(order(&format!("o-{number}"), json!({})), envelope(number, "live", "order"))).collect();
+    rows.push(record(said("email", "granted", Some(AFTER)), envelope(0, "live", "customer")));
+    rows.push(record(contact(json!({})), envelope(1, "live", "customer")));
+    let first = deliver(&engine, "live", &rows).await;
+    assert_eq!(
+        (&first["counts"]["dead_lettered"], &first["counts"]["pending"], &first["counts"]["rejected"]),
+        (&json!(0), &json!(0), &json!(0)),
+        "{first:#}"
+    );
+    let counts = api.inspect(json!({"what": "counts"}));
+    assert_eq!((&counts["profiles"], &counts["subscribed"]["email"]), (&json!(4), &json!(1)), "{counts:#}");
+    assert_eq!((&counts["collections"]["Orders"], &counts["collections"]["CartInsight"]), (&json!(4), &json!(4)));
+    assert_eq!(api.person("p1@example.com")["dataFields"]["STORE_NAME"], "web", "the data field was made on the way");
+    let before = api.inspect(json!({"what": "digest"}));
+    let again = deliver(&engine, "live", &rows).await;
+    assert_eq!(again["counts"]["delivered"], 0, "{again:#}");
+    assert_eq!(api.inspect(json!({"what": "digest"})), before);
+    let history: Vec<Value> = (0..30)
+        .map(|number| {
+            record(order(&format!("h-{number}"), json!({"cart_id": null})), envelope(number % 3, "backfill", &format!("history-{number}")))
+        })
+        .collect();
+    let imported = deliver(&engine, "backfill", &history).await;
+    assert_eq!((&imported["counts"]["delivered"], &imported["counts"]["dead_lettered"]), (&json!(30), &json!(0)), "{imported:#}");
+    assert_eq!(api.inspect(json!({"what": "counts"}))["collections"]["Orders"], 34);
+    let calls = api.inspect(json!({"what": "calls"}));
+    assert!(calls["PUT /insightData/v3/import"]["202"].as_u64().unwrap() <= 3, "{calls:#}");
+    engine.close().await.unwrap();
 }
 
 // -- limits, credentials -----------------------------------------------------------------------------------------------------

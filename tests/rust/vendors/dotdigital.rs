@@ -1,50 +1,76 @@
-//! Dotdigital, contacts v3.
+//! Dotdigital, with its own caution and with people brought back at once.
 
 use cartwire::destinations::{Operation, Reply, Request};
 use cartwire_sandbox::Sandbox;
 use serde_json::{Value, json};
 
-use super::{Act, Answer, Person, Standing, Vendor, call, changed, inspect, json_reply};
+use super::{Act, Answer, Person, Standing, Vendor, call, inspect};
 
-const USER: &str = "apiuser-77aa01@apiconnector.com";
-const PASSWORD: &str = "dotdigital-pass-5521";
-/// The two, as Basic authentication wants them.
-const BASIC: &str = "Basic YXBpdXNlci03N2FhMDFAYXBpY29ubmVjdG9yLmNvbTpkb3RkaWdpdGFsLXBhc3MtNTUyMQ==";
+const USER: &str = "apiuser-4f1d9c77";
+const PASSWORD: &str = "ddg-password-81c2";
+/// `apiuser-4f1d9c77:ddg-password-81c2`
+const BASIC: &str = "Basic YXBpdXNlci00ZjFkOWM3NzpkZGctcGFzc3dvcmQtODFjMg==";
 
 pub fn entries() -> Vec<Box<dyn Vendor>> {
-    vec![Box::new(Dotdigital)]
+    vec![Box::new(Dotdigital { at_once: false }), Box::new(Dotdigital { at_once: true })]
 }
 
-struct Dotdigital;
+struct Dotdigital {
+    at_once: bool,
+}
 
 impl Vendor for Dotdigital {
     fn destination(&self) -> &'static str {
         "dotdigital"
     }
 
+    fn label(&self) -> &'static str {
+        if self.at_once { "dotdigital_at_once" } else { "dotdigital" }
+    }
+
     fn about(&self) -> &'static str {
-        "The defaults, in an account whose own default for a new number is `subscribed`. Somebody who left is asked by mail before \
-         they come back, so a newer yes ends `off` until they answer."
+        if self.at_once {
+            "`resubscribe: no_challenge`, `backfill_grants: send`. Whoever left comes back at once by a yes that is newer than the \
+             contact's last change at Dotdigital."
+        } else {
+            "The defaults. Whoever is new and has said nothing is created as unsubscribed. Whoever left is asked by Dotdigital's own \
+             mail, and only when the yes is newer than the contact's last change there."
+        }
     }
 
     fn config(&self, url: &str) -> Value {
-        json!({"type": "dotdigital", "user": USER, "password": PASSWORD, "base_url": url, "group_lists": {"vip": 40211},
-            "programs": {"cart_abandoned": 3120}})
+        let mut config = json!({"type": "dotdigital", "user": USER, "password": PASSWORD, "base_url": url, "contact_deleted": "delete",
+            "group_lists": {"vip": 40211}, "programs": {"cart_abandoned": 3120}, "collections": {"categories": "Categories"},
+            "consent": {"email": {"lists": [40212], "preference": 7}, "sms": {}}});
+        if self.at_once {
+            config["resubscribe"] = json!("no_challenge");
+            config["backfill_grants"] = json!("send");
+        }
+        config
     }
 
     fn more_configs(&self, url: &str) -> Vec<Value> {
-        let bulk = json!({"backfill_contacts": "import", "delete_write": "bulk", "contact_deleted": "delete", "insight_write": "bulk",
-            "backfill_events": "send"});
-        let events = json!({"events": "api", "insight_write": "single"});
-        vec![changed(self.config(url), bulk), changed(self.config(url), events)]
+        let mut bulk = self.config(url);
+        bulk["insight_write"] = json!("bulk");
+        bulk["backfill_contacts"] = json!("import");
+        bulk["delete_write"] = json!("bulk");
+        bulk["events"] = json!("api");
+        let mut variants = self.config(url);
+        variants["insight_write"] = json!("single");
+        variants["catalog_layout"] = json!("variant");
+        variants["customer_identifier"] = json!("shopCustomerId");
+        variants["order_spelling"] = json!("snake");
+        variants["backfill_events"] = json!("send");
+        vec![bulk, variants]
     }
 
     fn secrets(&self) -> &'static [&'static str] {
-        &[USER, PASSWORD, "YXBpdXNlci03N2FhMDFAYXBpY29ubmVjdG9yLmNvbTpkb3RkaWdpdGFsLXBhc3MtNTUyMQ=="]
+        &[USER, PASSWORD, "YXBpdXNlci00ZjFkOWM3NzpkZGctcGFzc3dvcmQtODFjMg=="]
     }
 
     fn sandbox(&self) -> Value {
-        json!({"user": USER, "password": PASSWORD, "lists": [40211], "programs": [{"id": 3120}], "sms_default": "subscribed"})
+        json!({"user": USER, "password": PASSWORD, "lists": [40211, 40212], "preferences": [7], "programs": [{"id": 3120}], "sms_default": "subscribed",
+            "custom_identifiers": ["shopCustomerId"]})
     }
 
     fn channels(&self) -> &'static [&'static str] {
@@ -53,15 +79,13 @@ impl Vendor for Dotdigital {
 
     fn act<'a>(&'a self, url: &'a str, person: &'a Person, channel: &'a str, join: bool) -> Act<'a> {
         let status = if join { "subscribed" } else { "unsubscribed" };
-        let mut identifiers = json!({"email": person.email});
-        if channel == "sms" {
-            identifiers["mobileNumber"] = json!(person.phone.trim_start_matches('+'));
-        }
-        let body = json!({"identifiers": identifiers, "channelProperties": {channel: {"status": status}}});
-        let address = person.email.replace('@', "%40");
-        let path = format!("{url}/contacts/v3/email/{address}?merge-option=overwrite");
         Box::pin(async move {
-            call("PATCH", path, &[("authorization", BASIC)], Some(body)).await;
+            let mut body = json!({"identifiers": {"email": person.email}, "channelProperties": {channel: {"status": status}}});
+            if channel == "sms" {
+                body["identifiers"]["mobileNumber"] = json!(person.phone.trim_start_matches('+'));
+            }
+            let email = person.email.replace('@', "%40");
+            call("PATCH", format!("{url}/contacts/v3/email/{email}"), &[("authorization", BASIC)], Some(body)).await;
             if channel == "email" && !join {
                 let who = json!({"email": person.email});
                 call("POST", format!("{url}/v2/contacts/unsubscribe"), &[("authorization", BASIC)], Some(who)).await;
@@ -71,48 +95,78 @@ impl Vendor for Dotdigital {
 
     fn standing(&self, sandbox: &Sandbox, person: &Person, channel: &str) -> Standing {
         let profile = inspect(sandbox, &json!({"vendor": "dotdigital", "what": "profile", "email": person.email}));
-        match (profile.is_null(), profile["status"][channel].as_str()) {
-            (true, _) => Standing::Absent,
-            (false, Some("subscribed")) => Standing::On,
+        if profile.is_null() {
+            return Standing::Absent;
+        }
+        match profile["status"][channel].as_str() {
+            Some("subscribed") => Standing::On,
             _ => Standing::Off,
         }
     }
 
     fn says(&self, request: &Request) -> Option<String> {
         let body: Value = serde_json::from_slice(request.body.as_deref()?).ok()?;
-        let channels = body.get("channelProperties")?.as_object()?;
-        // `noSubscription` only keeps the account's own default away.
-        let stated = channels.iter().filter_map(|(name, channel)| Some((name, channel["status"].as_str()?)));
-        let said: Vec<String> =
-            stated.filter(|(_, status)| *status != "noSubscription").map(|(name, status)| format!("{name} {status}")).collect();
-        (!said.is_empty()).then(|| said.join(", "))
+        let channels = body["channelProperties"].as_object()?;
+        let word = |(channel, own): (&String, &Value)| {
+            let asks = own["resubscribeOptions"]["resubscribeWithNoChallenge"] == json!(false);
+            // `noSubscription` only keeps the account's own default away.
+            own["status"]
+                .as_str()
+                .filter(|status| *status != "noSubscription")
+                .map(|status| format!("{channel} {status}{}", if asks { ", asking" } else { "" }))
+        };
+        Some(channels.iter().filter_map(word).collect::<Vec<_>>().join(", ")).filter(|said| !said.is_empty())
     }
 
-    fn answer(&self, _operations: &[&Operation], answer: Answer) -> Option<Reply> {
-        match answer {
-            Answer::Taken => Some(json_reply(200, &json!({"contactId": 1}))),
-            Answer::Refused => Some(json_reply(400, &json!({"errorCode": "contacts:badRequest", "description": "refused"}))),
-            Answer::Throttled => Some(json_reply(429, &json!({"errorCode": "tooManyRequests", "description": "slow down"}))),
-            Answer::Unauthorized => Some(json_reply(401, &json!({"message": format!("{USER} is not known")}))),
-            Answer::Broken => Some(json_reply(503, &json!({}))),
+    fn answer(&self, operations: &[&Operation], answer: Answer) -> Option<Reply> {
+        let endpoint = operations[0].endpoint.as_ref();
+        let job = match endpoint {
+            "contacts.import" | "insight.import" => Some("importId"),
+            "contacts.bulkDelete" => Some("deleteId"),
             _ => None,
+        };
+        let reply = |status: u16, body: Value| Some(Reply { status, headers: Vec::new(), body: body.to_string().into_bytes() });
+        let error = |status: u16, code: &str| reply(status, json!({"errorCode": code, "description": "no"}));
+        let failed = |rows: &[&Operation]| {
+            let key = |operation: &&Operation| json!({"key": serde_json::from_slice::<Value>(&operation.body).unwrap()});
+            json!({"summary": {}, "notFound": [], "failures": rows.iter().map(key).collect::<Vec<_>>()})
+        };
+        match (answer, job) {
+            // A job was only taken when the call is answered; its rows are told of later.
+            (Answer::Taken, Some(_)) => None,
+            (Answer::Taken, None) => reply(if endpoint == "events.import" { 202 } else { 200 }, json!({})),
+            (Answer::HalfRefused, _) if endpoint == "insight.deleteAccountRecords" => {
+                reply(200, failed(&operations[operations.len() / 2..]))
+            }
+            (Answer::FalseSuccess, _) if endpoint == "insight.deleteAccountRecords" => reply(200, failed(operations)),
+            (Answer::HalfRefused | Answer::FalseSuccess, _) => None,
+            (Answer::Refused, _) => error(400, "contacts:badRequest"),
+            (Answer::Throttled, _) => reply(429, json!({})),
+            (Answer::Unauthorized, _) => reply(401, json!({"message": format!("{USER}:{PASSWORD}")})),
+            (Answer::Broken, _) => error(503, "contacts:unavailable"),
+            (Answer::JobTaken, Some(member)) => reply(202, json!({member: "job-1"})),
+            (Answer::JobRunning, Some(_)) => reply(200, json!({"status": "NotFinished"})),
+            (Answer::JobFailed, Some(_)) => reply(200, json!({"status": "Failed"})),
+            (Answer::JobTaken | Answer::JobRunning | Answer::JobFailed, None) => None,
         }
     }
 
     fn found(&self, _request: &Request) -> Reply {
-        json_reply(200, &json!({"contactId": 1, "identifiers": {}, "dataFields": {}, "channelProperties": {}, "lists": []}))
+        let body =
+            json!({"contactId": 5_512_087, "status": "noSubscription", "identifiers": {}, "dataFields": {}, "channelProperties": {}});
+        Reply { status: 200, headers: Vec::new(), body: body.to_string().into_bytes() }
     }
 
     fn reached_otherwise(&self) -> &'static [(&'static str, &'static str)] {
         &[
             ("contacts.get", "read before a contact is written"),
-            ("contacts.create", "somebody who was not found"),
-            ("contacts.importStatus", "asks for a job"),
-            ("contacts.deleteStatus", "asks for a job"),
-            ("insight.importStatus", "asks for a job"),
+            ("contacts.create", "written where the read finds nobody"),
+            ("contacts.importStatus", "asked for an import"),
+            ("contacts.deleteStatus", "asked for a deletion"),
+            ("insight.importStatus", "asked for an import"),
             ("insight.createCollection", "a collection that is missing"),
-            ("dataFields.list", "before fields are made"),
-            ("dataFields.create", "a field that is missing"),
+            ("dataFields.list", "a data field that is missing"),
+            ("dataFields.create", "a data field that is missing"),
             ("account.info", "the check of the credentials"),
         ]
     }

@@ -215,7 +215,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
             path: "/insightData/v3/accounts/{collection}/deleteRecords",
             max_records: 5_000,
             rate: LOW,
-            partial_failure: PartialFailure::Whole,
+            partial_failure: PartialFailure::ByValue,
             note: "A DELETE with a body. Keys that are not there count as deleted.",
             ..STATE
         },

@@ -94,7 +94,7 @@ pub struct Config {
     /// What a deletion that is not an erasure does. Default `keep`: the contact stays.
     pub contact_deleted: ContactDeletion,
     /// Whether a backfill subscribes people. Default `withhold`: a subscription can start a welcome program. A no is always
-    /// sent. People with a withheld yes are not created either.
+    /// sent. What was withheld can be sent later.
     pub backfill_grants: Backfilled,
     /// Whether a backfill sends behavioural events. Default `withhold`: programs can start on them.
     pub backfill_events: Backfilled,

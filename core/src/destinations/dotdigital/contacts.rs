@@ -59,12 +59,14 @@ impl<'a> Found<'a> {
         self.0["consentRecords"].as_array().is_some_and(|records| records.iter().any(same))
     }
 
-    /// Whether the contact was created by us without a permission and nobody ever subscribed it: its status is then no
-    /// answer of the person.
+    /// Whether the contact was created by us without a permission, nothing changed since, and nobody ever subscribed it:
+    /// its status is then no answer of the person. Any change could have been one, because leaving what one never joined
+    /// leaves no other trace.
     fn is_unasked(&self, marker: Option<&str>) -> bool {
         let marked =
             marker.and_then(|name| self.field(name)).is_some_and(|value| value.as_bool() == Some(true) || value.as_str() == Some("True"));
-        marked && self.field("LASTSUBSCRIBED").is_none()
+        let untouched = matches!((self.0["created"].as_str(), self.0["updated"].as_str()), (Some(made), Some(changed)) if made == changed);
+        marked && untouched && self.field("LASTSUBSCRIBED").is_none()
     }
 }
 

@@ -229,7 +229,7 @@ impl Destination for Dotdigital {
     fn backfill_notice(&self) -> &'static str {
         "A backfill reads each contact before it writes, or imports it where the row can subscribe nobody. It enrols nobody in a program and \
          withholds carts always, and a yes, list memberships and behavioural events unless `backfill_grants`, `backfill_lists` or \
-         `backfill_events` is `send`; people with a withheld yes are not created. Orders are imported unless `backfill_orders` is \
+         `backfill_events` is `send`. Orders are imported unless `backfill_orders` is \
          `withhold`. Programs whose rule is a segment take people in when the segment is next refreshed: pause them first."
     }
 }

@@ -21,7 +21,7 @@ use crate::model::{IdempotencyKey, SkipReason};
 pub(super) const SETTLING: Duration = Duration::from_secs(60);
 
 /// When to ask for a job the first time, and again; the vendor suggests five to thirty seconds.
-pub(super) const POLL: Duration = Duration::from_secs(10);
+pub(super) const POLL: Duration = Duration::from_secs(5);
 
 /// Steps that make what a refused write needs; the vendor has no such job, the steps are ours.
 pub(super) const PREPARE: &str = "prepare:";
@@ -87,11 +87,8 @@ pub(super) fn trouble(reply: &Reply) -> Trouble {
         ("contacts:tooManyActiveImports" | "contacts:tooManyBulkDeleteJobs" | "ERROR_IMPORT_TOOMANYACTIVEIMPORTS", _) => {
             later(ErrorCode::RateLimited, "too many jobs are under way in the account", Some(SETTLING))
         }
-        (_, 429) => {
-            // Where the answer says when the window ends, delivery waits for that; it knows the time.
-            let told = reply.header("x-ratelimit-reset").is_some();
-            later(ErrorCode::RateLimited, "Dotdigital asks to slow down", reply.retry_after().or((!told).then_some(SETTLING)))
-        }
+        // Where the answer says when the window ends, delivery waits for that; it knows the time.
+        (_, 429) => later(ErrorCode::RateLimited, "Dotdigital asks to slow down", reply.retry_after()),
         (
             "ERROR_SYSTEM_SERVICETEMPORARILYUNAVAILABLE"
             | "ERROR_ADDRESSBOOK_IN_USE"
@@ -152,6 +149,7 @@ fn accepted(d: &Dotdigital, endpoint: &str, operations: &[&Operation], reply: &R
         endpoints::BULK_DELETE => "deleteId",
         endpoints::INSIGHT_IMPORT if reply.status == 202 => "importId",
         endpoints::PATCH => return dropped(d, operations, reply),
+        endpoints::DELETE_RECORDS => return deleted(operations, reply),
         _ => return Reading::Each(operations.iter().map(|_| Verdict::Accepted).collect(), Vec::new()),
     };
     let answer: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
@@ -159,6 +157,31 @@ fn accepted(d: &Dotdigital, endpoint: &str, operations: &[&Operation], reply: &R
         Some(id) => Reading::Job(Job { id: id.to_owned(), poll_after: POLL }),
         None => Reading::Retry(Refusal::new(ErrorCode::Unavailable, "unreadable_reply", "the answer names no job"), None),
     }
+}
+
+/// A deletion can succeed and name keys it failed for.
+fn deleted(operations: &[&Operation], reply: &Reply) -> Reading {
+    let answer: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+    let failed = answer["failures"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let named = |key: &str| failed.iter().any(|one| one.as_str() == Some(key) || one["key"].as_str() == Some(key));
+    let refusal = || Refusal::new(ErrorCode::Rejected, "failures", "Dotdigital did not delete this record");
+    let verdicts: Vec<Verdict> = operations
+        .iter()
+        .map(|operation| match serde_json::from_slice::<String>(&operation.body) {
+            Ok(key) if named(&key) => Verdict::Rejected(refusal()),
+            _ => Verdict::Accepted,
+        })
+        .collect();
+    let told = verdicts.iter().filter(|verdict| **verdict != Verdict::Accepted).count();
+    if told < failed.len() {
+        // Some failed, and nobody knows which.
+        return if operations.len() > 1 {
+            Reading::Split(refusal())
+        } else {
+            Reading::Each(vec![Verdict::Rejected(refusal())], Vec::new())
+        };
+    }
+    Reading::Each(verdicts, Vec::new())
 }
 
 /// The answer shows the contact: a data field that was sent and is not in it was dropped, because the account has none of

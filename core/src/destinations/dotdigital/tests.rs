@@ -92,9 +92,7 @@ fn written(d: &Dotdigital, operation: &Operation, found: Option<Value>) -> Resul
             Ok((format!("{} {}", request.method.as_str(), request.path), body))
         }
         Completed::Skip(skip) => Err(skip.reason),
-        Completed::First(detour) => panic!("{:?}", detour.why),
-        Completed::Retry(refusal, _) => panic!("{refusal:?}"),
-        Completed::First(detour) => panic!("{detour:?}"),
+        other @ (Completed::Retry(..) | Completed::First(_)) => panic!("{other:?}"),
     }
 }
 
@@ -251,6 +249,8 @@ fn a_yes_is_weighed_against_what_dotdigital_holds() {
     // Created by us and never subscribed: no comeback.
     let mut unasked = state("unsubscribed");
     unasked["dataFields"] = json!({ "CW_UNASKED": true, "LASTSUBSCRIBED": null });
+    assert_eq!(written(&d, &older, Some(unasked.clone())), Err(SkipReason::DeniedAtDestination), "what changed since may have been a no");
+    unasked["created"] = unasked["updated"].clone();
     let (_, body) = written(&d, &older, Some(unasked.clone())).unwrap();
     assert_eq!(body, json!({ "dataFields": { "CW_UNASKED": null }, "channelProperties": { "email": { "status": "subscribed" } } }));
     unasked["dataFields"]["LASTSUBSCRIBED"] = json!("2025-06-01T00:00:00Z");
@@ -274,14 +274,18 @@ fn a_text_message_yes_brings_back_only_without_a_challenge_and_needs_a_number() 
 }
 
 #[test]
-fn a_backfill_withholds_a_yes_and_does_not_create_the_person_as_unsubscribed() {
+fn a_backfill_withholds_a_yes_and_creates_the_person_only_with_the_mark_that_keeps_it_possible() {
     let mut record = said("email", "granted", "2025-12-02T00:00:00Z");
     record.envelope.mode = crate::model::Mode::Backfill;
     let d = open(json!({}));
     let built = d.build(&record);
     assert_eq!(built.skipped[0].reason, SkipReason::BackfillQuiet);
-    assert_eq!(written(&d, &built.operations[0], None), Err(SkipReason::BackfillQuiet));
-    assert!(written(&d, &built.operations[0], Some(found(json!({})))).is_ok(), "who is there is kept up to date");
+    let (_, body) = written(&d, &built.operations[0], None).unwrap();
+    assert_eq!((&body["channelProperties"]["email"]["status"], &body["dataFields"]["CW_UNASKED"]), (&json!("unsubscribed"), &json!(true)));
+    let unmarked = open(json!({ "unasked_field": "" }));
+    let built = unmarked.build(&record);
+    assert_eq!(written(&unmarked, &built.operations[0], None), Err(SkipReason::BackfillQuiet));
+    assert!(written(&unmarked, &built.operations[0], Some(found(json!({})))).is_ok(), "who is there is kept up to date");
 }
 
 #[test]
@@ -463,6 +467,12 @@ fn deletions_of_records_share_a_call() {
     let request = d.request(&[&a, &b]).unwrap();
     assert_eq!((request.method.as_str(), request.path.as_str()), ("DELETE", "/insightData/v3/accounts/Catalog_Default/deleteRecords"));
     assert_eq!(request.body.as_deref(), Some(&br#"{"keys":["p-1","p-2"]}"#[..]));
+    let told = |failures: Value| d.read(&[&a, &b], &reply(200, json!({ "summary": {}, "notFound": ["p-1"], "failures": failures })));
+    assert!(matches!(told(json!([])), Reading::Each(verdicts, _) if verdicts == [Verdict::Accepted, Verdict::Accepted]), "gone is gone");
+    assert!(
+        matches!(told(json!([{ "key": "p-2" }])), Reading::Each(verdicts, _) if matches!(&verdicts[..], [Verdict::Accepted, Verdict::Rejected(_)]))
+    );
+    assert!(matches!(told(json!([{ "what": 1 }])), Reading::Split(_)));
 }
 
 #[test]
@@ -513,7 +523,7 @@ fn both_limits_mean_slow_down_and_a_wrong_region_stops() {
     };
     let flat = json!({ "message": "Error: limit for the hour ERROR_APIUSAGE_EXCEEDED" });
     assert_eq!(later(400, flat, &[]), (ErrorCode::RateLimited, "ERROR_APIUSAGE_EXCEEDED".to_owned(), Some(300)));
-    assert_eq!(later(429, Value::Null, &[]), (ErrorCode::RateLimited, "http_429".to_owned(), Some(60)));
+    assert_eq!(later(429, Value::Null, &[("retry-after", "7")]), (ErrorCode::RateLimited, "http_429".to_owned(), Some(7)));
     assert_eq!(later(429, Value::Null, &[("x-ratelimit-reset", "1767261661")]).2, None, "delivery knows the time");
     assert_eq!(later(429, json!({ "errorCode": "contacts:tooManyActiveImports" }), &[]).2, Some(60));
     assert_eq!(later(503, Value::Null, &[]).0, ErrorCode::Unavailable);

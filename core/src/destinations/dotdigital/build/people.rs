@@ -33,7 +33,7 @@ impl<'a> Builder<'a> {
         let mut withheld = false;
         for consent in strictest(&contact.consents) {
             if !(imported && who.contact_id.is_none() && in_import(&consent.channel)) {
-                withheld |= self.consent(consent, &who, &name, aside)?;
+                withheld |= self.consent(consent, &who, &name, aside)? && consent.channel == Channel::Email;
             }
         }
         if !imported && !aside {
@@ -63,7 +63,8 @@ impl<'a> Builder<'a> {
         }
         let (by, id) = who.lookup();
         let absent = match self.config.unknown_contacts {
-            _ if withheld => Absent::Wait,
+            // Without the mark a person created now would count as having left.
+            _ if withheld && self.config.unasked_field().is_none() => Absent::Wait,
             Unknown::Create => Absent::Create,
             Unknown::Skip => Absent::Skip,
         };
