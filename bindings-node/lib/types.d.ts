@@ -193,7 +193,7 @@ export type DestinationChoices =
 /**
  * Which marketing platform to write to, and how; told apart by `type`.
  */
-export type DestinationConfig = CordialConfig | InsiderConfig | DotdigitalConfig | IterableConfig;
+export type DestinationConfig = CordialConfig | DotdigitalConfig | InsiderConfig | IterableConfig;
 /**
  * What kind of discount it is.
  */
@@ -289,6 +289,7 @@ export type FindingCode =
   | "record.truncated"
   | "record.too_large"
   | "record.unsupported"
+  | "document.incomplete"
   | "identity.missing"
   | "email.invalid"
   | "phone.invalid"
@@ -301,6 +302,7 @@ export type FindingCode =
   | "line.duplicate_id"
   | "line.total_mismatch"
   | "order.total_mismatch"
+  | "order.adjusted"
   | "order.empty"
   | "timestamp.future"
   | "value.unknown"
@@ -1263,6 +1265,10 @@ export interface CordialImports {
    */
   create_contacts?: boolean;
   /**
+   * Seconds between two questions after a job. Default 15.
+   */
+  poll_s?: number;
+  /**
    * How Cordial fetches the file: the members of `source` as Cordial names them, with `{file}` for the file's name, such as
    * `{"transport": "HTTPS", "url": "https://files.example.com/in/{file}"}`.
    */
@@ -1528,6 +1534,173 @@ export interface CordialConfig {
   verify_attributes?: boolean;
 }
 /**
+ * Dotdigital.
+ */
+export interface DotdigitalConfig {
+  /**
+   * Which calls carry contacts in a backfill. Default `read_first`.
+   */
+  backfill_contacts?: DotdigitalContactWrite;
+  /**
+   * Whether a backfill sends behavioural events. Default `withhold`: programs can start on them.
+   */
+  backfill_events?: DotdigitalBackfilled;
+  /**
+   * Whether a backfill subscribes people. Default `withhold`: a subscription can start a welcome program. A no is always
+   * sent. What was withheld can be sent later.
+   */
+  backfill_grants?: DotdigitalBackfilled;
+  /**
+   * Whether a backfill puts people on lists. Default `withhold`: joining a list can start a program.
+   */
+  backfill_lists?: DotdigitalBackfilled;
+  /**
+   * Whether a backfill sends orders, refunds, returns and shipments. Default `send`.
+   */
+  backfill_orders?: DotdigitalBackfilledOrders;
+  /**
+   * Base URL to use instead of the region's, such as `http://127.0.0.1:8080` for a test server. Default: none.
+   * `https`, or `http` to this machine; no path.
+   */
+  base_url?: string | null;
+  /**
+   * What a cancelled order becomes. Default `delete`, as the vendor's own connectors do.
+   */
+  cancelled_orders?: DotdigitalCancelled;
+  /**
+   * What one catalog record is. Default `product`.
+   */
+  catalog_layout?: DotdigitalCatalogLayout;
+  /**
+   * Locale of the mail that asks, such as `en-EN`. Default: the account's.
+   */
+  challenge_locale?: string | null;
+  /**
+   * Where people land after they were asked. Default: Dotdigital's page.
+   */
+  challenge_url?: string | null;
+  /**
+   * Names of the insight data collections.
+   */
+  collections?: DotdigitalCollections;
+  /**
+   * What is written beside a permission, per channel (`email`, `sms`, `whatsapp`). Default: nothing.
+   */
+  consent?: {
+    [k: string]: DotdigitalConsentTarget;
+  };
+  /**
+   * What a deletion that is not an erasure does. Default `keep`: the contact stays.
+   */
+  contact_deleted?: DotdigitalContactDeletion;
+  /**
+   * Name of the custom identifier that holds the shop's customer id, such as `shopCustomerId`; it must be defined in the
+   * account. With it a customer stays one contact when the e-mail changes. Default: none, people are found by e-mail.
+   */
+  customer_identifier?: string | null;
+  /**
+   * Data field per canonical name (`loyalty_tier`: `TIER`), for attributes and for the standard ones; an empty name
+   * leaves one out. Default: attributes under their own names in capitals, standard ones as in the field map.
+   */
+  data_fields?: {
+    [k: string]: string;
+  };
+  /**
+   * Whether data fields the account does not know are made. Default `create`.
+   */
+  define_fields?: DotdigitalDefine;
+  /**
+   * Which call deletes contacts. Default `single`.
+   */
+  delete_write?: DotdigitalDeleteWrite;
+  /**
+   * What an erasure does. Default `delete_all`.
+   */
+  erase?: DotdigitalErase;
+  /**
+   * Collection or event type per canonical event name; an empty name leaves the event out. Default: the canonical name
+   * in camel case, for collections with a capital.
+   */
+  event_names?: {
+    [k: string]: string;
+  };
+  /**
+   * How behavioural events are sent. Default `collections`.
+   */
+  events?: DotdigitalEvents;
+  /**
+   * List per customer group: who is in the group is on the list, who leaves it is taken off. Default: none.
+   */
+  group_lists?: {
+    [k: string]: number;
+  };
+  /**
+   * Whether an import may subscribe people, unseen, because nobody can have left this account yet. Default false: a yes
+   * is only written after reading the contact.
+   */
+  import_grants?: boolean;
+  /**
+   * Which calls carry insight data. Default `auto`: one by one live, imports in a backfill.
+   */
+  insight_write?: DotdigitalInsightWrite;
+  /**
+   * How stored data fields and sent ones are weighed. Default `overwrite`, which also clears fields that are gone.
+   */
+  merge_option?: DotdigitalMergeOption;
+  /**
+   * Opt-in type written with a yes. Default: none, which leaves it as it is. `verified_double` makes Dotdigital send a
+   * confirmation mail.
+   */
+  opt_in_type?: DotdigitalOptInType | null;
+  /**
+   * What orders are known by. Default `id`.
+   */
+  order_key?: DotdigitalOrderKey;
+  /**
+   * How the order's members are spelled. Default `camel`, as the vendor's own current connectors do. A collection that
+   * holds orders already must be written as it was.
+   */
+  order_spelling?: DotdigitalSpelling;
+  /**
+   * What `orderTotal` is. Default `net`: less what was refunded.
+   */
+  order_total?: DotdigitalOrderTotal;
+  /**
+   * Password of the API user. Default: empty.
+   */
+  password?: Secret;
+  /**
+   * Program to enrol people in, per canonical event name, such as `cart_abandoned`: 3120. Never in a backfill. Default: none.
+   */
+  programs?: {
+    [k: string]: number;
+  };
+  /**
+   * Where the account lives. Default `r1`. `check` asks the account itself and says when it is another one.
+   */
+  region?: DotdigitalRegion;
+  /**
+   * How someone who left comes back when a provably newer yes is known. Default `challenge`: Dotdigital asks them by
+   * mail.
+   */
+  resubscribe?: DotdigitalResubscribe;
+  type: "dotdigital";
+  /**
+   * Data field that marks contacts created without a permission, so that a later yes is not taken for a comeback.
+   * Default `CW_UNASKED`; an empty text does without it.
+   */
+  unasked_field?: string | null;
+  /**
+   * What happens to people Dotdigital does not know and whose permission is unknown. Default `create`: they are created
+   * as unsubscribed.
+   */
+  unknown_contacts?: DotdigitalUnknown;
+  /**
+   * Name of the API user, such as `apiuser-0123456789ab@apiconnector.com`. Default: empty.
+   */
+  user?: Secret;
+}
+/**
  * Insider.
  */
 export interface InsiderConfig {
@@ -1690,173 +1863,6 @@ export interface InsiderConfig {
    * Attribute that tells of a global unsubscribe when a profile is read. Default `global_unsubscribe`; empty for none.
    */
   unsubscribed_attribute?: string | null;
-}
-/**
- * Dotdigital.
- */
-export interface DotdigitalConfig {
-  /**
-   * Which calls carry contacts in a backfill. Default `read_first`.
-   */
-  backfill_contacts?: DotdigitalContactWrite;
-  /**
-   * Whether a backfill sends behavioural events. Default `withhold`: programs can start on them.
-   */
-  backfill_events?: DotdigitalBackfilled;
-  /**
-   * Whether a backfill subscribes people. Default `withhold`: a subscription can start a welcome program. A no is always
-   * sent. People with a withheld yes are not created either.
-   */
-  backfill_grants?: DotdigitalBackfilled;
-  /**
-   * Whether a backfill puts people on lists. Default `withhold`: joining a list can start a program.
-   */
-  backfill_lists?: DotdigitalBackfilled;
-  /**
-   * Whether a backfill sends orders, refunds, returns and shipments. Default `send`.
-   */
-  backfill_orders?: DotdigitalBackfilledOrders;
-  /**
-   * Base URL to use instead of the region's, such as `http://127.0.0.1:8080` for a test server. Default: none.
-   * `https`, or `http` to this machine; no path.
-   */
-  base_url?: string | null;
-  /**
-   * What a cancelled order becomes. Default `delete`, as the vendor's own connectors do.
-   */
-  cancelled_orders?: DotdigitalCancelled;
-  /**
-   * What one catalog record is. Default `product`.
-   */
-  catalog_layout?: DotdigitalCatalogLayout;
-  /**
-   * Locale of the mail that asks, such as `en-EN`. Default: the account's.
-   */
-  challenge_locale?: string | null;
-  /**
-   * Where people land after they were asked. Default: Dotdigital's page.
-   */
-  challenge_url?: string | null;
-  /**
-   * Names of the insight data collections.
-   */
-  collections?: DotdigitalCollections;
-  /**
-   * What is written beside a permission, per channel (`email`, `sms`, `whatsapp`). Default: nothing.
-   */
-  consent?: {
-    [k: string]: DotdigitalConsentTarget;
-  };
-  /**
-   * What a deletion that is not an erasure does. Default `keep`: the contact stays.
-   */
-  contact_deleted?: DotdigitalContactDeletion;
-  /**
-   * Name of the custom identifier that holds the shop's customer id, such as `shopCustomerId`; it must be defined in the
-   * account. With it a customer stays one contact when the e-mail changes. Default: none, people are found by e-mail.
-   */
-  customer_identifier?: string | null;
-  /**
-   * Data field per canonical name (`loyalty_tier`: `TIER`), for attributes and for the standard ones; an empty name
-   * leaves one out. Default: attributes under their own names in capitals, standard ones as in the field map.
-   */
-  data_fields?: {
-    [k: string]: string;
-  };
-  /**
-   * Whether data fields the account does not know are made. Default `create`.
-   */
-  define_fields?: DotdigitalDefine;
-  /**
-   * Which call deletes contacts. Default `single`.
-   */
-  delete_write?: DotdigitalDeleteWrite;
-  /**
-   * What an erasure does. Default `delete_all`.
-   */
-  erase?: DotdigitalErase;
-  /**
-   * Collection or event type per canonical event name; an empty name leaves the event out. Default: the canonical name
-   * in camel case, for collections with a capital.
-   */
-  event_names?: {
-    [k: string]: string;
-  };
-  /**
-   * How behavioural events are sent. Default `collections`.
-   */
-  events?: DotdigitalEvents;
-  /**
-   * List per customer group: who is in the group is on the list, who leaves it is taken off. Default: none.
-   */
-  group_lists?: {
-    [k: string]: number;
-  };
-  /**
-   * Whether an import may subscribe people, unseen, because nobody can have left this account yet. Default false: a yes
-   * is only written after reading the contact.
-   */
-  import_grants?: boolean;
-  /**
-   * Which calls carry insight data. Default `auto`: one by one live, imports in a backfill.
-   */
-  insight_write?: DotdigitalInsightWrite;
-  /**
-   * How stored data fields and sent ones are weighed. Default `overwrite`, which also clears fields that are gone.
-   */
-  merge_option?: DotdigitalMergeOption;
-  /**
-   * Opt-in type written with a yes. Default: none, which leaves it as it is. `verified_double` makes Dotdigital send a
-   * confirmation mail.
-   */
-  opt_in_type?: DotdigitalOptInType | null;
-  /**
-   * What orders are known by. Default `id`.
-   */
-  order_key?: DotdigitalOrderKey;
-  /**
-   * How the order's members are spelled. Default `camel`, as the vendor's own current connectors do. A collection that
-   * holds orders already must be written as it was.
-   */
-  order_spelling?: DotdigitalSpelling;
-  /**
-   * What `orderTotal` is. Default `net`: less what was refunded.
-   */
-  order_total?: DotdigitalOrderTotal;
-  /**
-   * Password of the API user. Default: empty.
-   */
-  password?: Secret;
-  /**
-   * Program to enrol people in, per canonical event name, such as `cart_abandoned`: 3120. Never in a backfill. Default: none.
-   */
-  programs?: {
-    [k: string]: number;
-  };
-  /**
-   * Where the account lives. Default `r1`. `check` asks the account itself and says when it is another one.
-   */
-  region?: DotdigitalRegion;
-  /**
-   * How someone who left comes back when a provably newer yes is known. Default `challenge`: Dotdigital asks them by
-   * mail.
-   */
-  resubscribe?: DotdigitalResubscribe;
-  type: "dotdigital";
-  /**
-   * Data field that marks contacts created without a permission, so that a later yes is not taken for a comeback.
-   * Default `CW_UNASKED`; an empty text does without it.
-   */
-  unasked_field?: string | null;
-  /**
-   * What happens to people Dotdigital does not know and whose permission is unknown. Default `create`: they are created
-   * as unsubscribed.
-   */
-  unknown_contacts?: DotdigitalUnknown;
-  /**
-   * Name of the API user, such as `apiuser-0123456789ab@apiconnector.com`. Default: empty.
-   */
-  user?: Secret;
 }
 /**
  * Iterable.
@@ -4470,6 +4476,10 @@ export interface ValidatePolicy {
    */
   "destination.value_unsupported"?: "reject";
   /**
+   * A part of the row is not in it or cannot be used; the rest is sent, what is missing is said.
+   */
+  "document.incomplete"?: "reject" | "warn" | "ignore";
+  /**
    * The e-mail address has no valid form; correct it in the shop.
    */
   "email.invalid"?: "reject" | "warn" | "ignore";
@@ -4509,6 +4519,10 @@ export interface ValidatePolicy {
    * No name in the market's locale nor in any fallback.
    */
   "name.missing"?: "reject" | "warn" | "ignore";
+  /**
+   * The shop's total is not the sum of its parts, as after a total set by hand; the difference stands as an adjustment.
+   */
+  "order.adjusted"?: "reject" | "warn" | "ignore";
   /**
    * The order has no lines.
    */

@@ -1025,6 +1025,8 @@ class CordialImports(_CordialImports, total=False):
     """Value of the `Authorization` header of that `PUT`. Default: none."""
     create_contacts: bool
     """Whether contacts that Cordial does not know are made. Default true."""
+    poll_s: int
+    """Seconds between two questions after a job. Default 15."""
 
 
 class CordialSupplements(TypedDict, total=False):
@@ -1191,7 +1193,7 @@ class DotdigitalDestinationConfig(_DotdigitalDestinationConfig, total=False):
     """Whether a backfill sends behavioural events. Default `withhold`: programs can start on them."""
     backfill_grants: DotdigitalBackfilled
     """Whether a backfill subscribes people. Default `withhold`: a subscription can start a welcome program. A no is always
-    sent. People with a withheld yes are not created either.
+    sent. What was withheld can be sent later.
     """
     backfill_lists: DotdigitalBackfilled
     """Whether a backfill puts people on lists. Default `withhold`: joining a list can start a program."""
@@ -2931,6 +2933,8 @@ ValidatePolicy = TypedDict(
         'destination.identity_unusable': 'Literal["reject"]',
         # The destination cannot take this value; see the message for its rule.
         'destination.value_unsupported': 'Literal["reject"]',
+        # A part of the row is not in it or cannot be used; the rest is sent, what is missing is said.
+        'document.incomplete': 'Literal["reject", "warn", "ignore"]',
         # The e-mail address has no valid form; correct it in the shop.
         'email.invalid': 'Literal["reject", "warn", "ignore"]',
         # Nothing says whom this is about; the shop must set a customer, an e-mail or an anonymous id.
@@ -2951,6 +2955,8 @@ ValidatePolicy = TypedDict(
         'money.unknown_currency': 'Literal["reject", "warn", "ignore"]',
         # No name in the market's locale nor in any fallback.
         'name.missing': 'Literal["reject", "warn", "ignore"]',
+        # The shop's total is not the sum of its parts, as after a total set by hand; the difference stands as an adjustment.
+        'order.adjusted': 'Literal["reject", "warn", "ignore"]',
         # The order has no lines.
         'order.empty': 'Literal["reject", "warn", "ignore"]',
         # Lines, shipping, fees and tax less discounts are not the order's total; both figures are in the message.
@@ -3226,7 +3232,7 @@ CorrelationId: TypeAlias = str
 Currency: TypeAlias = str
 """ISO 4217 code, such as EUR"""
 
-DestinationConfig: TypeAlias = CordialDestinationConfig | InsiderDestinationConfig | DotdigitalDestinationConfig | IterableDestinationConfig
+DestinationConfig: TypeAlias = CordialDestinationConfig | DotdigitalDestinationConfig | InsiderDestinationConfig | IterableDestinationConfig
 """Which marketing platform to write to, and how; told apart by `type`."""
 
 DestinationChoices: TypeAlias = list[DestinationConfig] | dict[str, DestinationConfig]
@@ -3371,7 +3377,7 @@ Durability: TypeAlias = Literal["full", "process"]
 EventName: TypeAlias = str
 """Known words, others are kept: ``account_created``, ``logged_in``, ``email_changed``, ``consent_changed``, ``product_viewed``, ``category_viewed``, ``searched``, ``wishlist_updated``, ``checkout_started``, ``cart_abandoned``, ``order_placed``, ``order_paid``, ``order_updated``, ``order_cancelled``, ``order_completed``, ``order_shipped``, ``order_delivered``, ``order_refunded``, ``order_returned``, ``price_dropped``, ``back_in_stock``, ``replenishment_due``."""
 
-FindingCode: TypeAlias = Literal["record.malformed", "record.invalid_json", "record.invalid_utf8", "record.truncated", "record.too_large", "record.unsupported", "identity.missing", "email.invalid", "phone.invalid", "money.unknown_currency", "money.mixed_currencies", "locale.invalid", "country.invalid", "line.quantity_invalid", "line.sku_missing", "line.duplicate_id", "line.total_mismatch", "order.total_mismatch", "order.empty", "timestamp.future", "value.unknown", "product.no_variant", "price.negative", "name.missing", "consent.undated", "consent.future", "destination.field_dropped", "destination.identity_unusable", "destination.value_unsupported"]
+FindingCode: TypeAlias = Literal["record.malformed", "record.invalid_json", "record.invalid_utf8", "record.truncated", "record.too_large", "record.unsupported", "document.incomplete", "identity.missing", "email.invalid", "phone.invalid", "money.unknown_currency", "money.mixed_currencies", "locale.invalid", "country.invalid", "line.quantity_invalid", "line.sku_missing", "line.duplicate_id", "line.total_mismatch", "order.total_mismatch", "order.adjusted", "order.empty", "timestamp.future", "value.unknown", "product.no_variant", "price.negative", "name.missing", "consent.undated", "consent.future", "destination.field_dropped", "destination.identity_unusable", "destination.value_unsupported"]
 """Stable code of a finding."""
 
 Format: TypeAlias = Literal["auto", "json", "ndjson"]
