@@ -104,6 +104,8 @@ def story(sandbox: Sandbox, platform: Platform) -> None:
         "destination": platform.destination(sandbox),
         "state": f"sqlite:{HERE / 'state.db'}",
         "retry": {"base_delay_ms": 100},
+        # The sandbox's accounts have no limits, so that the demo is short. A real account has: leave this out.
+        "rate_limits": False,
     }
     with Sync(**options) as sync:
         check = sync.check()
@@ -125,7 +127,7 @@ def story(sandbox: Sandbox, platform: Platform) -> None:
         before = platform.purchases(platform.ask(sandbox, "counts"))
         again = send(sync, shop())
         after = platform.purchases(platform.ask(sandbox, "counts"))
-        print(f"  purchases in the platform before {before[0]}, after {after[0]}, written twice {after[1]}")
+        print(f"  {platform.counted} in the platform before {before[0]}, after {after[0]}, written twice {after[1]}")
         assert before == after, "a purchase was sent twice"
         assert total(again, "delivered") == 0, "something was sent that had not changed"
 
@@ -154,8 +156,9 @@ def story(sandbox: Sandbox, platform: Platform) -> None:
 def first_row(requests: Any) -> Any:
     """The first row of the first request that has one, wherever the platform wants its rows."""
     body = next(request["body"] for request in requests if request["body"])
-    rows = next((value for value in body.values() if isinstance(value, list) and value), None) if isinstance(body, dict) else body
-    return rows[0] if rows else body
+    lists = body.values() if isinstance(body, dict) else [body]
+    rows = next((rows for rows in lists if isinstance(rows, list) and rows and isinstance(rows[0], dict)), [body])
+    return rows[0]
 
 
 def everywhere(sandbox: Sandbox) -> None:
@@ -166,7 +169,7 @@ def everywhere(sandbox: Sandbox) -> None:
         send(sync, shop(revision=2))
     for platform in PLATFORMS.values():
         held, twice = platform.purchases(platform.ask(sandbox, "counts"))
-        print(f"  {platform.name:<11} {platform.ask(sandbox, 'counts')['profiles']:>4} people, {held:>4} purchases, {twice} written twice")
+        print(f"  {platform.name:<11} {platform.ask(sandbox, 'counts')['profiles']:>4} people, {held:>4} {platform.counted}, {twice} written twice")
 
 
 def compare(sandbox: Sandbox, platforms: list[Platform]) -> None:

@@ -23,6 +23,8 @@ class Platform:
     settings: Json
     # Purchases it holds, and how many of them were written a second time.
     purchases: Callable[[Json], tuple[int, int]]
+    # What it calls those.
+    counted: str
     # The same facts of a person, whatever the platform calls them.
     person: Callable[[Sandbox, Json], Json]
 
@@ -51,14 +53,14 @@ def _iterable(sandbox: Sandbox, customer: Json) -> Json:
 
 def _cordial(sandbox: Sandbox, customer: Json) -> Json:
     held = sandbox.inspect("profile", vendor="cordial", email=customer["email"])
-    email = held["channels"]["email"]
+    attributes, email = held["attributes"], held["channels"]["email"]
     return {
-        "id": held.get("customer_id"),
+        "id": attributes.get("customer_id"),
         "e-mail": email["address"],
-        "name": f"{held.get('first_name')} {held.get('last_name')}",
+        "name": f"{attributes.get('first_name')} {attributes.get('last_name')}",
         "phone": (held["channels"].get("sms") or {}).get("address"),
-        "city": (held.get("home_address") or {}).get("city"),
-        "loyalty points": held.get("points"),
+        "city": attributes.get("home_address.city"),
+        "loyalty points": attributes.get("points"),
         "newsletter": email.get("subscribeStatus") == "subscribed",
     }
 
@@ -86,7 +88,7 @@ def _insider(sandbox: Sandbox, customer: Json) -> Json:
         "name": f"{attributes.get('name')} {attributes.get('surname')}",
         "phone": identifiers.get("phone_number") or attributes.get("phone_number"),
         "city": attributes.get("city"),
-        "loyalty points": held["custom"].get("loyaltypoints"),
+        "loyalty points": held["custom"].get("loyalty_points"),
         "newsletter": held["reachable"]["email"],
     }
 
@@ -111,6 +113,7 @@ PLATFORMS = {
                 "consent": {"email": {"message_type": 101, "policy": "opt_in", "channel": 7}},
             },
             purchases=lambda counts: (counts["purchases"]["distinct"], counts["purchases"]["updates"]),
+            counted="purchases",
             person=_iterable,
         ),
         Platform(
@@ -128,6 +131,7 @@ PLATFORMS = {
                 },
             },
             purchases=lambda counts: (counts["orders"]["distinct"], counts["orders"]["updates"]),
+            counted="orders",
             person=_cordial,
         ),
         Platform(
@@ -140,6 +144,7 @@ PLATFORMS = {
                 "consent": {"email": {"lists": [40211]}},
             },
             purchases=lambda counts: (counts["collections"].get("Orders", 0), 0),
+            counted="orders",
             person=_dotdigital,
         ),
         Platform(
@@ -151,9 +156,11 @@ PLATFORMS = {
                 "catalog_token": "catalog-key",
                 "unsubscribe_token": "unsubscribe-key",
                 "resubscribe_token": "resubscribe-key",
-                "custom_attributes": {"loyaltyPoints": "number"},
+                "custom_attributes": {"loyalty_points": "number"},
+                "attribute_names": {"loyaltyPoints": "loyalty_points"},
             },
             purchases=lambda counts: (counts["events"].get("purchase", 0), counts["repeatedEvents"]),
+            counted="purchase events (one a line)",
             person=_insider,
         ),
     )

@@ -52,7 +52,7 @@ impl Vendor for Insider {
         let mut config = json!({"type": "insider", "partner": "sandbox", "token": TOKEN, "catalog_token": CATALOG, "unsubscribe_token": LEAVE,
             "base_url": url, "contact_deleted": "delete", "identifiers": {"anonymous": "visitor_id"},
             "left_events": {"sms": "sms_left", "whatsapp": "whatsapp_left"},
-            "catalog": {"write": "update", "locales": {"de": "de_DE", "en": "en_GB"}}});
+            "catalog": {"locales": {"de": "de_DE", "en": "en_GB"}}});
         if self.lifting {
             config["consent_evidence"] = json!(true);
             config["resubscribe"] = json!("newer_opt_in");
@@ -64,7 +64,7 @@ impl Vendor for Insider {
 
     fn more_configs(&self, url: &str) -> Vec<Value> {
         let mut other = self.config(url);
-        other["catalog"]["write"] = json!("ingest");
+        other["catalog"]["write"] = json!("update");
         other["erase"] = json!("anonymize");
         other["carts"] = json!("snapshot");
         other["line_events"] = json!("per_line");

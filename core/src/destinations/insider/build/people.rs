@@ -24,6 +24,9 @@ impl<'a> Builder<'a> {
         for consent in strictest(&contact.consents) {
             self.permission(consent, &who, &name, aside)?;
         }
+        if aside && self.built.operations.is_empty() && self.built.skipped.is_empty() {
+            self.skip(SkipReason::ConsentUnknown, "nothing is known of what the person allowed, and nothing else is told here");
+        }
         Ok(())
     }
 
