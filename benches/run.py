@@ -101,6 +101,8 @@ def report(rust: dict[str, Any], python: dict[str, Any], node: dict[str, Any]) -
         table.row("  beside the bare parse, owned", f"{path / us(mine, 'parse_typed'):.2f} x")
         table.at_most("Python, bytes to bytes, beside Rust", us(theirs, "path") / path, 1.1)
         table.at_most("Node, bytes to bytes, beside Rust", us(nodes, "path") / path, 1.15)
+        for name, ratio in mine["destinations"].items():
+            table.at_most(f"  into {name}, beside the bare parse, borrowed", ratio, 1.5)
         table.row("Python, dict to dict, beside Rust", f"{us(theirs, 'objects') / path:.2f} x")
         table.row("Node, object to object, beside Rust", f"{us(nodes, 'objects') / path:.2f} x")
         table.row("by hand in Python: pydantic v2 + orjson", f"{us(theirs, 'by_hand'):.1f} us")

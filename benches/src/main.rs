@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+mod destinations;
 mod pull;
 mod state;
 mod timing;
@@ -156,7 +157,9 @@ fn measure(folder: &Path) -> Result<Value> {
         let lines = rounds(Duration::from_secs(3), &mut works);
         let each = |time: Duration, count: usize| time.as_secs_f64() * 1e6 / f64::from(u32::try_from(count).unwrap_or(1));
         let cost = |cost: &timing::Cost, count: usize| json!({ "best_us": each(cost.best, count), "median_us": each(cost.median, count) });
+        let everywhere = destinations::measure(folder, &orders)?;
         let numbers = json!({
+            "destinations": everywhere,
             "bytes": orders.iter().map(|order| order.len()).sum::<usize>() / orders.len(),
             "parse_wire": cost(&single[0], orders.len()),
             "parse_typed": cost(&single[1], orders.len()),
