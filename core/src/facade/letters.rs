@@ -26,7 +26,7 @@ impl Engine {
     }
 
     /// Rebuilds dead letters from their canonical records and sends them again under their own idempotency keys.
-    /// `options` is [`ReplayOptions`]; the answer is [`RunReport`]. A letter whose record is refused now stays a letter
+    /// `options` is [`ReplayOptions`]; the answer is [`super::answers::RunReport`]. A letter whose record is refused now stays a letter
     /// and stands in the report's `rejected`; its position is the letter's place in the answer of `dead_letters`.
     ///
     /// # Errors
