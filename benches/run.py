@@ -32,8 +32,8 @@ def run(*command: object) -> None:
 
 
 def build() -> None:
-    run("cargo", "build", "--release", "--package", "cartwire-bench")
-    run("node", "scripts/build-node.mjs", "--release")
+    run("cargo", "build", "--profile", "dist", "--package", "cartwire-bench")
+    run("node", "scripts/build-node.mjs", "--profile", "dist")
     if not PYTHON.exists():
         venv.create(FOLDER / "venv", with_pip=True)
     maturin = next(
@@ -43,7 +43,7 @@ def build() -> None:
     wheels = FOLDER / "wheels"
     for old in wheels.glob("*.whl"):
         old.unlink()
-    run(PYTHON, "-m", "maturin", "build", "--release", "--out", wheels, "--interpreter", PYTHON)
+    run(PYTHON, "-m", "maturin", "build", "--profile", "dist", "--out", wheels, "--interpreter", PYTHON)
     run(PYTHON, "-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", next(wheels.glob("*.whl")))
 
 
@@ -128,7 +128,7 @@ def report(rust: dict[str, Any], python: dict[str, Any], node: dict[str, Any]) -
 def main() -> int:
     if "--no-build" not in sys.argv[1:]:
         build()
-    rust = ROOT / "target" / "release" / ("cartwire-bench.exe" if os.name == "nt" else "cartwire-bench")
+    rust = ROOT / "target" / "dist" / ("cartwire-bench.exe" if os.name == "nt" else "cartwire-bench")
     run(rust, "write", FOLDER)
     programs = {
         "rust": (rust, "measure", FOLDER),

@@ -1,6 +1,6 @@
 // Builds the Node addon and puts it where the loader looks: bindings-node/lib/cartwire.<platform>.node
 //
-//   node scripts/build-node.mjs [--release]
+//   node scripts/build-node.mjs [--release | --profile NAME]
 //
 // Plain cargo and a copy, because that needs nothing but Rust and Node: no package to install first, no download after
 // installing one. The `napi` block of package.json is for the release, where `napi create-npm-dirs`, `napi artifacts` and
@@ -15,8 +15,8 @@ import { fileURLToPath } from "node:url";
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const { localFile } = createRequire(import.meta.url)("../bindings-node/lib/platform.js");
 
-const release = process.argv.includes("--release");
-const cargo = ["build", "--package", "cartwire-node", "--message-format", "json-render-diagnostics", ...(release ? ["--release"] : [])];
+const profile = process.argv.slice(2);
+const cargo = ["build", "--package", "cartwire-node", "--message-format", "json-render-diagnostics", ...profile];
 const build = spawnSync("cargo", cargo, { cwd: root, stdio: ["ignore", "pipe", "inherit"], maxBuffer: 1 << 28, encoding: "utf8" });
 if (build.error) throw build.error;
 if (build.status !== 0) process.exit(build.status ?? 1);

@@ -14,7 +14,7 @@ cartwire.normalize(42, source="commercetools")  # mypy: arg-type pyright: report
 cartwire.normalize(b"", source="commercetools", mode="backfil")  # mypy: arg-type pyright: reportArgumentType
 cartwire.normalize(b"", source={"type": "comercetools"})  # mypy: arg-type,typeddict-item pyright: reportArgumentType
 cartwire.normalize(b"", source="commercetools", format="csv")  # mypy: arg-type pyright: reportArgumentType
-cartwire.Sync(destinations={"eu": {"type": "iterabel"}})  # mypy: arg-type,typeddict-item pyright: reportArgumentType
+cartwire.Sync(destinations={"eu": {"type": "iterabel"}})  # mypy: arg-type,typeddict-item,dict-item pyright: reportArgumentType
 cartwire.Sync(destination="iterable")  # mypy: arg-type pyright: reportArgumentType
 cartwire.Pipeline(destination={"type": "iterable", "project_typ": "email"})  # mypy: arg-type,typeddict-unknown-key pyright: reportArgumentType
 misspelt: IterableDestinationConfig = {"type": "iterable", "api_ky": "k"}  # mypy: typeddict-unknown-key,typeddict-item pyright: reportAssignmentType

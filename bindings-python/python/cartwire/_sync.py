@@ -245,10 +245,10 @@ class Sync:
         answer: Receipt = json.loads(self._engine.accept(_SIGNAL, _bytes(signal)))
         return answer
 
-    def receive(self, body: Data, headers: Mapping[str, str] | None = None, /, **options: Unpack[ReceiveOptions]) -> Received:
+    def receive(self, body: Data, http_headers: Mapping[str, str] | None = None, /, **options: Unpack[ReceiveOptions]) -> Received:
         """Takes one message of the shop's queue or one call of its webhook, and returns once it is safe.
 
-        Where the source's calls carry a proof, ``headers`` must hold it. What the message only names is read from the shop in
+        Where the source's calls carry a proof, ``http_headers`` must hold it. What the message only names is read from the shop in
         the background, also by the next process if this one ends before.
 
         >>> sync.receive({"notificationType": "ResourceUpdated", "resource": {"typeId": "product-selection", "id": "s1"}})["accepted"]
@@ -257,7 +257,7 @@ class Sync:
         Raises:
             InputError: ``signature_mismatch`` or ``signature_expired``: the call is not the shop's, or an old one.
         """
-        answer: Received = json.loads(self._engine.receive(_receive_options(headers, options), _bytes(body)))
+        answer: Received = json.loads(self._engine.receive(_receive_options(http_headers, options), _bytes(body)))
         return answer
 
     def pull(self, *, on_progress: OnProgress | None = None, **options: Unpack[PullOptions]) -> PullReport:
@@ -273,7 +273,7 @@ class Sync:
         >>> sync.pull(streams=["orders"])
         Traceback (most recent call last):
         ...
-        cartwire.errors.ConfigError: pulling needs the source's setting `pull`
+        cartwire.errors.ConfigError: invalid_config: pulling needs the source's setting `pull` at /source/pull
 
         Raises:
             ConfigError: the source's settings do not say how to read, or there is no such stream.
@@ -475,10 +475,10 @@ class AsyncSync:
         return answer
 
     async def receive(
-        self, body: Data, headers: Mapping[str, str] | None = None, /, **options: Unpack[ReceiveOptions]
+        self, body: Data, http_headers: Mapping[str, str] | None = None, /, **options: Unpack[ReceiveOptions]
     ) -> Received:
         """See :meth:`Sync.receive`."""
-        answer: Received = json.loads(await self._engine.receive_async(_receive_options(headers, options), _bytes(body)))
+        answer: Received = json.loads(await self._engine.receive_async(_receive_options(http_headers, options), _bytes(body)))
         return answer
 
     async def pull(self, *, on_progress: OnProgress | None = None, **options: Unpack[PullOptions]) -> PullReport:
