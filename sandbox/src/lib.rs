@@ -29,6 +29,7 @@ pub mod shop;
 mod shops;
 mod vendor;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -176,6 +177,12 @@ impl Sandbox {
     #[must_use]
     pub fn url(&self, vendor: &str) -> Option<String> {
         self.urls.iter().find(|(name, _)| *name == vendor).map(|(_, url)| url.clone())
+    }
+
+    /// The addresses of all servers, by vendor.
+    #[must_use]
+    pub fn urls(&self) -> BTreeMap<&str, &str> {
+        self.urls.iter().map(|(name, url)| (*name, url.as_str())).collect()
     }
 
     /// Answers a question about what the server holds, such as `{"what": "profile", "email": "mara@example.com"}`.

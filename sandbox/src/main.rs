@@ -59,7 +59,7 @@ fn main() -> ExitCode {
             Ok(stop) => stop,
             Err(error) => return fail(&error.to_string(), 1),
         };
-        say(&json!({"iterable": sandbox.url("iterable"), "commercetools": sandbox.url("commercetools")}).to_string(), ExitCode::SUCCESS);
+        say(&json!(sandbox.urls()).to_string(), ExitCode::SUCCESS);
         stop.wait(arguments.with_stdin).await;
         ExitCode::SUCCESS
     });
