@@ -80,7 +80,7 @@ test("a signal is told once, and a bad one is data", async (t) => {
   assert.equal((await sync.track([seen])).skipped[0].reason, "duplicate");
   const { rejected } = await sync.track({ ...seen, id: "view-2", prodct_id: "p1" });
   assert.equal(rejected[0].findings[0].pointer, "/prodct_id");
-  assert.deepEqual(await sync.flush(), { waiting: 0 });
+  assert.equal((await sync.flush()).waiting, 0);
   assert.deepEqual(sandbox.inspect({ what: "events" }).map((event) => event.name), ["productViewed"]);
 });
 
