@@ -33,7 +33,7 @@ fuzz_target!(|data: &[u8]| {
     stands::<LetterFilter>(data);
     if let Some(options) = stands::<SyncOptions>(data) {
         let _ = options.retry.policy();
-        let _ = options.destination.open();
+        let _ = options.open_destinations();
         let _ = options.source.map(|source| source.open());
     }
     stands::<PipelineOptions>(data);

@@ -70,6 +70,8 @@ fuzz_target!(|data: &[u8]| {
                         }
                     }
                 }
+                Reading::Job(job) => assert!(!job.id.is_empty(), "a job that cannot be asked for"),
+                Reading::First(detour) => assert!(!detour.operations.is_empty(), "a detour that leads nowhere"),
                 Reading::Split(_) | Reading::Retry(..) | Reading::Stop(_) => {}
             }
             if destination.prefetch(operations[0]).is_some() {
