@@ -67,6 +67,10 @@ impl Source for Bigcommerce {
         "bigcommerce"
     }
 
+    fn tenant(&self) -> &str {
+        &self.compiled.config.store
+    }
+
     fn decode(&self, raw: &[u8], context: &DecodeContext<'_>, out: &mut Decoded) {
         // Where the older API has nothing to list it answers 204 without a body; whoever asked says what for.
         if context.resource.is_some() && raw.trim_ascii().is_empty() {

@@ -297,3 +297,12 @@ fn broken_documents_are_counted_and_never_panic() {
     }
     assert!(documents > 50);
 }
+
+/// The storefront's signals must land with the people of the same store, or nobody who was erased would be known.
+#[test]
+fn the_store_that_is_set_is_the_tenant() {
+    use crate::sources::Source;
+
+    let source = super::Bigcommerce::new(super::Config { store: "abc123".into(), ..super::Config::default() }).unwrap();
+    assert_eq!(source.tenant(), "abc123");
+}
