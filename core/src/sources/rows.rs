@@ -24,6 +24,13 @@ impl Failure {
         Failure { code, pointer: pointer.into(), message: message.into() }
     }
 
+    /// The same, of a part that stands at `prefix`.
+    #[must_use]
+    pub fn below(mut self, prefix: &str) -> Self {
+        self.pointer.insert_str(0, prefix);
+        self
+    }
+
     /// A row this source does not know.
     #[must_use]
     pub fn unsupported(message: &str) -> Self {
@@ -36,23 +43,41 @@ impl Failure {
     }
 }
 
+/// What a document of its own is.
+#[derive(Clone, Copy, Debug)]
+pub enum Top<S> {
+    /// A page; where the array of its rows starts.
+    Page(usize),
+    /// A row.
+    Row(S),
+}
+
 /// What a source knows of its rows.
 pub trait Handler {
-    /// Where the array of rows of a page starts, if the object at `at` is a page.
-    fn page(&self, bytes: &[u8], at: usize) -> Option<usize>;
+    /// What the source tells of a row before it is read; `()` where it looks only when it reads.
+    type Shape: Copy;
+
+    /// What the platform calls the rows of a page, for messages.
+    const LIST: &'static str;
+
+    /// What the object at `at` is.
+    fn top(&self, bytes: &[u8], at: usize) -> Top<Self::Shape>;
+
+    /// What the row of a list or page at `at` is.
+    fn listed(&self, bytes: &[u8], at: usize) -> Self::Shape;
 
     /// Reads the row at the start of `text`: its length, and how many positions it used (at least one).
     ///
     /// # Errors
     /// Why the row is rejected; what it wrote to `out` is taken back.
-    fn row(&mut self, text: &str, position: u64, out: &mut Decoded) -> Result<(usize, u64), Failure>;
+    fn row(&mut self, text: &str, shape: Self::Shape, position: u64, out: &mut Decoded) -> Result<(usize, u64), Failure>;
 
     /// The name of a row that could not be read, for whoever looks for it in the shop.
-    fn resource_of(&self, row: &[u8]) -> Option<ResourceRef>;
+    fn resource_of(&self, row: &[u8], shape: Self::Shape) -> Option<ResourceRef>;
 }
 
 /// Reads every row of `raw`: one document or several, each an object, a list, or a page.
-pub fn read(raw: &[u8], context: &DecodeContext<'_>, handler: &mut dyn Handler, out: &mut Decoded) {
+pub fn read<H: Handler>(raw: &[u8], context: &DecodeContext<'_>, handler: &mut H, out: &mut Decoded) {
     let raw = raw.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(raw);
     // Text once for the whole input; only where that fails is every row looked at alone.
     let text = std::str::from_utf8(raw).ok();
@@ -107,7 +132,8 @@ fn without_values(message: &str) -> String {
     }
 }
 
-fn pointer_of(path: &serde_path_to_error::Path) -> String {
+/// The JSON pointer of a path that serde kept.
+pub(super) fn pointer_of(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment;
     let mut pointer = String::new();
     for segment in path {
@@ -126,9 +152,9 @@ pub fn pointer_token(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
 
-struct Reader<'r> {
+struct Reader<'r, H> {
     context: &'r DecodeContext<'r>,
-    handler: &'r mut dyn Handler,
+    handler: &'r mut H,
     bytes: &'r [u8],
     text: Option<&'r str>,
     position: u64,
@@ -137,7 +163,7 @@ struct Reader<'r> {
     out: &'r mut Decoded,
 }
 
-impl Reader<'_> {
+impl<H: Handler> Reader<'_, H> {
     fn documents(&mut self) {
         let mut next = skip_space(self.bytes, 0);
         if next == self.bytes.len() {
@@ -147,9 +173,9 @@ impl Reader<'_> {
         while next < self.bytes.len() {
             let end = match self.bytes[next] {
                 b'[' => self.rows(next),
-                b'{' => match self.handler.page(self.bytes, next) {
-                    Some(rows) => self.page(next, rows),
-                    None => Some(self.row(next)),
+                b'{' => match self.handler.top(self.bytes, next) {
+                    Top::Page(rows) => self.page(next, rows),
+                    Top::Row(shape) => Some(self.row(next, shape)),
                 },
                 _ => {
                     let line = memchr::memchr(b'\n', &self.bytes[next..]);
@@ -172,7 +198,8 @@ impl Reader<'_> {
         match value_end(self.bytes, start) {
             End::At(end) if keys.is_closed() => Some(end),
             End::At(_) => {
-                self.reject(Failure::new(FindingCode::RecordInvalidJson, "", "the page is not JSON behind its rows"), None);
+                let message = format!("the page is not JSON behind its {}", H::LIST);
+                self.reject(Failure::new(FindingCode::RecordInvalidJson, "", message), None);
                 None
             }
             End::Truncated => {
@@ -193,7 +220,8 @@ impl Reader<'_> {
                 self.reject(Failure::new(FindingCode::RecordTruncated, "", "the list ends before its end"), None);
                 return None;
             }
-            next = skip_space(self.bytes, self.row(next));
+            let shape = self.handler.listed(self.bytes, next);
+            next = skip_space(self.bytes, self.row(next, shape));
             match self.bytes.get(next) {
                 Some(b',') => next = skip_space(self.bytes, next + 1),
                 Some(b']') => return Some(next + 1),
@@ -201,6 +229,7 @@ impl Reader<'_> {
                     self.reject(Failure::new(FindingCode::RecordInvalidJson, "", "expected a comma or the end of the list"), None);
                     return None;
                 }
+                // A row that was cut has been rejected for that already; a cut between rows has not.
                 None => {
                     if !self.lost {
                         self.reject(Failure::new(FindingCode::RecordTruncated, "", "the list ends before its end"), None);
@@ -212,7 +241,7 @@ impl Reader<'_> {
     }
 
     /// Reads the row at `start` and tells where it ends.
-    fn row(&mut self, start: usize) -> usize {
+    fn row(&mut self, start: usize, shape: H::Shape) -> usize {
         let rest = self.bytes.len() - start;
         let known = (rest > self.context.max_record_bytes || self.text.is_none()).then(|| value_end(self.bytes, start));
         let end = match known {
@@ -229,12 +258,12 @@ impl Reader<'_> {
             None => std::str::from_utf8(&self.bytes[start..end]).ok(),
         };
         let Some(row) = row else {
-            let named = self.handler.resource_of(&self.bytes[start..end]);
+            let named = self.handler.resource_of(&self.bytes[start..end], shape);
             self.reject(Failure::new(FindingCode::RecordInvalidUtf8, "", "the row holds bytes that are not UTF-8"), named);
             return end;
         };
         let before = (self.out.records.len(), self.out.ignored.len(), self.out.fetches.len());
-        match self.handler.row(row, self.position, self.out) {
+        match self.handler.row(row, shape, self.position, self.out) {
             Ok((length, used)) => {
                 self.position += used.max(1);
                 start + length
@@ -251,7 +280,7 @@ impl Reader<'_> {
                         self.bytes.len()
                     }
                 };
-                let named = self.handler.resource_of(&self.bytes[start..end]);
+                let named = self.handler.resource_of(&self.bytes[start..end], shape);
                 self.reject(failure, named);
                 end
             }

@@ -24,7 +24,7 @@ pub use self::webhooks::{WebhookConfig, WebhookScheme};
 use self::config::Compiled;
 use self::map::Row;
 use self::sniff::{Shape, data_of, sniff};
-use super::rows::{Failure, Handler, parse, read};
+use super::rows::{Failure, Handler, Top, parse, read};
 use super::split::{End, Keys, value_end};
 use super::{DecodeContext, Decoded, Source};
 use crate::error::Error;
@@ -95,11 +95,20 @@ struct Reader<'r> {
 }
 
 impl Handler for Reader<'_> {
-    fn page(&self, bytes: &[u8], at: usize) -> Option<usize> {
-        data_of(bytes, at).filter(|data| bytes.get(*data) == Some(&b'['))
+    type Shape = ();
+
+    const LIST: &'static str = "rows";
+
+    fn top(&self, bytes: &[u8], at: usize) -> Top<()> {
+        match data_of(bytes, at).filter(|data| bytes.get(*data) == Some(&b'[')) {
+            Some(rows) => Top::Page(rows),
+            None => Top::Row(()),
+        }
     }
 
-    fn row(&mut self, text: &str, position: u64, out: &mut Decoded) -> Result<(usize, u64), Failure> {
+    fn listed(&self, _bytes: &[u8], _at: usize) {}
+
+    fn row(&mut self, text: &str, (): (), position: u64, out: &mut Decoded) -> Result<(usize, u64), Failure> {
         let bytes = text.as_bytes();
         // A single resource of v3 is wrapped in `data`.
         if let Some(inner) = data_of(bytes, 0) {
@@ -111,17 +120,14 @@ impl Handler for Reader<'_> {
             let End::At(end) = value_end(bytes, inner) else { return Err(Failure::unsupported("a page inside a list")) };
             return match self.read(&text[inner..end], shape, position, out) {
                 Ok((_, used)) => Ok((length, used)),
-                Err(mut failure) => {
-                    failure.pointer.insert_str(0, "/data");
-                    Err(failure)
-                }
+                Err(failure) => Err(failure.below("/data")),
             };
         }
         let shape = self.hinted(sniff(bytes, 0));
         self.read(text, shape, position, out)
     }
 
-    fn resource_of(&self, row: &[u8]) -> Option<ResourceRef> {
+    fn resource_of(&self, row: &[u8], (): ()) -> Option<ResourceRef> {
         let at = data_of(row, 0).unwrap_or(0);
         let kind = match self.hinted(sniff(row, at)) {
             Shape::Order => "order",

@@ -318,10 +318,7 @@ fn metafield<'a>(rest: &[&str], data: &'a Ids<'_>) -> Ends<'a> {
 /// The things a webhook is about: one, or each of a list.
 pub(super) fn about<'a>(hook: &Hook<'a>) -> Result<Vec<Ids<'a>>, Failure> {
     let Some(raw) = hook.data.map(RawValue::get) else { return Ok(vec![Ids::default()]) };
-    let below = |mut failure: Failure| {
-        failure.pointer.insert_str(0, "/data");
-        failure
-    };
+    let below = |failure: Failure| failure.below("/data");
     if raw.starts_with('[') {
         let (list, _) = parse::<Vec<Ids<'a>>>(raw).map_err(below)?;
         return Ok(if list.is_empty() { vec![Ids::default()] } else { list });

@@ -9,6 +9,7 @@ use super::auth::PullConfig;
 use crate::error::{Error, ErrorCode};
 use crate::model::{Channel, Currency};
 use crate::normalize::text::Template;
+use crate::sources::rows::pointer_token;
 
 /// Settings of the commercetools source. Every one has a default; with none at all everything is decoded that needs no
 /// knowledge of the shop, and nothing the merchant added (custom fields, attributes) is passed on.
@@ -291,11 +292,6 @@ impl Compiled {
 
 fn template(text: &str, known: &[&str], at: impl FnOnce() -> String) -> Result<Template, Error> {
     Template::parse(text, known).map_err(|message| Error::new(ErrorCode::InvalidConfig, message).at(at()))
-}
-
-/// One token of a JSON pointer (RFC 6901).
-pub(super) fn pointer_token(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ use self::config::Compiled;
 use self::map::{Fault, Row};
 use self::orders::{Origin, is_order};
 use self::sniff::{Shape, sniff};
+use super::rows::{self, Failure, Handler, Top};
 use super::split::{End, Keys, skip_space, value_end};
 use super::{DecodeContext, Decoded, Fetch, Pull, Source};
 use crate::error::{Error, ErrorCode};
@@ -80,13 +81,7 @@ impl Source for Commercetools {
     }
 
     fn decode(&self, raw: &[u8], context: &DecodeContext<'_>, out: &mut Decoded) {
-        let raw = raw.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(raw);
-        // Text once for the whole input; only where that fails is every row looked at alone.
-        let text = std::str::from_utf8(raw).ok();
-        let mut reader = Reader { compiled: &self.compiled, context, bytes: raw, text, position: context.position, lost: false, out };
-        reader.documents();
-        let rows = reader.position - context.position;
-        out.rows += rows;
+        rows::read(raw, context, &mut Rows { compiled: &self.compiled, context }, out);
     }
 }
 
@@ -95,25 +90,6 @@ const ABANDONED: &str = "abandoned_cart";
 
 /// How many transports may be wrapped around each other, such as CloudEvents in Pub/Sub in SNS.
 const TRANSPORTS: usize = 4;
-
-/// Why a row ends as a rejection.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    code: FindingCode,
-    pointer: String,
-    message: String,
-}
-
-impl Failure {
-    fn new(code: FindingCode, pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        Failure { code, pointer: pointer.into(), message: message.into() }
-    }
-
-    fn below(mut self, prefix: &str) -> Self {
-        self.pointer.insert_str(0, prefix);
-        self
-    }
-}
 
 impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
@@ -139,7 +115,7 @@ fn explain<'a, T: Deserialize<'a>>(text: &'a str, error: &serde_json::Error) -> 
     }
     let mut again = serde_json::Deserializer::from_str(text);
     let pointer = match serde_path_to_error::deserialize::<_, T>(&mut again) {
-        Err(error) => pointer_of(error.path()),
+        Err(error) => rows::pointer_of(error.path()),
         Ok(_) => String::new(),
     };
     if error.is_data() {
@@ -162,159 +138,46 @@ fn without_values(message: &str) -> String {
     }
 }
 
-fn pointer_of(path: &serde_path_to_error::Path) -> String {
-    use serde_path_to_error::Segment;
-    let mut pointer = String::new();
-    for segment in path {
-        match segment {
-            Segment::Seq { index } => pointer.push_str(&format!("/{index}")),
-            Segment::Map { key } => pointer.push_str(&format!("/{}", config::pointer_token(key))),
-            Segment::Enum { .. } | Segment::Unknown => {}
-        }
-    }
-    pointer
+struct Rows<'r> {
+    compiled: &'r Compiled,
+    context: &'r DecodeContext<'r>,
 }
 
-/// Walks over the rows of one input.
+impl Handler for Rows<'_> {
+    type Shape = Shape;
+
+    const LIST: &'static str = "results";
+
+    fn top(&self, bytes: &[u8], at: usize) -> Top<Shape> {
+        match sniff(bytes, at) {
+            Shape::Page(results) => Top::Page(results),
+            shape => Top::Row(shape),
+        }
+    }
+
+    fn listed(&self, bytes: &[u8], at: usize) -> Shape {
+        sniff(bytes, at)
+    }
+
+    fn row(&mut self, text: &str, shape: Shape, position: u64, out: &mut Decoded) -> Result<(usize, u64), Failure> {
+        let mut reader = Reader { compiled: self.compiled, context: self.context, position, out };
+        Ok((reader.read(text, shape, 0)?, 1))
+    }
+
+    fn resource_of(&self, row: &[u8], shape: Shape) -> Option<ResourceRef> {
+        resource_of(row, shape)
+    }
+}
+
+/// Reads one row.
 struct Reader<'r> {
     compiled: &'r Compiled,
     context: &'r DecodeContext<'r>,
-    bytes: &'r [u8],
-    text: Option<&'r str>,
     position: u64,
-    /// A row without an end was met: everything behind it belongs to its rejection.
-    lost: bool,
     out: &'r mut Decoded,
 }
 
-impl<'r> Reader<'r> {
-    /// All documents of the input; usually one.
-    fn documents(&mut self) {
-        let mut next = skip_space(self.bytes, 0);
-        if next == self.bytes.len() {
-            self.reject(Failure::new(FindingCode::RecordTruncated, "", "the input is empty"), None);
-            return;
-        }
-        while next < self.bytes.len() {
-            let end = match self.bytes[next] {
-                b'[' => self.rows(next),
-                b'{' => match sniff(self.bytes, next) {
-                    Shape::Page(results) => self.page(next, results),
-                    shape => Some(self.row(next, shape)),
-                },
-                _ => {
-                    let line = memchr::memchr(b'\n', &self.bytes[next..]);
-                    self.reject(Failure::new(FindingCode::RecordInvalidJson, "", "expected an object or a list"), None);
-                    Some(line.map_or(self.bytes.len(), |line| next + line + 1))
-                }
-            };
-            match end {
-                Some(end) => next = skip_space(self.bytes, end),
-                None => return,
-            }
-        }
-    }
-
-    /// The rows of a page. What follows them is only looked at for whether it is there.
-    fn page(&mut self, start: usize, results: usize) -> Option<usize> {
-        self.rows(results)?;
-        let mut keys = Keys::new(self.bytes, start);
-        keys.by_ref().for_each(drop);
-        match value_end(self.bytes, start) {
-            End::At(end) if keys.is_closed() => Some(end),
-            End::At(_) => {
-                self.reject(Failure::new(FindingCode::RecordInvalidJson, "", "the page is not JSON behind its results"), None);
-                None
-            }
-            End::Truncated => {
-                self.reject(Failure::new(FindingCode::RecordTruncated, "", "the page ends before its end"), None);
-                None
-            }
-        }
-    }
-
-    /// The rows of the array that starts at `start`, and its end; `None` where nothing behind can be read any more.
-    fn rows(&mut self, start: usize) -> Option<usize> {
-        let mut next = skip_space(self.bytes, start + 1);
-        if self.bytes.get(next) == Some(&b']') {
-            return Some(next + 1);
-        }
-        loop {
-            if next >= self.bytes.len() {
-                self.reject(Failure::new(FindingCode::RecordTruncated, "", "the list ends before its end"), None);
-                return None;
-            }
-            let shape = sniff(self.bytes, next);
-            next = skip_space(self.bytes, self.row(next, shape));
-            match self.bytes.get(next) {
-                Some(b',') => next = skip_space(self.bytes, next + 1),
-                Some(b']') => return Some(next + 1),
-                Some(_) => {
-                    self.reject(Failure::new(FindingCode::RecordInvalidJson, "", "expected a comma or the end of the list"), None);
-                    return None;
-                }
-                // A row that was cut has been rejected for that already; a cut between rows has not.
-                None => {
-                    if !self.lost {
-                        self.reject(Failure::new(FindingCode::RecordTruncated, "", "the list ends before its end"), None);
-                    }
-                    return None;
-                }
-            }
-        }
-    }
-
-    /// Reads the row at `start` and tells where it ends.
-    fn row(&mut self, start: usize, shape: Shape) -> usize {
-        let rest = self.bytes.len() - start;
-        let known = (rest > self.context.max_record_bytes || self.text.is_none()).then(|| value_end(self.bytes, start));
-        let end = match known {
-            Some(End::At(end)) => end,
-            _ => self.bytes.len(),
-        };
-        if known.is_some() && end - start > self.context.max_record_bytes {
-            let message = format!("the row has {} bytes", end - start);
-            self.reject(Failure::new(FindingCode::RecordTooLarge, "", message), None);
-            return end;
-        }
-        let row = match self.text {
-            Some(text) => text.get(start..end),
-            None => std::str::from_utf8(&self.bytes[start..end]).ok(),
-        };
-        let Some(row) = row else {
-            let named = resource_of(&self.bytes[start..end], shape);
-            self.reject(Failure::new(FindingCode::RecordInvalidUtf8, "", "the row holds bytes that are not UTF-8"), named);
-            return end;
-        };
-        let before = (self.out.records.len(), self.out.ignored.len(), self.out.fetches.len());
-        match self.read(row, shape, 0) {
-            Ok(length) => {
-                self.position += 1;
-                start + length
-            }
-            Err(failure) => {
-                // All of a row or nothing of it.
-                self.out.records.truncate(before.0);
-                self.out.ignored.truncate(before.1);
-                self.out.fetches.truncate(before.2);
-                let end = match value_end(self.bytes, start) {
-                    End::At(end) => end,
-                    End::Truncated => {
-                        self.lost = true;
-                        self.bytes.len()
-                    }
-                };
-                self.reject(failure, resource_of(&self.bytes[start..end], shape));
-                end
-            }
-        }
-    }
-
-    fn reject(&mut self, failure: Failure, resource: Option<ResourceRef>) {
-        self.out.reject(self.position, resource, failure.code, failure.pointer, failure.message);
-        self.position += 1;
-    }
-
+impl Reader<'_> {
     /// Reads the value at the start of `text` and tells how long it is.
     fn read(&mut self, text: &str, shape: Shape, depth: usize) -> Result<usize, Failure> {
         let hint = self.context.resource;
@@ -345,7 +208,7 @@ impl<'r> Reader<'r> {
                             self.out.records.extend(event);
                         }
                     }
-                    None => return Err(unsupported("neither `orderState` nor `cartState`: is it a cart or an order?")),
+                    None => return Err(Failure::unsupported("neither `orderState` nor `cartState`: is it a cart or an order?")),
                 }
                 Ok(length)
             }
@@ -392,7 +255,7 @@ impl<'r> Reader<'r> {
             Shape::Variant => {
                 let (variant, length) = parse::<wire::Variant<'_>>(text)?;
                 let id = variant.product.as_ref().and_then(|product| product.id.as_deref());
-                let Some(id) = id else { return Err(unsupported("a variant without its `product`")) };
+                let Some(id) = id else { return Err(Failure::unsupported("a variant without its `product`")) };
                 self.fetch("product", id, "variant");
                 Ok(length)
             }
@@ -435,12 +298,12 @@ impl<'r> Reader<'r> {
                 self.about(project).ignore(what.to_owned(), true);
                 Ok(length)
             }
-            Shape::Error => Err(unsupported("the platform's answer to a call that failed, not a resource")),
-            Shape::Fragment => Err(unsupported("a part of a resource, not a resource")),
-            Shape::Page(_) => Err(unsupported("a page inside a list or message")),
+            Shape::Error => Err(Failure::unsupported("the platform's answer to a call that failed, not a resource")),
+            Shape::Fragment => Err(Failure::unsupported("a part of a resource, not a resource")),
+            Shape::Page(_) => Err(Failure::unsupported("a page inside a list or message")),
             Shape::Unknown => {
                 parse::<serde::de::IgnoredAny>(text)?;
-                Err(unsupported("no resource or message this source knows"))
+                Err(Failure::unsupported("no resource or message this source knows"))
             }
         }
     }
@@ -479,10 +342,6 @@ impl<'r> Reader<'r> {
             out: self.out,
         }
     }
-}
-
-fn unsupported(message: &str) -> Failure {
-    Failure::new(FindingCode::RecordUnsupported, "", message)
 }
 
 /// The name of a row that could not be read, for whoever looks for it in the shop.

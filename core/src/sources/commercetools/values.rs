@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 use serde_json::value::RawValue;
 
-use super::config::{FieldMapping, ValueType, pointer_token};
+use super::config::{FieldMapping, ValueType};
 use super::wire::{Amount, Attribute, Localized, Text};
 use crate::model::{AttributeValue, Attributes, Finding, FindingCode};
 use crate::normalize::text::{filled, pick};
 use crate::normalize::time::{parse_date, parse_instant};
+use crate::sources::rows::pointer_token;
 
 /// Nested attributes can be nested again; nobody nests deeper than this.
 const DEPTH: usize = 8;
