@@ -174,3 +174,21 @@ pub struct Consent {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<String>,
 }
+
+impl Consent {
+    /// One consent per channel: of several, the strictest, and of those the first.
+    pub fn strictest(consents: &[Consent]) -> impl Iterator<Item = &Consent> {
+        let rank = |status| match status {
+            ConsentStatus::Denied => 3,
+            ConsentStatus::Granted => 2,
+            ConsentStatus::Pending => 1,
+            ConsentStatus::Unknown => 0,
+        };
+        consents.iter().enumerate().filter_map(move |(index, consent)| {
+            let outranked = consents.iter().enumerate().any(|(other, rival)| {
+                other != index && rival.channel == consent.channel && (rank(rival.status), index) > (rank(consent.status), other)
+            });
+            (!outranked).then_some(consent)
+        })
+    }
+}

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::config::{Checked, Config, Key};
 use crate::fingerprint;
+pub(super) use crate::http::percent;
 use crate::model::{Finding, FindingCode, Identity};
 
 /// Top-level members of a contact's body that are no attributes.
@@ -151,20 +152,6 @@ pub(super) fn record_id(prefix: &str, id: &str) -> String {
 /// One step of a JSON pointer.
 pub(super) fn pointer(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
-}
-
-/// Percent-encodes everything but the unreserved characters of RFC 3986, so that `+` and `/` in an id survive.
-pub(super) fn percent(text: &str, out: &mut String) {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    for &byte in text.as_bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            out.push(char::from(DIGITS[usize::from(byte >> 4)]));
-            out.push(char::from(DIGITS[usize::from(byte & 15)]));
-        }
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::super::Skip;
 use super::config::Config;
 use crate::fingerprint;
+pub(super) use crate::http::percent;
 use crate::model::{Finding, FindingCode, Identity, SkipReason};
 
 /// Name under which an identity may carry the contact's id at Dotdigital.
@@ -168,20 +169,6 @@ pub(super) fn camel(snake: &str, capital: bool) -> String {
         }
     }
     out
-}
-
-/// Percent-encodes everything but the unreserved characters of RFC 3986, so that `+` and `/` in an address survive.
-pub(super) fn percent(text: &str, out: &mut String) {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    for &byte in text.as_bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            out.push(char::from(DIGITS[usize::from(byte >> 4)]));
-            out.push(char::from(DIGITS[usize::from(byte & 15)]));
-        }
-    }
 }
 
 #[cfg(test)]

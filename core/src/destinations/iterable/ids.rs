@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::super::Skip;
 use super::config::{Config, ProjectType};
 use crate::fingerprint;
+pub(super) use crate::http::percent;
 use crate::model::{Envelope, Finding, FindingCode, Identity, SkipReason};
 
 /// Whom a row is about: one of the two ids, never both.
@@ -213,20 +214,6 @@ pub(super) fn camel(snake: &str) -> String {
         }
     }
     out
-}
-
-/// Percent-encodes everything but the unreserved characters of RFC 3986, so that `+` and `/` in an id survive.
-pub(super) fn percent(text: &str, out: &mut String) {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    for &byte in text.as_bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            out.push(char::from(DIGITS[usize::from(byte >> 4)]));
-            out.push(char::from(DIGITS[usize::from(byte & 15)]));
-        }
-    }
 }
 
 #[cfg(test)]

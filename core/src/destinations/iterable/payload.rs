@@ -466,30 +466,13 @@ pub(super) struct Evidence<'a> {
 impl Serialize for Evidence<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        for consent in strictest(self.consents) {
+        for consent in crate::model::Consent::strictest(self.consents) {
             if let Some(name) = evidence_field(consent) {
                 map.serialize_entry(&name, &Proof { consent, nulls: self.nulls })?;
             }
         }
         map.end()
     }
-}
-
-/// One consent per channel: of several, the strictest, and of those the first.
-pub(super) fn strictest(consents: &[crate::model::Consent]) -> impl Iterator<Item = &crate::model::Consent> {
-    use crate::model::ConsentStatus;
-    let rank = |status| match status {
-        ConsentStatus::Denied => 3,
-        ConsentStatus::Granted => 2,
-        ConsentStatus::Pending => 1,
-        ConsentStatus::Unknown => 0,
-    };
-    consents.iter().enumerate().filter_map(move |(index, consent)| {
-        let outranked = consents.iter().enumerate().any(|(other, rival)| {
-            other != index && rival.channel == consent.channel && (rank(rival.status), index) > (rank(consent.status), other)
-        });
-        (!outranked).then_some(consent)
-    })
 }
 
 /// The profile field that proves a consent; `None` where there is nothing to prove.

@@ -82,7 +82,7 @@ impl<'a> Builder<'a> {
             return Ok(());
         }
         let aside = matches!(self.envelope.resource.kind.as_str(), "order" | "cart" | "subscriber");
-        let consents: Vec<&Consent> = strictest(&contact.consents).collect();
+        let consents: Vec<&Consent> = Consent::strictest(&contact.consents).collect();
         let fields = Fields::of(config, self.envelope, &who, contact, &consents, aside, &mut self.built.findings);
         let name = who.name();
         if aside {
@@ -370,20 +370,4 @@ impl Default for MergeOptions {
 
 fn is_only_anonymous(identity: &Identity) -> bool {
     identity.anonymous_id.is_some() && identity.email.is_none() && identity.customer_id.is_none() && identity.phone.is_none()
-}
-
-/// One consent per channel: of several, the strictest, and of those the first.
-fn strictest(consents: &[Consent]) -> impl Iterator<Item = &Consent> {
-    let rank = |status| match status {
-        ConsentStatus::Denied => 3,
-        ConsentStatus::Granted => 2,
-        ConsentStatus::Pending => 1,
-        ConsentStatus::Unknown => 0,
-    };
-    consents.iter().enumerate().filter_map(move |(index, consent)| {
-        let outranked = consents.iter().enumerate().any(|(other, rival)| {
-            other != index && rival.channel == consent.channel && (rank(rival.status), index) > (rank(consent.status), other)
-        });
-        (!outranked).then_some(consent)
-    })
 }

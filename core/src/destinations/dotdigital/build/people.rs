@@ -31,7 +31,7 @@ impl<'a> Builder<'a> {
         let imported =
             !aside && self.is_backfill() && self.config.backfill_contacts == ContactWrite::Import && self.import(contact, &who, &name)?;
         let mut withheld = false;
-        for consent in strictest(&contact.consents) {
+        for consent in Consent::strictest(&contact.consents) {
             if !(imported && who.contact_id.is_none() && in_import(&consent.channel)) {
                 withheld |= self.consent(consent, &who, &name, aside)? && consent.channel == Channel::Email;
             }
@@ -85,7 +85,7 @@ impl<'a> Builder<'a> {
 
     /// A row of an import, where it can subscribe nobody. Returns whether there is one.
     fn import(&mut self, contact: &'a Contact, who: &Who<'a>, name: &str) -> Result<bool, Error> {
-        let status = |channel: &Channel| strictest(&contact.consents).find(|consent| consent.channel == *channel);
+        let status = |channel: &Channel| Consent::strictest(&contact.consents).find(|consent| consent.channel == *channel);
         let decided = |consent: Option<&'a Consent>| consent.map(|consent| consent.status);
         let email = decided(status(&Channel::Email));
         let sms = decided(status(&Channel::Sms));
@@ -489,22 +489,6 @@ fn scalar(value: &AttributeValue) -> Result<Option<Val<'_>>, &'static str> {
         }
         AttributeValue::Object(_) => Err("a data field is flat; it takes no object"),
     }
-}
-
-/// One consent per channel: of several, the strictest, and of those the first.
-fn strictest(consents: &[Consent]) -> impl Iterator<Item = &Consent> {
-    let rank = |status| match status {
-        ConsentStatus::Denied => 3,
-        ConsentStatus::Granted => 2,
-        ConsentStatus::Pending => 1,
-        ConsentStatus::Unknown => 0,
-    };
-    consents.iter().enumerate().filter_map(move |(index, consent)| {
-        let outranked = consents.iter().enumerate().any(|(other, rival)| {
-            other != index && rival.channel == consent.channel && (rank(rival.status), index) > (rank(consent.status), other)
-        });
-        (!outranked).then_some(consent)
-    })
 }
 
 fn preference<'a>(id: u64, answer: bool) -> Object<'a> {

@@ -21,7 +21,7 @@ impl<'a> Builder<'a> {
         if !aside {
             self.profile(contact, &who, &name)?;
         }
-        for consent in strictest(&contact.consents) {
+        for consent in Consent::strictest(&contact.consents) {
             self.permission(consent, &who, &name, aside)?;
         }
         if aside && self.built.operations.is_empty() && self.built.skipped.is_empty() {
@@ -290,20 +290,4 @@ fn gender(word: &str) -> Option<&'static str> {
         "m" | "male" | "man" => Some("M"),
         _ => None,
     }
-}
-
-/// One consent per channel: of several, the strictest, and of those the first.
-fn strictest(consents: &[Consent]) -> impl Iterator<Item = &Consent> {
-    let rank = |status| match status {
-        ConsentStatus::Denied => 3,
-        ConsentStatus::Granted => 2,
-        ConsentStatus::Pending => 1,
-        ConsentStatus::Unknown => 0,
-    };
-    consents.iter().enumerate().filter_map(move |(index, consent)| {
-        let outranked = consents.iter().enumerate().any(|(other, rival)| {
-            other != index && rival.channel == consent.channel && (rank(rival.status), index) > (rank(consent.status), other)
-        });
-        (!outranked).then_some(consent)
-    })
 }

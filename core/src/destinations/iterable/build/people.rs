@@ -8,9 +8,7 @@ use super::super::capabilities as endpoints;
 use super::super::config::{ContactDeletion, Erase, Policy, ProjectType, Subscriptions, Write};
 use super::super::ids::{self, Who};
 use super::super::join::{self, Named};
-use super::super::payload::{
-    Attrs, ContactFields, Day, Evidence, Place, Postal, Stamp, UserRef, UserRow, bytes, evidence_field, filled, strictest,
-};
+use super::super::payload::{Attrs, ContactFields, Day, Evidence, Place, Postal, Stamp, UserRef, UserRow, bytes, evidence_field, filled};
 use super::{Builder, profile};
 
 use crate::error::Error;
@@ -84,7 +82,7 @@ impl<'a> Builder<'a> {
             operation.delta = Some("/dataFields".into());
         }
         self.built.operations.push(operation);
-        for consent in strictest(&contact.consents) {
+        for consent in crate::model::Consent::strictest(&contact.consents) {
             self.subscription(consent, &who, &name)?;
         }
         if !aside {
