@@ -133,7 +133,7 @@ impl Serialize for Secret {
 }
 
 /// Percent-encodes everything but the unreserved characters of RFC 3986, so that `+` and `/` in an address or id survive.
-pub(crate) fn percent(text: &str, out: &mut String) {
+pub fn percent(text: &str, out: &mut String) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     for &byte in text.as_bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
