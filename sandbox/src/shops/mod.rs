@@ -4,5 +4,6 @@
 //! records with what is the platform's own, and the platform's query language. [`table::Table`] keeps what every shop
 //! needs: rows by id, when each changed last, and changes while somebody reads.
 
+pub(crate) mod bigcommerce;
 pub(crate) mod commercetools;
 pub(crate) mod table;
