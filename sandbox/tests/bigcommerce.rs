@@ -260,7 +260,9 @@ async fn the_same_options_give_the_same_bytes_and_another_seed_another_shop() {
     let read = async |seed: u64| {
         let store = Store::open("same", json!({"orders": 60, "seed": seed}));
         let mut all = String::new();
-        for path in ["v2/orders", "v2/orders/111/products", "v3/customers?include=addresses,attributes", "v3/catalog/products?include=variants"] {
+        for path in
+            ["v2/orders", "v2/orders/111/products", "v3/customers?include=addresses,attributes", "v3/catalog/products?include=variants"]
+        {
             all += &store.send(path).await.2;
         }
         all
@@ -303,7 +305,8 @@ async fn rows_that_change_while_they_are_read_move_from_page_to_page() {
 #[tokio::test]
 async fn orders_add_up_to_the_last_digit() {
     let store = Store::open("sums", json!({"orders": 250}));
-    let amount = |row: &Value, name: &str| (row[name].as_str().unwrap().replace('.', "").parse::<i64>().unwrap(), row[name].as_str().unwrap().len());
+    let amount =
+        |row: &Value, name: &str| (row[name].as_str().unwrap().replace('.', "").parse::<i64>().unwrap(), row[name].as_str().unwrap().len());
     let ten_thousandths = |row: &Value, name: &str| {
         let text = row[name].as_str().unwrap();
         assert_eq!(text.split_once('.').unwrap().1.len(), 4, "{name}");
@@ -312,7 +315,9 @@ async fn orders_add_up_to_the_last_digit() {
     let (mut modes, mut with, mut sub_cent) = (BTreeSet::new(), [0; 4], false);
     for order in store.rows("v2/orders?limit=250").await {
         let of = |name: &str| ten_thousandths(&order, name);
-        let sum = of("subtotal_inc_tax") + of("shipping_cost_inc_tax") + of("wrapping_cost_inc_tax") - of("discount_amount") - of("coupon_discount");
+        let sum = of("subtotal_inc_tax") + of("shipping_cost_inc_tax") + of("wrapping_cost_inc_tax")
+            - of("discount_amount")
+            - of("coupon_discount");
         assert_eq!(sum, of("total_inc_tax"), "{order}");
         let lines = store.rows(&format!("v2/orders/{}/products", order["id"])).await;
         let all = |name: &str| lines.iter().map(|line| ten_thousandths(line, name)).sum::<i64>();
@@ -346,8 +351,7 @@ async fn a_story_is_told_step_by_step_and_the_platform_calls_at_each() {
     assert_eq!(store.order(id, "ship", parcel), ["store/shipment/created", updated, status]);
     assert_eq!(order().await["status_id"], 3);
     assert_eq!(store.order(id, "ship", json!({})), ["store/shipment/created", updated, status], "the rest");
-    let (lines, parcels) =
-        (store.rows(&format!("v2/orders/{id}/products")).await, store.rows(&format!("v2/orders/{id}/shipments")).await);
+    let (lines, parcels) = (store.rows(&format!("v2/orders/{id}/products")).await, store.rows(&format!("v2/orders/{id}/shipments")).await);
     assert_eq!((order().await["status_id"].clone(), parcels.len(), &parcels[0]["tracking_number"]), (json!(2), 2, &json!("T1")));
     assert!(lines.iter().all(|line| line["quantity_shipped"] == line["quantity"]));
     assert_eq!(parcels[0]["items"], json!([{"order_product_id": lines[0]["id"], "product_id": 0, "quantity": 1}]));
@@ -381,7 +385,10 @@ async fn a_call_carries_ids_only_and_is_signed() {
     let store = Store::open("hooks", json!({}));
     let hook = store.change(json!({"resource": "order", "id": 104, "do": "pay", "at_ms": 1_790_000_000_123_i64}))["webhooks"][0].clone();
     let body: Value = serde_json::from_str(hook["body"].as_str().unwrap()).unwrap();
-    assert_eq!((&body["data"], &body["producer"], &body["created_at"]), (&json!({"type": "order", "id": 104}), &json!("stores/demo"), &json!(1_790_000_000)));
+    assert_eq!(
+        (&body["data"], &body["producer"], &body["created_at"]),
+        (&json!({"type": "order", "id": 104}), &json!("stores/demo"), &json!(1_790_000_000))
+    );
     assert_eq!((body["store_id"].as_str(), body["hash"].as_str().unwrap().len()), (Some("1025646"), 40));
     assert_eq!(hook["headers"]["x-webhook-token"], "sandbox-hook");
     // The signature, worked out again by the rules of Standard Webhooks.

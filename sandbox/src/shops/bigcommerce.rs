@@ -382,7 +382,12 @@ impl Vendor for Bigcommerce {
 
     fn inspect(&self, query: &Value) -> Result<Value, SandboxError> {
         let state = &*lock(&self.state);
-        let rows = [("orders", &state.orders), ("customers", &state.customers), ("products", &state.products), ("subscribers", &state.subscribers)];
+        let rows = [
+            ("orders", &state.orders),
+            ("customers", &state.customers),
+            ("products", &state.products),
+            ("subscribers", &state.subscribers),
+        ];
         match query["what"].as_str() {
             Some("counts") => {
                 let count = |of: fn(&Rows) -> u64| rows.iter().map(|(name, rows)| (*name, of(rows))).collect::<BTreeMap<_, _>>();

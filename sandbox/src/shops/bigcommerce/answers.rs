@@ -51,7 +51,10 @@ impl Bigcommerce {
                     }
                     ["consignments"] => {
                         query.only(&["include"])?;
-                        Reply::json(200, &order.consignments(query.include(&["consignments.line_items"])?.contains("consignments.line_items")))
+                        Reply::json(
+                            200,
+                            &order.consignments(query.include(&["consignments.line_items"])?.contains("consignments.line_items")),
+                        )
                     }
                     ["fees"] => Reply::json(200, &json!({"fees": order.fees()})),
                     ["products", line] => {
@@ -87,8 +90,23 @@ impl Bigcommerce {
 
     fn orders(&self, state: &State, query: &Query) -> Result<Reply, Refusal> {
         query.only(&[
-            "page", "limit", "sort", "min_id", "max_id", "status_id", "customer_id", "channel_id", "email", "is_deleted", "cart_id", "min_date_modified",
-            "max_date_modified", "min_date_created", "max_date_created", "include", "consignment_structure",
+            "page",
+            "limit",
+            "sort",
+            "min_id",
+            "max_id",
+            "status_id",
+            "customer_id",
+            "channel_id",
+            "email",
+            "is_deleted",
+            "cart_id",
+            "min_date_modified",
+            "max_date_modified",
+            "min_date_created",
+            "max_date_created",
+            "include",
+            "consignment_structure",
         ])?;
         let include = included(query)?;
         let (min, max) = (query.number("min_id")?, query.number("max_id")?);
@@ -268,7 +286,8 @@ impl Bigcommerce {
     }
 
     fn customers(&self, state: &State, query: &Query) -> Result<Reply, Refusal> {
-        let filters = ["id:in", "email:in", "customer_group_id:in", "include", "sort", "after", "before", "date_modified:", "date_created:"];
+        let filters =
+            ["id:in", "email:in", "customer_group_id:in", "include", "sort", "after", "before", "date_modified:", "date_created:"];
         query.only(&[&PART[..], &filters].concat())?;
         let include = query.include(&["addresses", "storecredit", "attributes", "formfields", "shopper_profile_id", "segment_ids"])?;
         let (ids, groups, emails) = (query.numbers("id:in")?, query.numbers("customer_group_id:in")?, query.texts("email:in"));
@@ -292,15 +311,39 @@ impl Bigcommerce {
 
     fn products(&self, state: &State, path: &[&str], query: &Query) -> Answer {
         let parts = [
-            "variants", "images", "primary_image", "custom_fields", "bulk_pricing_rules", "options", "modifiers", "videos", "reviews", "channels",
+            "variants",
+            "images",
+            "primary_image",
+            "custom_fields",
+            "bulk_pricing_rules",
+            "options",
+            "modifiers",
+            "videos",
+            "reviews",
+            "channels",
             "parent_relations",
         ];
-        let row = |number: u64, include: &dyn Fn(&str) -> bool| self.shop.product(number, &Self::row(state, Kind::Product, number), include);
+        let row =
+            |number: u64, include: &dyn Fn(&str) -> bool| self.shop.product(number, &Self::row(state, Kind::Product, number), include);
         let reply = match path {
             [] => {
                 let filters = [
-                    "id", "id:in", "id:", "id:greater", "id:less", "sku", "sku:in", "name", "is_visible", "brand_id", "channel_id:in", "categories:in", "include",
-                    "sort", "direction", "date_modified:",
+                    "id",
+                    "id:in",
+                    "id:",
+                    "id:greater",
+                    "id:less",
+                    "sku",
+                    "sku:in",
+                    "name",
+                    "is_visible",
+                    "brand_id",
+                    "channel_id:in",
+                    "categories:in",
+                    "include",
+                    "sort",
+                    "direction",
+                    "date_modified:",
                 ];
                 query.only(&[&PART[..], &filters].concat())?;
                 let include = query.include(&parts)?;
@@ -319,7 +362,8 @@ impl Bigcommerce {
                         && above.is_none_or(|above| row_id > above)
                         && below.is_none_or(|below| row_id < below)
                         && modified.holds(state.products.changed_s(*number));
-                    let plain = visible.is_none() && sku.is_none() && skus.is_none() && name.is_none() && brand.is_none() && categories.is_none();
+                    let plain =
+                        visible.is_none() && sku.is_none() && skus.is_none() && name.is_none() && brand.is_none() && categories.is_none();
                     fits && (plain || {
                         let row = row(*number, &|_| false);
                         visible.is_none_or(|visible| row["is_visible"] == visible)
@@ -350,9 +394,12 @@ impl Bigcommerce {
                         let include = query.include(&parts)?;
                         one(row(number, &|part| include.contains(part)))
                     }
-                    ["variants"] => query.paged((0..self.shop.variants(number)).collect(), |variant| self.shop.variant(number, variant, times))?,
+                    ["variants"] => {
+                        query.paged((0..self.shop.variants(number)).collect(), |variant| self.shop.variant(number, variant, times))?
+                    }
                     ["variants", variant] => {
-                        let place = catalog::variant_of(id(variant)?).filter(|(product, place)| *product == number && *place < self.shop.variants(number));
+                        let place = catalog::variant_of(id(variant)?)
+                            .filter(|(product, place)| *product == number && *place < self.shop.variants(number));
                         one(self.shop.variant(number, place.ok_or_else(missing)?.1, times))
                     }
                     ["images"] => parted(query, &row(number, &all)["images"])?,
@@ -396,7 +443,8 @@ impl Bigcommerce {
             }
             ["catalog", "trees", "categories"] => {
                 query.only(&[&PART[..], &["category_id:in", "tree_id:in", "parent_id:in", "is_visible"]].concat())?;
-                let (ids, trees, parents) = (query.numbers("category_id:in")?, query.numbers("tree_id:in")?, query.numbers("parent_id:in")?);
+                let (ids, trees, parents) =
+                    (query.numbers("category_id:in")?, query.numbers("tree_id:in")?, query.numbers("parent_id:in")?);
                 let rows = (0..shop.categories).map(|category| shop.tree_category(category)).filter(|row| {
                     within(&ids, &row["category_id"]) && within(&trees, &row["tree_id"]) && within(&parents, &row["parent_id"])
                 });
@@ -406,7 +454,8 @@ impl Bigcommerce {
             ["catalog", "brands"] => {
                 query.only(&[&PART[..], &["id", "id:in", "name"]].concat())?;
                 let (id, ids) = (query.number("id")?, query.numbers("id:in")?);
-                let fits = |(brand, _): &(u64, &str)| id.is_none_or(|id| id == *brand) && ids.as_ref().is_none_or(|ids| ids.contains(brand));
+                let fits =
+                    |(brand, _): &(u64, &str)| id.is_none_or(|id| id == *brand) && ids.as_ref().is_none_or(|ids| ids.contains(brand));
                 query.paged(catalog::BRANDS.into_iter().filter(fits).collect(), Shop::brand)
             }
             ["pricelists"] => {
@@ -419,7 +468,9 @@ impl Bigcommerce {
                 query.walked(vec![row], |_| 1, |row| row)
             }
             ["pricelists", list, "records"] if id(list)? == catalog::PRICE_LIST => {
-                query.only(&[&PART[..], &["after", "before", "variant_id:in", "product_id:in", "currency", "include", "date_modified:"]].concat())?;
+                query.only(
+                    &[&PART[..], &["after", "before", "variant_id:in", "product_id:in", "currency", "include", "date_modified:"]].concat(),
+                )?;
                 let (variants, products) = (query.numbers("variant_id:in")?, query.numbers("product_id:in")?);
                 let (modified, currency) = (query.range("date_modified")?, query.text("currency").map(str::to_lowercase));
                 let count = self.options.price_records.min(shop.products);

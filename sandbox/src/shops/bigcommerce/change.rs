@@ -39,8 +39,7 @@ impl Bigcommerce {
             Kind::Order => self.change_order(state, change, at_ms)?,
             kind => self.change_row(state, kind, change, at_ms)?,
         };
-        let caller =
-            Caller { store: &self.options.store, client_secret: &self.options.client_secret, token: &self.options.webhook_token };
+        let caller = Caller { store: &self.options.store, client_secret: &self.options.client_secret, token: &self.options.webhook_token };
         let hooks: Vec<Value> = calls.iter().map(|(scope, data)| caller.call(scope, data, at_ms)).collect();
         Ok(json!({"id": id, "webhooks": hooks}))
     }

@@ -20,7 +20,8 @@ impl Caller<'_> {
     /// One call: its headers and its body, byte for byte.
     pub(super) fn call(&self, scope: &str, data: &Value, at_ms: i64) -> Value {
         let at_s = at_ms.div_euclid(1_000);
-        let mut body = json!({"scope": scope, "store_id": STORE_ID, "data": data, "created_at": at_s, "producer": format!("stores/{}", self.store)});
+        let mut body =
+            json!({"scope": scope, "store_id": STORE_ID, "data": data, "created_at": at_s, "producer": format!("stores/{}", self.store)});
         // As long as the platform's, and the same for the same event.
         let hash = hex(&digest(&body))[..40].to_owned();
         let id = format!("msg_{}", &hash[..24]);

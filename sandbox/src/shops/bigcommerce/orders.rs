@@ -101,11 +101,8 @@ impl Order<'_> {
         // Every ninth shopper was shown another currency than the one they paid in.
         let shown = if self.number % 9 == 8 { self.shop.home() } else { market };
         let mut bill = self.address();
-        bill["form_fields"] = if self.number.is_multiple_of(7) {
-            json!([{"name": "Delivery window", "value": "Evening"}])
-        } else {
-            json!([])
-        };
+        bill["form_fields"] =
+            if self.number.is_multiple_of(7) { json!([{"name": "Delivery window", "value": "Evening"}]) } else { json!([]) };
         let mut order = json!({
             "id": self.id(), "customer_id": self.customer_id(),
             "date_created": rfc2822(story.placed_ms / 1_000), "date_modified": rfc2822(self.changed_s),
@@ -260,7 +257,9 @@ impl Order<'_> {
     pub(super) fn consignments(&self, whole_lines: bool) -> Value {
         let lines = |of: &dyn Fn(&Line) -> bool| -> Vec<Value> {
             let places = (0..self.sums.lines.len()).filter(|place| of(&self.sums.lines[*place]));
-            places.map(|place| if whole_lines { self.product(place) } else { self.link(&format!("products/{}", self.line_id(place))) }).collect()
+            places
+                .map(|place| if whole_lines { self.product(place) } else { self.link(&format!("products/{}", self.line_id(place))) })
+                .collect()
         };
         let mut shipping = Vec::new();
         if self.units(Line::ships) > 0 {
@@ -310,7 +309,8 @@ impl Order<'_> {
             return Vec::new();
         }
         let lines = self.sums.lines.iter().enumerate().filter(|(_, line)| line.total.tax() > 0);
-        let mut taxes: Vec<Value> = lines.map(|(place, line)| tax(place as u64, line.total.tax(), self.line_id(place).to_string(), "item")).collect();
+        let mut taxes: Vec<Value> =
+            lines.map(|(place, line)| tax(place as u64, line.total.tax(), self.line_id(place).to_string(), "item")).collect();
         for (id, amount, kind) in [(8, self.sums.shipping.tax(), "shipping"), (9, self.sums.wrapping.tax(), "gift-wrapping")] {
             if amount > 0 {
                 taxes.push(tax(id, amount, String::new(), kind));
@@ -378,9 +378,11 @@ impl Order<'_> {
             return Vec::new();
         }
         let time = super::iso(self.story.placed_ms / 1_000);
-        vec![json!({"id": self.number + 1, "namespace": "erp", "key": "batch", "value": format!("B{}", self.number / 10), "description": "",
+        vec![
+            json!({"id": self.number + 1, "namespace": "erp", "key": "batch", "value": format!("B{}", self.number / 10), "description": "",
             "permission_set": "read", "resource_type": "order", "resource_id": self.id(), "owner_client_id": "sandbox",
-            "date_created": time, "date_modified": time})]
+            "date_created": time, "date_modified": time}),
+        ]
     }
 }
 

@@ -202,12 +202,7 @@ impl Query {
     }
 
     /// As [`Query::paged`], for lists that can be walked by cursor too. `id` tells what a cursor points to.
-    pub(super) fn walked<T>(
-        &self,
-        matched: Vec<T>,
-        id: impl Fn(&T) -> u64,
-        mut row: impl FnMut(T) -> Value,
-    ) -> Result<Reply, Refusal> {
+    pub(super) fn walked<T>(&self, matched: Vec<T>, id: impl Fn(&T) -> u64, mut row: impl FnMut(T) -> Value) -> Result<Reply, Refusal> {
         let (page, limit) = self.page()?;
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let total = matched.len();
@@ -268,7 +263,8 @@ impl Query {
             let moves = matches!(name.as_str(), "page" | "after" | "before") && !places.is_empty();
             !moves && !places.iter().any(|(place, _)| place == name)
         });
-        let all = kept.map(|(name, value)| (name.as_str(), value.as_str())).chain(places.iter().map(|(name, value)| (*name, value.as_str())));
+        let all =
+            kept.map(|(name, value)| (name.as_str(), value.as_str())).chain(places.iter().map(|(name, value)| (*name, value.as_str())));
         let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string().replace("%5F", "_").replace("%2D", "-");
         let parts: Vec<String> = all.map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
         format!("?{}", parts.join("&"))

@@ -73,8 +73,6 @@ impl Shop {
 }
 
 pub(super) fn statuses() -> Vec<Value> {
-    let status = |(id, name): (u64, &str)| {
-        json!({"id": id, "name": name, "system_label": name, "custom_label": name, "system_description": name, "order": id})
-    };
+    let status = |(id, name): (u64, &str)| json!({"id": id, "name": name, "system_label": name, "custom_label": name, "system_description": name, "order": id});
     (0..).zip(STATUSES).map(status).collect()
 }

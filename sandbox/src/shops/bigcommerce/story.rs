@@ -225,14 +225,14 @@ impl Story {
                 let reason = step.reason.clone().unwrap_or_else(|| usual.to_owned());
                 self.refunds.push(Refund { id: ids.refund, at_ms, items, amount, tax, reason });
                 let whole = self.given_back() >= sums.total.inc;
-                (self.status, self.payment) =
-                    if whole { (REFUNDED, "refunded") } else { (PARTIALLY_REFUNDED, "partially refunded") };
+                (self.status, self.payment) = if whole { (REFUNDED, "refunded") } else { (PARTIALLY_REFUNDED, "partially refunded") };
             }
             Act::Edit | Act::Place => {}
         }
         let mut fields = step.fields.clone();
         if let Some(status) = fields.remove("status_id") {
-            self.status = status.as_u64().and_then(|status| u8::try_from(status).ok()).filter(|status| *status < 15).ok_or("no such status")?;
+            self.status =
+                status.as_u64().and_then(|status| u8::try_from(status).ok()).filter(|status| *status < 15).ok_or("no such status")?;
         }
         self.fields.extend(fields);
         Ok(before)

@@ -34,9 +34,14 @@ impl Pair {
 /// What a line sells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Sold {
-    Variant { product: u64, variant: u64 },
+    Variant {
+        product: u64,
+        variant: u64,
+    },
     /// A part of the bundle that the first line is; free of charge.
-    Part { product: u64 },
+    Part {
+        product: u64,
+    },
     GiftCertificate,
     /// Typed in by hand; no product.
     Custom,
@@ -283,7 +288,14 @@ mod tests {
             assert_eq!((closes, sums.total.inc % digits(sums.market)), (sums.total.inc, 0), "order {order}");
             assert!(sums.total.ex <= sums.total.inc && sums.lines.iter().all(|line| line.paid() >= 0), "order {order}");
             currencies.insert(sums.market.currency);
-            let has = [sums.discount, sums.coupon, sums.certificate, sums.wrapping.inc, sums.subtotal.ex % 100, i64::from(sums.customer.is_none())];
+            let has = [
+                sums.discount,
+                sums.coupon,
+                sums.certificate,
+                sums.wrapping.inc,
+                sums.subtotal.ex % 100,
+                i64::from(sums.customer.is_none()),
+            ];
             for (seen, amount) in kinds.iter_mut().zip(has) {
                 *seen += usize::from(amount != 0);
             }
@@ -295,7 +307,10 @@ mod tests {
     #[test]
     fn money_is_written_with_all_its_digits() {
         assert_eq!((text(623_679), text(-5_000), text(0)), ("62.3679".to_owned(), "-0.5000".to_owned(), "0.0000".to_owned()));
-        assert_eq!((number(80_000).to_string(), number(195_000).to_string(), number(623_679).to_string()), ("8".into(), "19.5".into(), "62.3679".into()));
+        assert_eq!(
+            (number(80_000).to_string(), number(195_000).to_string(), number(623_679).to_string()),
+            ("8".into(), "19.5".into(), "62.3679".into())
+        );
         assert_eq!((read("12.5"), read("7"), read("1.23456"), read("-1"), read("x")), (Some(125_000), Some(70_000), None, None, None));
     }
 }
