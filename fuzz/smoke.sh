@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 
 seconds="${FUZZ_SECONDS:-30}"
 jobs="${FUZZ_JOBS:-2}"
-targets=(${FUZZ_TARGETS:-resources bigcommerce messages pages canonical options replies delta})
+targets=(${FUZZ_TARGETS:-resources bigcommerce messages webhooks pull pages canonical signals options replies delta})
 
 compiler="${CXX:-c++}"
 if ! command -v "$compiler" >/dev/null; then

@@ -3,11 +3,14 @@
 //! `cartwire-bench write FOLDER` writes the orders and the options that all programs of the bench share;
 //! `cartwire-bench measure FOLDER` measures them and writes its numbers as JSON to standard output;
 //! `cartwire-bench pull [ORDERS]` measures pulling beside a bare loop, `serve ORDERS` is the shop it starts for that;
+//! `cartwire-bench decode [SECONDS]` measures decoding per source, so many seconds each, 3 unless given;
 //! `cartwire-bench plan FOLDER SIZE` writes what becomes of the first order;
 //! `cartwire-bench spin FOLDER SIZE WHAT SECONDS` does one thing for a while, for a profiler.
 
 #![forbid(unsafe_code)]
 
+mod composed;
+mod decode;
 mod destinations;
 mod pull;
 mod state;
@@ -52,6 +55,8 @@ fn main() -> Result<()> {
         }
         ["pull"] => Ok(writeln!(std::io::stdout(), "{:#}", pulling(20_000)?)?),
         ["pull", orders] => Ok(writeln!(std::io::stdout(), "{:#}", pulling(orders.parse()?)?)?),
+        ["decode"] => Ok(writeln!(std::io::stdout(), "{:#}", decoding(Duration::from_secs(3))?)?),
+        ["decode", seconds] => Ok(writeln!(std::io::stdout(), "{:#}", decoding(Duration::from_secs_f64(seconds.parse()?))?)?),
         ["serve", orders] => pull::serve(orders.parse()?),
         ["plan", folder, size] => {
             let bytes = read(Path::new(folder), size)?;
@@ -59,7 +64,7 @@ fn main() -> Result<()> {
             Ok(std::io::stdout().write_all(&with_threads(Path::new(folder), 1)?.build(first)?)?)
         }
         ["spin", folder, size, what, seconds] => spin(Path::new(folder), size, what, Duration::from_secs(seconds.parse()?)),
-        _ => Err("write FOLDER, measure FOLDER, pull [ORDERS], plan FOLDER SIZE, or spin FOLDER SIZE wire|typed|path SECONDS".into()),
+        _ => Err("write FOLDER, measure FOLDER, decode [SECONDS], pull [ORDERS], plan FOLDER SIZE, or spin FOLDER SIZE wire|typed|path SECONDS".into()),
     }
 }
 
@@ -171,7 +176,16 @@ fn measure(folder: &Path) -> Result<Value> {
     }
     let rates = state::measure(20_000, &body)?;
     let decide = json!({ "fresh_per_s": rates.fresh, "repeated_per_s": rates.repeated });
-    Ok(json!({ "orders": sizes, "decide": decide, "pull": pulling(20_000)? }))
+    Ok(json!({ "orders": sizes, "decide": decide, "pull": pulling(20_000)?, "decode": decoding(Duration::from_secs(3))? }))
+}
+
+/// Decoding the smaller of the orders, and as many of the other platform.
+fn decoding(budget: Duration) -> Result<Value> {
+    let (_, lines, ballast) = SIZES[0];
+    let shop = ShopOptions { count: u64::try_from(SINGLE)?, lines, ballast, ..ShopOptions::default() };
+    let mut bytes = Vec::new();
+    shop.write(&mut bytes)?;
+    decode::measure(&singles(&bytes), budget)
 }
 
 fn pulling(orders: u64) -> Result<Value> {

@@ -3,6 +3,9 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "history/bigcommerce.rs"]
+mod bigcommerce;
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
@@ -254,6 +257,82 @@ async fn an_old_order_read_for_the_first_time_is_remembered_and_mails_nobody() {
     now["lastModifiedAt"] = json!("2026-04-20T11:00:00.000Z");
     shop.hears(&now, DELIVERED).await;
     assert_eq!(names(&shop.arrived().await), ["orderDelivered", "purchase"]);
+}
+
+/// What is read from the shop or heard of it is nobody's word that it is news: an old order, first seen live, is confirmed to
+/// nobody. One that a queue held for two days is.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_order_that_the_shop_tells_of_live_is_not_confirmed_and_a_late_one_is() {
+    let hears_live = async |shop: &Shop, heard: Value| -> Value {
+        let received = shop.engine.receive(Bytes::new(), Bytes::from(heard.to_string())).await.unwrap();
+        serde_json::from_slice(&received).unwrap()
+    };
+    let quiet = |received: &Value| received["skipped"].as_array().unwrap().iter().filter(|skip| skip["reason"] == "backfill_quiet").count();
+    // Placed on the first of March.
+    let late = Shop::open("2026-03-03T12:00:00Z").await;
+    let received = hears_live(&late, message(0)).await;
+    assert_eq!(quiet(&received), 0, "{received:#}");
+    assert_eq!(names(&late.arrived().await), ["purchase"]);
+
+    let old = Shop::open("2026-03-20T12:00:00Z").await;
+    let received = hears_live(&old, message(0)).await;
+    assert_eq!((quiet(&received), &received["accepted"]), (1, &json!(0)), "{received:#}");
+    // What happens to it from now on is news; that it was placed is not.
+    let mut now = order(DELIVERED);
+    now["lastModifiedAt"] = json!("2026-03-20T11:00:00.000Z");
+    hears_live(&old, now).await;
+    assert_eq!(names(&old.arrived().await), ["orderDelivered", "orderPaid"]);
+
+    let longer = json!({"destination": {"type": "iterable", "api_key": "key", "project_type": "hybrid", "write": "single"},
+        "events": {"news_days": 30}});
+    let patient = Shop::with("2026-03-20T12:00:00Z", "memory:", longer).await;
+    hears_live(&patient, message(0)).await;
+    assert_eq!(names(&patient.arrived().await), ["purchase"]);
+}
+
+/// Of rows that are handed over the mode says what they are, unless the settings say that it need not be asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn old_orders_that_are_handed_over_can_be_held_to_the_same_rule() {
+    let destination = json!({"type": "iterable", "api_key": "key", "project_type": "hybrid", "write": "single"});
+    for (events, arrived) in [
+        (json!({}), vec!["purchase"]),
+        (json!({"old_orders": "all"}), vec![]),
+        (json!({"old_orders": "all", "from_orders": false}), vec![]),
+    ] {
+        let shop = Shop::with("2026-03-20T12:00:00Z", "memory:", json!({"destination": destination, "events": events})).await;
+        shop.hears(&order(0), 0).await;
+        // A note on it: it is known by now, and history all the same.
+        let mut noted = order(0);
+        noted["version"] = json!(2);
+        shop.hears(&noted, 0).await;
+        assert_eq!(names(&shop.arrived().await), arrived, "{events}");
+    }
+}
+
+/// History to the destination that was added later is news to the one that was there.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_order_is_history_only_where_it_is_new() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = format!("sqlite:{}", folder.path().join("state.db").display());
+    let at = |place: &str| json!({"type": "iterable", "api_key": "key", "project_type": "hybrid", "write": "single", "base_url": format!("http://127.0.0.1:{place}")});
+    let events = json!({"old_orders": "all"});
+    let first = Shop::with(NOW, &state, json!({"destinations": {"a": at("1")}, "events": events})).await;
+    // It is known, and nothing of it was placed yet: the purchase is the word of a later version.
+    first.hears(&order(PAID), PAID).await;
+    assert_eq!(names(&first.arrived().await), ["1 orderPaid", "1 purchase"]);
+    let both = Shop::with("2026-03-20T12:00:00Z", &state, json!({"destinations": {"a": at("1"), "b": at("2")}, "events": events})).await;
+    let mut now = order(DELIVERED);
+    now["lastModifiedAt"] = json!("2026-03-20T11:00:00.000Z");
+    let receipt = both.hears(&now, DELIVERED).await;
+    let quiet_at: BTreeSet<&str> = receipt["skipped"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|skip| skip["reason"] == "backfill_quiet")
+        .filter_map(|skip| skip["destination"].as_str())
+        .collect();
+    assert!(quiet_at.contains("b"), "{receipt:#}");
+    assert_eq!(names(&both.arrived().await), ["1 orderDelivered"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

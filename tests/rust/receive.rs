@@ -23,6 +23,8 @@ fn options(sandbox: &Sandbox, state: &str) -> Value {
         "destination": {"type": "iterable", "api_key": "sandbox-key", "project_type": "hybrid",
             "base_url": sandbox.url("iterable").unwrap(), "catalogs": {"products": "products"}},
         "state": state, "rate_limits": false,
+        // The orders of the made-up shop are months old, and are to be sent all the same.
+        "events": {"news_days": 3_650},
         "retry": {"max_attempts": 2, "base_delay_ms": 5, "max_delay_ms": 20, "throttle_floor_ms": 5, "max_retry_after_s": 1},
     })
 }
@@ -96,7 +98,7 @@ async fn a_fetch_that_could_not_be_made_survives_the_process_and_the_outage() {
     sandbox.fault(down).unwrap();
     let engine = open(&options(&sandbox, &state)).await;
     assert_eq!(receive(&engine, changed("order", &order)).await["fetching"], 1);
-    assert_eq!(receive(&engine, changed("order", &order)).await["fetching"], 1);
+    assert_eq!(receive(&engine, changed("order", &order)).await["duplicates"], 1, "that it must be read is safe");
     close(engine).await;
     assert_eq!(purchases(&sandbox), 0);
 
@@ -171,5 +173,89 @@ async fn a_message_with_a_body_needs_no_reading() {
     let profile = inspect(&sandbox, json!({"vendor": "iterable", "what": "profile", "email": "ann@example.com"}));
     assert_ne!(profile, Value::Null);
     assert_eq!(asked(&sandbox, "oauth/token 200"), 0);
+    engine.close().await.unwrap();
+}
+
+fn wait_for_read() -> tokio::time::Sleep {
+    tokio::time::sleep(std::time::Duration::from_millis(100))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_comes_again_is_a_duplicate_and_is_not_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = format!("sqlite:{}", folder.path().join("state.db").display());
+    let sandbox = sandbox();
+    let order = row(&sandbox, "orders", 2);
+    let engine = open(&options(&sandbox, &state)).await;
+    let first = receive(&engine, changed("order", &order)).await;
+    assert_eq!((&first["fetching"], &first["duplicates"]), (&json!(1), &json!(0)), "{first:#}");
+    flush(&engine).await;
+    for again in [
+        changed("order", &order),
+        json!({"Type": "Notification", "TopicArn": "arn:aws:sns:eu:1:t",
+        "Message": String::from_utf8_lossy(&changed("order", &order))})
+        .to_string()
+        .into(),
+    ] {
+        let again = receive(&engine, again).await;
+        assert_eq!((&again["fetching"], &again["duplicates"], &again["fetches"]), (&json!(0), &json!(1), &json!([])), "{again:#}");
+    }
+    close(engine).await;
+    // Another process knows, too; and another version of the same thing is news.
+    let engine = open(&options(&sandbox, &state)).await;
+    assert_eq!(receive(&engine, changed("order", &order)).await["duplicates"], 1);
+    let newer = String::from_utf8_lossy(&changed("order", &order)).replace("\"version\":7", "\"version\":8");
+    assert_eq!(receive(&engine, newer.into()).await["fetching"], 1);
+    flush(&engine).await;
+    assert_eq!(asked(&sandbox, "orders/{id} 200"), 2);
+    close(engine).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_did_not_become_safe_is_not_taken_for_a_duplicate() {
+    let sandbox = sandbox();
+    let mut options = options(&sandbox, "memory:");
+    options["source"].as_object_mut().unwrap().remove("pull");
+    let engine = open(&options).await;
+    for _ in 0..2 {
+        // Read by the caller, of whom nobody knows whether they did.
+        let named = receive(&engine, changed("order", "o1")).await;
+        assert_eq!((named["fetches"].as_array().map(Vec::len), &named["duplicates"]), (Some(1), &json!(0)), "{named:#}");
+        let broken = json!({"type": "CustomerCreated", "id": "m1", "version": 1, "sequenceNumber": 1, "resourceVersion": 1,
+            "resource": {"typeId": "customer", "id": "c1"}, "customer": {"id": "c1", "version": "one"}});
+        let refused = receive(&engine, broken.to_string().into()).await;
+        assert_eq!((refused["rejected"].as_array().map(Vec::len), &refused["duplicates"]), (Some(1), &json!(0)), "{refused:#}");
+    }
+    engine.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_for_too_long_is_given_up_counted_and_read_when_asked() {
+    let sandbox = sandbox();
+    let order = row(&sandbox, "orders", 3);
+    sandbox.fault(br#"{"match": {"vendor": "commercetools"}, "fault": {"kind": "status", "status": 503}, "probability": 1.0}"#).unwrap();
+    let mut settings = options(&sandbox, "memory:");
+    settings["fetch_patience_s"] = json!(0.2);
+    let engine = open(&settings).await;
+    assert_eq!(receive(&engine, changed("order", &order)).await["fetching"], 1);
+    let mut flushed = flush(&engine).await;
+    for _ in 0..100 {
+        if flushed["unread"] == 1 {
+            break;
+        }
+        wait_for_read().await;
+        flushed = flush(&engine).await;
+    }
+    assert_eq!((&flushed["unread"], &flushed["waiting"]), (&json!(1), &json!(0)), "{flushed:#}");
+
+    sandbox.clear_faults();
+    let pull = async |options: Value| -> Value { serde_json::from_slice(&engine.pull(options.to_string().into()).await.unwrap()).unwrap() };
+    let told = pull(json!({"streams": []})).await;
+    assert_eq!((&told["unread"], &told["given_up"][0]["resource"]["id"]), (&json!(1), &json!(order)), "{told:#}");
+    assert!(told["given_up"][0]["attempts"].as_u64() >= Some(2) && told["given_up"][0]["code"].is_string(), "{told:#}");
+    assert_eq!(asked(&sandbox, "orders/{id} 200"), 0, "it is only told of");
+    assert_eq!(pull(json!({"streams": [], "unread": true})).await["unread"], 0);
+    assert_eq!(flush(&engine).await["unread"], 0);
+    assert_eq!((asked(&sandbox, "orders/{id} 200"), purchases(&sandbox)), (1, 1));
     engine.close().await.unwrap();
 }

@@ -9,8 +9,8 @@ use cartwire::ErrorCode;
 use cartwire::destinations::{Operation, Refusal};
 use cartwire::model::{Channel, ConsentStatus, CorrelationId, IdempotencyKey, Instant, Mode, ResourceRef, SkipReason};
 use cartwire::state::{
-    Acceptance, Accepted, Claim, ConsentRow, Failure, FetchSettlement, HeldBy, KeyStatus, Known, LetterFilter, MemoryStore, NewFetch,
-    NewOperation, PendingFetch, RunRow, Settlement, StateStore, Subject, Waiting,
+    Acceptance, Accepted, Claim, ConsentRow, Failure, FetchEnd, FetchSettlement, HeldBy, KeyStatus, Known, LetterFilter, MemoryStore,
+    NewFetch, NewOperation, PendingFetch, RunRow, Settlement, StateStore, Subject, Waiting,
 };
 
 #[path = "state/model.rs"]
@@ -197,6 +197,8 @@ suite! {
     a_fetch_is_one_however_often_it_is_named;
     a_fetch_named_while_it_is_read_is_read_again;
     a_fetch_that_failed_waits_behind_those_that_are_due;
+    a_fetch_that_was_given_up_is_kept_until_it_is_named_or_asked_for;
+    a_pushed_call_is_remembered_for_a_month_and_by_its_scope;
     runs_are_replaced_and_listed_newest_first;
     purge_forgets_only_old_delivered_keys;
     what_is_remembered_of_an_order_is_replaced_per_destination_and_purged_by_age;
@@ -836,7 +838,7 @@ fn a_fetch_named_while_it_is_read_is_read_again(store: &dyn StateStore) {
     store.note_fetches("a", &[order_fetch("1", "first")], t(1)).unwrap();
     let taken = store.fetches("a", 1).unwrap().remove(0);
     store.note_fetches("a", &[order_fetch("1", "second")], t(2)).unwrap();
-    let done = |one: &PendingFetch| FetchSettlement { id: one.id, noted: one.noted, later: None };
+    let done = |one: &PendingFetch| FetchSettlement { id: one.id, noted: one.noted, end: FetchEnd::Read };
     store.settle_fetches(&[done(&taken)]).unwrap();
     let again = store.fetches("a", 1).unwrap().remove(0);
     assert_eq!((again.id, again.fetch.reason.as_str()), (taken.id, "second"));
@@ -847,13 +849,48 @@ fn a_fetch_named_while_it_is_read_is_read_again(store: &dyn StateStore) {
 fn a_fetch_that_failed_waits_behind_those_that_are_due(store: &dyn StateStore) {
     store.note_fetches("a", &[order_fetch("1", "x"), order_fetch("2", "x")], t(1)).unwrap();
     let taken = store.fetches("a", 1).unwrap().remove(0);
-    store.settle_fetches(&[FetchSettlement { id: taken.id, noted: taken.noted, later: Some(t(60)) }]).unwrap();
+    store.settle_fetches(&[FetchSettlement { id: taken.id, noted: taken.noted, end: FetchEnd::Later(t(60)) }]).unwrap();
     let waiting = store.fetches("a", 10).unwrap();
     let told: Vec<_> = waiting.iter().map(|one| (one.fetch.resource.id.as_str(), one.attempts, one.due_at)).collect();
     assert_eq!(told, [("2", 0, t(1)), ("1", 1, t(60))]);
     // Named again, it has not failed yet.
     store.note_fetches("a", &[order_fetch("1", "x")], t(2)).unwrap();
     assert_eq!(store.fetches("a", 10).unwrap()[1].attempts, 0);
+}
+
+fn a_fetch_that_was_given_up_is_kept_until_it_is_named_or_asked_for(store: &dyn StateStore) {
+    store.note_fetches("a", &[order_fetch("1", "x"), order_fetch("2", "x"), order_fetch("3", "x")], t(1)).unwrap();
+    let given_up = |one: &PendingFetch| {
+        let end = FetchEnd::GivenUp { at: t(90), code: "unavailable".to_owned(), message: "no answer".to_owned() };
+        FetchSettlement { id: one.id, noted: one.noted, end }
+    };
+    let taken = store.fetches("a", 10).unwrap();
+    // The third was named again while it was tried: that it failed counts no more.
+    store.note_fetches("a", &[order_fetch("3", "y")], t(2)).unwrap();
+    store.settle_fetches(&taken.iter().map(given_up).collect::<Vec<_>>()).unwrap();
+    let ids = || -> Vec<String> { store.fetches("a", 10).unwrap().into_iter().map(|one| one.fetch.resource.id).collect() };
+    assert_eq!(ids(), ["3"]);
+    let (count, first) = store.unread("a", 1).unwrap();
+    assert_eq!((count, first.len()), (2, 1));
+    let one = &first[0];
+    assert_eq!((&one.fetch, one.attempts, one.noted_at, one.given_up_at), (&order_fetch("1", "x"), 1, t(1), t(90)));
+    assert_eq!((one.code.as_str(), one.message.as_str()), ("unavailable", "no answer"));
+    assert_eq!(store.unread("b", 10).unwrap(), (0, Vec::new()));
+    store.note_fetches("a", &[order_fetch("2", "z")], t(100)).unwrap();
+    assert_eq!((ids(), store.unread("a", 10).unwrap().0), (vec!["3".to_owned(), "2".to_owned()], 1));
+    assert_eq!((store.reread("b", t(110)).unwrap(), store.reread("a", t(110)).unwrap()), (0, 1));
+    assert_eq!((ids().len(), store.unread("a", 10).unwrap().0), (3, 0));
+    let last = store.fetches("a", 10).unwrap().pop().unwrap();
+    assert_eq!((last.fetch.resource.id.as_str(), last.attempts, last.due_at, last.noted_at), ("1", 0, t(110), t(110)));
+}
+
+fn a_pushed_call_is_remembered_for_a_month_and_by_its_scope(store: &dyn StateStore) {
+    store.note_heard("a", &["k1", "k2"], t(1)).unwrap();
+    assert_eq!(store.heard("a", &["k2", "k3", "k1"]).unwrap(), [true, false, true]);
+    assert_eq!(store.heard("b", &["k1"]).unwrap(), [false]);
+    store.note_heard("a", &["k2"], t(100)).unwrap();
+    store.note_heard("b", &["k9"], t(1 + 30 * 86_400) + chrono::TimeDelta::microseconds(1)).unwrap();
+    assert_eq!(store.heard("a", &["k1", "k2"]).unwrap(), [false, true], "longer ago than any queue repeats");
 }
 
 fn a_cursor_moves(store: &dyn StateStore) {

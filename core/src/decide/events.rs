@@ -25,8 +25,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, ErrorCode, Result};
 use crate::fingerprint::{idempotency_key, opaque};
 use crate::model::{
-    Body, Envelope, Event, EventName, Instant, LineItem, LineKind, Mode, Order, OrderStatus, PaymentStatus, Record, Shipment, ShipmentLine,
-    ShippingStatus,
+    Body, Envelope, Event, EventName, Instant, LineItem, LineKind, Mode, NEWS_DAYS, Order, OrderStatus, PaymentStatus, Record, Shipment,
+    ShipmentLine, ShippingStatus,
 };
 
 /// Whether and how events are made of orders that are read as they stand.
@@ -36,13 +36,29 @@ pub struct EventsConfig {
     /// Whether orders are compared with what was known of them, and the difference sent as events. On unless told.
     pub from_orders: bool,
     /// How long something is news, in days; 7 unless given. An order that is first seen later than that after it was
-    /// placed, or whose last change lies longer back, starts no journeys: what is found then is history.
+    /// placed, or whose last change lies longer back, starts no journeys: what is found then is history. So are parcels,
+    /// returns, refunds and events of a source that happened longer ago.
     pub news_days: u16,
+    /// Which orders that are first seen so late are taken as a backfill takes them, although the call was live: with their
+    /// purchase and whatever else a destination starts a journey on. `read` unless given.
+    pub old_orders: OldOrders,
+}
+
+/// Which old orders, first seen live, are taken as history.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OldOrders {
+    /// Those that are read from the shop: by `pull`, by `receive`, and because a message named them. Of rows that are
+    /// handed over, the caller's mode says what they are.
+    #[default]
+    Read,
+    /// All of them, those handed to `deliver` and `accept` as well.
+    All,
 }
 
 impl Default for EventsConfig {
     fn default() -> Self {
-        EventsConfig { from_orders: true, news_days: 7 }
+        EventsConfig { from_orders: true, news_days: NEWS_DAYS, old_orders: OldOrders::default() }
     }
 }
 
@@ -115,6 +131,8 @@ pub struct Difference {
     pub after: Vec<Record>,
     /// Shipments of this order that must not be told: their units were told before they were listed.
     pub covered: BTreeSet<String>,
+    /// Whether the order itself is history: it was placed so long before it was first seen that confirming it is no news.
+    pub is_history: bool,
     /// What to remember from now on.
     pub facts: OrderFacts,
 }
@@ -143,6 +161,7 @@ pub fn events(config: &EventsConfig, previous: Option<&OrderFacts>, envelope: &E
     let since = if previous.is_none() { order.placed_at } else { order.updated_at.unwrap_or(envelope.occurred_at) };
     let news = TimeDelta::days(i64::from(config.news_days));
     let is_old = envelope.observed_at.signed_duration_since(since) > news;
+    difference.is_history = is_old && previous.is_none();
     let teller = Teller { envelope, order, mode: if is_old { Mode::Backfill } else { envelope.mode } };
 
     let cancelled = order.status == OrderStatus::Cancelled;

@@ -11,7 +11,7 @@ pub mod delta;
 pub mod events;
 
 pub use consent::{ConsentConfig, ConsentRule};
-pub use events::{EventsConfig, OrderFacts};
+pub use events::{EventsConfig, OldOrders, OrderFacts};
 
 use crate::destinations::{Operation, Skip};
 use crate::fingerprint::opaque;

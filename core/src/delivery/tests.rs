@@ -1145,6 +1145,10 @@ impl StateStore for Full {
         fn note_fetches(&self, scope: &str, fetches: &[crate::state::NewFetch], now: Instant) -> Result<()>;
         fn fetches(&self, scope: &str, limit: u32) -> Result<Vec<crate::state::PendingFetch>>;
         fn settle_fetches(&self, settlements: &[crate::state::FetchSettlement]) -> Result<()>;
+        fn unread(&self, scope: &str, limit: u32) -> Result<(u64, Vec<crate::state::UnreadFetch>)>;
+        fn reread(&self, scope: &str, now: Instant) -> Result<u64>;
+        fn heard(&self, scope: &str, deliveries: &[&str]) -> Result<Vec<bool>>;
+        fn note_heard(&self, scope: &str, deliveries: &[&str], now: Instant) -> Result<()>;
         fn put_run(&self, run: &crate::state::RunRow) -> Result<()>;
         fn runs(&self, limit: u32) -> Result<Vec<crate::state::RunRow>>;
         fn purge(&self, before: Instant) -> Result<u64>;

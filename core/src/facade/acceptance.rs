@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::answers::{RecordFinding, RecordSkip};
-use super::derived::Entry;
+use super::derived::{Brought, Entry};
 use super::options::{CallOptions, Fix};
 use super::pure::located;
 use super::runs::{Intaken, IntakenRow};
@@ -32,6 +32,14 @@ pub(super) struct Desk {
 pub(super) struct Target {
     pub name: String,
     pub destination: Arc<dyn Destination>,
+}
+
+/// How some rows are to be taken.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Input {
+    pub mode: Mode,
+    pub layout: Layout,
+    pub brought: Brought,
 }
 
 /// What became of some rows.
@@ -133,13 +141,15 @@ struct Pending {
 
 impl Desk {
     /// Decodes, validates, weighs consent, builds and decides. Nothing is committed.
-    pub fn take(&self, data: &[u8], options: &CallOptions, mode: Mode, layout: Layout, position: u64, now: Instant) -> Result<Taken> {
+    pub fn take(&self, data: &[u8], options: &CallOptions, input: Input, position: u64, now: Instant) -> Result<Taken> {
+        let Input { mode, layout, brought } = input;
         let context = DecodeContext {
             mode,
             resource: options.resource.as_deref(),
             correlation_id: options.correlation_id.as_deref(),
             position,
             max_record_bytes: self.max_record_bytes,
+            news_days: self.events.news_days,
             ..DecodeContext::at(now)
         };
         let mut decoded = Decoded::default();
@@ -168,7 +178,7 @@ impl Desk {
                 Err(refused) => taken.rejected.push(refused.into_rejection()),
             }
         }
-        let checked = self.with_events(checked, &mut taken)?;
+        let checked = self.with_events(checked, brought, &mut taken)?;
         let people: Vec<Vec<String>> = checked.iter().map(|entry| self.people(&entry.row.record)).collect();
         let mut memory = self.remember(&people)?;
         let mut pending: Vec<Vec<Pending>> = self.targets.iter().map(|_| Vec::with_capacity(checked.len())).collect();

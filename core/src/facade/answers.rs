@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::destinations::Method;
-use crate::model::{FindingCode, Instant, Mode, Record, Rejection, Severity, SkipReason};
+use crate::model::{FindingCode, Instant, Mode, Record, Rejection, ResourceRef, Severity, SkipReason};
 use crate::sources::{Fetch, Ignored};
 
 /// Answer of `normalize`: every input row is in exactly one of the lists (in `records` perhaps several times).
@@ -256,6 +256,9 @@ pub struct Flushed {
     /// Why delivery stopped before its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,
+    /// What messages only named and could not be read for so long that it was given up; a `pull` with `unread` reads it.
+    #[serde(default)]
+    pub unread: u64,
     /// The same for each destination, by name.
     #[serde(default)]
     pub destinations: BTreeMap<String, FlushedAt>,
@@ -361,6 +364,30 @@ pub struct Received {
     /// How many of them are read from the shop now, and not forgotten until they were; 0 where the source's settings do not
     /// say how to read.
     pub fetching: u64,
+    /// How many things the call tells of, when all of them were taken before: then nothing was done about it.
+    pub duplicates: u64,
+}
+
+/// Something that a message only named and that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Unread {
+    /// What it is.
+    pub resource: ResourceRef,
+    /// What named it: the message type or the webhook's scope.
+    pub reason: String,
+    /// Correlation id of what named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correlation_id: Option<String>,
+    /// How often reading it failed.
+    pub attempts: u32,
+    /// When it was last named.
+    pub named_at: Instant,
+    /// When it was given up.
+    pub given_up_at: Instant,
+    /// Our code of the last failure.
+    pub code: String,
+    /// One sentence.
+    pub message: String,
 }
 
 /// Answer of `pull`.
@@ -374,6 +401,12 @@ pub struct PullReport {
     pub requests: u64,
     /// Requests to the shop that were sent again.
     pub retries: u64,
+    /// What messages only named and could not be read for so long that it was given up.
+    #[serde(default)]
+    pub unread: u64,
+    /// The first of it, at most 100.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub given_up: Vec<Unread>,
     /// Why the pull ended before its end; the next one goes on there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,

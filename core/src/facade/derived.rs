@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::acceptance::{Desk, Taken};
-use crate::decide::events::{self, OrderFacts};
+use crate::decide::events::{self, OldOrders, OrderFacts};
 use crate::destinations::Skip;
 use crate::error::Result;
-use crate::model::{Body, Record, SkipReason};
+use crate::model::{Body, Mode, Record, SkipReason};
 use crate::pipeline::{Checked, Draft};
 
 /// A row, and which destinations it is for: one that was added later was told less.
@@ -14,6 +14,15 @@ pub(super) struct Entry {
     pub row: Checked,
     /// By position; all of them unless told.
     pub only: Option<Vec<usize>>,
+}
+
+/// Who brought some rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Brought {
+    /// The caller, who says by the mode whether they are news.
+    Given,
+    /// The shop, read or heard: nobody looked at how old they are.
+    Read,
 }
 
 /// Leaves out what only repeats the order's own row: its findings, and that the destination has no use for the event.
@@ -34,11 +43,13 @@ struct Open {
 impl Desk {
     /// The rows with the events that their orders tell, in the order they happened, and notes what to remember. Rows of
     /// one chunk see those before them.
-    pub(super) fn with_events(&self, rows: Vec<Checked>, taken: &mut Taken) -> Result<Vec<Entry>> {
+    pub(super) fn with_events(&self, rows: Vec<Checked>, brought: Brought, taken: &mut Taken) -> Result<Vec<Entry>> {
         let name = |row: &Checked| matches!(row.record.body, Body::Order(_)).then(|| events::name(&row.record.envelope));
         let named: Vec<Option<String>> = rows.iter().map(name).collect();
         let mut names: Vec<&str> = named.iter().flatten().map(String::as_str).collect();
-        if !self.events.from_orders || names.is_empty() {
+        let guards = brought == Brought::Read || self.events.old_orders == OldOrders::All;
+        let tells = self.events.from_orders;
+        if names.is_empty() || !(tells || guards) {
             return Ok(rows.into_iter().map(|row| Entry { row, only: None }).collect());
         }
         names.sort_unstable();
@@ -68,9 +79,15 @@ impl Desk {
                             None => told.push((events::events(&self.events, previous, &row.record.envelope, order), vec![at])),
                         }
                     }
-                    out.push(Entry { row, only: None });
+                    let old = |difference: &events::Difference| guards && difference.is_history;
+                    let history = told.iter().filter(|(difference, _)| old(difference)).flat_map(|(_, alike)| alike).copied();
+                    out.extend(as_history(row, history.collect(), self.targets.len()));
                     open.position = position;
-                    for (difference, alike) in told {
+                    for (mut difference, alike) in told {
+                        if !tells {
+                            let facts = difference.facts;
+                            difference = events::Difference { facts, ..events::Difference::default() };
+                        }
                         let entry = |record| derived(position, record, &alike, self.targets.len());
                         out.extend(difference.before.into_iter().map(entry));
                         open.after.extend(difference.after.into_iter().map(entry));
@@ -110,6 +127,24 @@ impl Desk {
         }
         Ok(out)
     }
+}
+
+/// The order's row, as a backfill would take it for those destinations that it is history to.
+fn as_history(row: Checked, history: Vec<usize>, of: usize) -> Vec<Entry> {
+    if history.is_empty() {
+        return vec![Entry { row, only: None }];
+    }
+    let quiet = |mut row: Checked| {
+        row.record.envelope.mode = Mode::Backfill;
+        row
+    };
+    if history.len() == of {
+        return vec![Entry { row: quiet(row), only: None }];
+    }
+    let others = (0..of).filter(|at| !history.contains(at)).collect();
+    // What was noticed of the row is told once, with the first.
+    let second = quiet(Checked { findings: Vec::new(), ..row.clone() });
+    vec![Entry { row, only: Some(others) }, Entry { row: second, only: Some(history) }]
 }
 
 fn derived(position: u64, record: Record, alike: &[usize], of: usize) -> Entry {

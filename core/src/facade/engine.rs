@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::acceptance::{Desk, Taken, Target};
+use super::acceptance::{Desk, Input, Taken, Target};
 use super::answers::{Receipt, RecordSkip, RunReport};
+use super::derived::Brought;
 use super::options::{CallOptions, SyncOptions, check_name, parse};
 use super::outlets::{Outlet, Witness};
 use super::pure::{Planned, Rest, json, raw, write_plan};
@@ -54,6 +55,15 @@ pub(super) struct Inner {
     pub patience: std::time::Duration,
     /// The same while a job at the destination holds something of it.
     pub job_patience: std::time::Duration,
+}
+
+/// How one chunk is accepted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taking {
+    pub layout: Layout,
+    pub brought: Brought,
+    /// Whether nobody waits for its delivery.
+    pub background: bool,
 }
 
 /// The machine's clock, or a fixed time for tests.
@@ -108,6 +118,7 @@ impl Engine {
             rate_limits: options.rate_limits,
             ..Settings::default()
         };
+        let fetch_patience = seconds(options.fetch_patience_s, "/fetch_patience_s")?;
         let (url, durability) = (options.state.clone(), options.durability);
         let store = blocking(move || crate::state::open(&url, durability)).await?;
         let clock: Arc<dyn Clock> = Arc::new(Watch(options.now));
@@ -138,11 +149,14 @@ impl Engine {
                 store,
                 outlets,
                 transport,
-                shop: super::pull::Shop::new(PullSettings {
-                    retry: settings.retry,
-                    request_timeout: settings.request_timeout.max(PullSettings::default().request_timeout),
-                    rate_limits: settings.rate_limits,
-                }),
+                shop: super::pull::Shop::new(
+                    PullSettings {
+                        retry: settings.retry,
+                        request_timeout: settings.request_timeout.max(PullSettings::default().request_timeout),
+                        rate_limits: settings.rate_limits,
+                    },
+                    fetch_patience,
+                ),
                 clock,
                 runs,
                 mode: options.mode,
@@ -180,7 +194,9 @@ impl Engine {
         let inner = self.inner.clone();
         blocking(move || {
             let now = inner.clock.now();
-            let taken = inner.desk.take(&data, &options, options.mode.unwrap_or(inner.mode), options.format.into(), 0, now)?;
+            let mode = options.mode.unwrap_or(inner.mode);
+            let input = Input { mode, layout: options.format.into(), brought: Brought::Given };
+            let taken = inner.desk.take(&data, &options, input, 0, now)?;
             let mut parts = Vec::with_capacity(inner.outlets.len());
             for (outlet, part) in inner.outlets.iter().zip(taken.acceptances) {
                 let operations = part.operations.into_iter().map(|new| (new.position, new.operation)).collect();
@@ -235,7 +251,7 @@ impl Engine {
             };
             let chunk = rest.split_to(end);
             let layout = if lines { Layout::Lines } else { Layout::Json };
-            position = self.take(run, options, layout, position, chunk, false).await?.next;
+            position = self.take(run, options, Taking { layout, brought: Brought::Given, background: false }, position, chunk).await?.next;
             self.inner.runs.set_positions(run, position);
             if !self.settle(run, BACKLOG).await {
                 break;
@@ -256,7 +272,8 @@ impl Engine {
         let run = self.run_of(&mut options)?;
         let _leave = own.then(|| Leave { runs: &self.inner.runs, run: &run });
         let position = self.inner.runs.positions(&run);
-        let taken = self.take(&run, &options, options.format.into(), position, data, true).await?;
+        let taking = Taking { layout: options.format.into(), brought: Brought::Given, background: true };
+        let taken = self.take(&run, &options, taking, position, data).await?;
         self.inner.runs.set_positions(&run, taken.next);
         let receipt = Receipt {
             run: run.clone(),
@@ -379,15 +396,8 @@ impl Engine {
 
     /// Accepts one chunk: decided and committed when it returns, with delivery under way. What is accepted is seen to even
     /// if the caller gives up while it is being committed.
-    pub(super) async fn take(
-        &self,
-        run: &str,
-        options: &CallOptions,
-        layout: Layout,
-        position: u64,
-        data: Bytes,
-        background: bool,
-    ) -> Result<Taken> {
+    pub(super) async fn take(&self, run: &str, options: &CallOptions, taking: Taking, position: u64, data: Bytes) -> Result<Taken> {
+        let Taking { layout, brought, background } = taking;
         let turn = self.inner.order.clone().lock_owned().await;
         let engine = self.clone();
         let (run, options) = (run.to_owned(), options.clone());
@@ -395,7 +405,8 @@ impl Engine {
             let _turn = turn;
             let inner = &engine.inner;
             let now = inner.clock.now();
-            let mut taken = inner.desk.take(&data, &options, options.mode.unwrap_or(inner.mode), layout, position, now)?;
+            let input = Input { mode: options.mode.unwrap_or(inner.mode), layout, brought };
+            let mut taken = inner.desk.take(&data, &options, input, position, now)?;
             for operation in taken.acceptances.iter_mut().flat_map(|part| &mut part.operations) {
                 operation.run = Some(run.clone());
             }

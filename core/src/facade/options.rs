@@ -209,6 +209,10 @@ pub struct SyncOptions {
     /// jobs are followed in the background after that.
     #[serde(default = "SyncOptions::default_job_wait")]
     pub job_wait_s: f64,
+    /// How long reading what a message only named is tried, in seconds; three days unless given. Then it is given up, and
+    /// told of by `flush` and `pull`, until it is named again or a `pull` with `unread` asks for it.
+    #[serde(default = "SyncOptions::default_fetch_patience")]
+    pub fetch_patience_s: f64,
     /// Most requests under way at once.
     #[serde(default = "SyncOptions::default_in_flight")]
     pub max_in_flight: u16,
@@ -260,6 +264,9 @@ impl SyncOptions {
     }
     const fn default_job_wait() -> f64 {
         900.0
+    }
+    const fn default_fetch_patience() -> f64 {
+        259_200.0
     }
     const fn default_in_flight() -> u16 {
         16
@@ -363,6 +370,10 @@ pub struct PullOptions {
     /// `since`, is what the `Sync` says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
+    /// Reads again, in the background, what messages only named and could not be read for so long that it was given up. With
+    /// no `streams` to read besides, give an empty list.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unread: bool,
     /// Rows per stream after which to end, at the end of a page; the next pull goes on there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,

@@ -193,6 +193,7 @@ impl Engine {
             waiting: named.iter().map(|(_, stand)| stand.waiting).sum(),
             in_jobs: named.iter().map(|(_, stand)| stand.in_jobs).sum(),
             stopped: overall(stops, named.len()),
+            unread: self.unread(0).await?.0,
             destinations: named.iter().cloned().collect(),
         };
         json(&flushed, 128)

@@ -5,7 +5,8 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 
 use super::answers::{PullReport, StreamReport};
-use super::engine::{BACKLOG, Engine, Leave, blocking};
+use super::derived::Brought;
+use super::engine::{BACKLOG, Engine, Leave, Taking, blocking};
 use super::options::{CallOptions, PullOptions, parse};
 use super::pure::json;
 use super::receive::Fetcher;
@@ -18,6 +19,9 @@ use crate::sources::pull::{Cursor, Document, StreamFacts};
 /// Bytes of small documents that are accepted in one transaction.
 const TOGETHER: usize = 2 << 20;
 
+/// Most of what was given up that a report shows.
+const GIVEN_UP: u32 = 100;
+
 /// What an engine needs for reading from its shop.
 pub(super) struct Shop {
     puller: OnceLock<Puller>,
@@ -25,11 +29,14 @@ pub(super) struct Shop {
     /// One pull at a time: two would move the same cursors.
     turn: tokio::sync::Mutex<()>,
     pub fetcher: Fetcher,
+    /// How long reading what was only named is tried.
+    pub fetch_patience: std::time::Duration,
 }
 
 impl Shop {
-    pub fn new(settings: PullSettings) -> Self {
-        Shop { puller: OnceLock::new(), settings, turn: tokio::sync::Mutex::new(()), fetcher: Fetcher::default() }
+    pub fn new(settings: PullSettings, fetch_patience: std::time::Duration) -> Self {
+        let turn = tokio::sync::Mutex::new(());
+        Shop { puller: OnceLock::new(), settings, turn, fetcher: Fetcher::default(), fetch_patience }
     }
 }
 
@@ -56,6 +63,9 @@ impl Engine {
         let _leave = own.then(|| Leave { runs: &self.inner.runs, run: &run });
         let before = puller.asked();
         let mut report = PullReport::default();
+        if options.unread {
+            self.reread().await?;
+        }
         for stream in streams {
             let (one, ended) = self.pull_stream(&puller, stream, &run, &options).await?;
             report.streams.insert(stream.name.to_owned(), one);
@@ -74,6 +84,7 @@ impl Engine {
             report.run = self.inner.runs.report(&run, self.inner.clock.now())?;
         }
         let asked = puller.asked();
+        (report.unread, report.given_up) = self.unread(GIVEN_UP).await?;
         report.requests = asked.requests - before.requests;
         report.retries = asked.retries - before.retries;
         json(&report, 4096)
@@ -229,7 +240,8 @@ impl Engine {
         for (resource, layout, bytes) in together(documents) {
             call.resource = Some(resource.to_owned());
             let position = self.inner.runs.positions(run);
-            let taken = self.take(run, &call, layout, position, bytes.into(), background).await?;
+            let taking = Taking { layout, brought: Brought::Read, background };
+            let taken = self.take(run, &call, taking, position, bytes.into()).await?;
             self.inner.runs.set_positions(run, taken.next);
             self.note_fetches(&taken.fetches, mode, call.correlation_id.as_deref()).await?;
         }

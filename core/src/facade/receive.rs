@@ -9,22 +9,22 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use super::answers::Received;
-use super::engine::{Engine, Leave, blocking, lock};
+use super::answers::{Received, Unread};
+use super::derived::Brought;
+use super::engine::{Engine, Leave, Taking, blocking, lock};
 use super::options::{CallOptions, Format, ReceiveOptions, parse};
 use super::pure::json;
 use crate::error::{Error, ErrorCode, Result};
-use crate::model::{Instant, Mode};
+use crate::model::{IdempotencyKey, Instant, Mode};
 use crate::pull::Puller;
-use crate::sources::Fetch;
 use crate::sources::pull::Document;
-use crate::state::{FetchSettlement, NewFetch, PendingFetch};
+use crate::sources::{Fetch, Source};
+use crate::state::{FetchEnd, FetchSettlement, NewFetch, PendingFetch};
 
 /// Fetches looked at together; more wait for the next look.
 const TOGETHER: u32 = 64;
 
-/// Longest wait before something that could not be read is tried again. It is tried for ever: the shop may come back, and
-/// nobody else knows that something is missing.
+/// Longest wait before something that could not be read is tried again.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 
 /// The task that reads what was only named.
@@ -58,11 +58,25 @@ impl Fetcher {
     }
 }
 
+/// What a pushed call is known by.
+#[derive(Clone)]
+struct Deliveries {
+    scope: String,
+    keys: Vec<IdempotencyKey>,
+}
+
+impl Deliveries {
+    fn names(&self) -> Vec<&str> {
+        self.keys.iter().map(IdempotencyKey::as_str).collect()
+    }
+}
+
 impl Engine {
     /// Takes one message of a queue or one call of a webhook: verifies it, where the source's calls can be, commits what it
     /// says to the outbox and answers; delivery goes on in the background. What it only names is read from the shop in the
-    /// background too, if the source's settings say how; it is not forgotten if the process ends before. `options` is
-    /// [`ReceiveOptions`]; the answer is [`Received`].
+    /// background too, if the source's settings say how; it is not forgotten if the process ends before. A call that was
+    /// taken before is answered as a duplicate, and nothing is read for it. `options` is [`ReceiveOptions`]; the answer is
+    /// [`Received`].
     ///
     /// Answer the shop with success only after this returned.
     ///
@@ -82,14 +96,27 @@ impl Engine {
                 verified => verified?,
             }
         }
+        let mode = options.mode.unwrap_or(self.inner.mode);
+        let deliveries = self.deliveries(&*source, &body, mode);
+        if self.were_heard(&deliveries).await? {
+            let run = self.run_of(&mut CallOptions { mode: options.mode, ..CallOptions::default() })?;
+            let _leave = Leave { runs: &self.inner.runs, run: &run };
+            return json(&Received { run: run.clone(), duplicates: deliveries.keys.len() as u64, ..Received::default() }, 256);
+        }
         let header = source.pull().ok().and_then(|shop| shop.facts().correlation_header);
         let told = |wanted: &str| headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| (*value).to_owned());
         let mut call = CallOptions { mode: options.mode, correlation_id: header.and_then(told), ..CallOptions::default() };
         let run = self.run_of(&mut call)?;
         let _leave = Leave { runs: &self.inner.runs, run: &run };
-        let taken = self.take(&run, &call, Format::Auto.into(), 0, body, true).await?;
-        let mode = options.mode.unwrap_or(self.inner.mode);
+        let taking = Taking { layout: Format::Auto.into(), brought: Brought::Read, background: true };
+        let taken = self.take(&run, &call, taking, 0, body).await?;
         let fetching = self.note_fetches(&taken.fetches, mode, call.correlation_id.as_deref()).await?;
+        // Only now, and only what needs nothing more: a row that was refused may be good under other settings, and what the
+        // caller must read itself is not known to have been read.
+        let is_safe = taken.rejected.is_empty() && fetching == taken.fetches.len() as u64;
+        if is_safe && taken.accepted + fetching > 0 {
+            self.note_heard(deliveries).await?;
+        }
         let received = Received {
             run: run.clone(),
             accepted: taken.accepted,
@@ -99,8 +126,34 @@ impl Engine {
             ignored: taken.ignored,
             fetches: taken.fetches,
             fetching,
+            duplicates: 0,
         };
         json(&received, 512)
+    }
+
+    /// What a pushed call is known by, if it is called again.
+    fn deliveries(&self, source: &dyn Source, body: &[u8], mode: Mode) -> Deliveries {
+        let names: Vec<&str> = self.inner.outlets.iter().map(|outlet| outlet.name.as_str()).collect();
+        // A backfill withholds what a live call tells, so neither stands for the other.
+        let mode = if mode == Mode::Live { "live" } else { "backfill" };
+        Deliveries { scope: format!("{}/{}/{mode}", names.join("+"), source.name()), keys: source.delivery_keys(body) }
+    }
+
+    /// Whether all that the call tells was told before.
+    async fn were_heard(&self, deliveries: &Deliveries) -> Result<bool> {
+        if deliveries.keys.is_empty() {
+            return Ok(false);
+        }
+        let (store, deliveries) = (self.inner.store.clone(), deliveries.clone());
+        blocking(move || Ok(store.heard(&deliveries.scope, &deliveries.names())?.into_iter().all(|heard| heard))).await
+    }
+
+    async fn note_heard(&self, deliveries: Deliveries) -> Result<()> {
+        if deliveries.keys.is_empty() {
+            return Ok(());
+        }
+        let (store, now) = (self.inner.store.clone(), self.inner.clock.now());
+        blocking(move || store.note_heard(&deliveries.scope, &deliveries.names(), now)).await
     }
 
     /// Remembers what must be read and has it read. How much that is: nothing when the settings do not say how.
@@ -193,19 +246,55 @@ impl Engine {
                 Ok(documents) => self.take_fetched(&one, documents).await,
                 Err(error) => Err(error),
             };
-            let later = match settled {
-                Ok(()) => None,
-                Err(error) => {
-                    let wait = Duration::from_secs(1 << one.attempts.min(12)).min(LONGEST_WAIT);
-                    let (kind, code) = (&one.fetch.resource.kind, error.code().name());
-                    tracing::warn!(kind, code, wait_s = wait.as_secs(), "what was only named could not be read: {error}");
-                    Some(self.inner.clock.now() + wait)
-                }
+            let end = match settled {
+                Ok(()) => FetchEnd::Read,
+                Err(error) => self.failed(&one, &error),
             };
-            let (store, settlement) = (self.inner.store.clone(), FetchSettlement { id: one.id, noted: one.noted, later });
+            let (store, settlement) = (self.inner.store.clone(), FetchSettlement { id: one.id, noted: one.noted, end });
             blocking(move || store.settle_fetches(&[settlement])).await?;
         }
         Ok(Some(now))
+    }
+
+    /// What becomes of a fetch that failed: it is tried again, less and less often, until it was tried for too long.
+    fn failed(&self, one: &PendingFetch, error: &Error) -> FetchEnd {
+        let (kind, code, now) = (&one.fetch.resource.kind, error.code().name(), self.inner.clock.now());
+        let tried = now.signed_duration_since(one.noted_at).to_std().unwrap_or_default();
+        if tried >= self.inner.shop.fetch_patience {
+            tracing::error!(kind, code, attempts = one.attempts + 1, "what was only named is given up: {error}");
+            return FetchEnd::GivenUp { at: now, code: code.to_owned(), message: error.to_string() };
+        }
+        let wait = Duration::from_secs(1 << one.attempts.min(12)).min(LONGEST_WAIT);
+        tracing::warn!(kind, code, wait_s = wait.as_secs(), "what was only named could not be read: {error}");
+        FetchEnd::Later(now + wait)
+    }
+
+    /// How much was given up, and the first of it.
+    pub(super) async fn unread(&self, limit: u32) -> Result<(u64, Vec<Unread>)> {
+        let Ok(puller) = self.puller() else { return Ok((0, Vec::new())) };
+        let (store, scope) = (self.inner.store.clone(), self.fetch_scope(&puller)?);
+        let (count, first) = blocking(move || store.unread(&scope, limit)).await?;
+        let shown = first.into_iter().map(|one| Unread {
+            resource: one.fetch.resource,
+            reason: one.fetch.reason,
+            correlation_id: one.fetch.correlation_id,
+            attempts: one.attempts,
+            named_at: one.noted_at,
+            given_up_at: one.given_up_at,
+            code: one.code,
+            message: one.message,
+        });
+        Ok((count, shown.collect()))
+    }
+
+    /// Has read again what was given up.
+    pub(super) async fn reread(&self) -> Result<()> {
+        let puller = self.puller()?;
+        let (store, scope, now) = (self.inner.store.clone(), self.fetch_scope(&puller)?, self.inner.clock.now());
+        if blocking(move || store.reread(&scope, now)).await? > 0 {
+            self.fetch(puller);
+        }
+        Ok(())
     }
 
     async fn take_fetched(&self, one: &PendingFetch, documents: Vec<Document>) -> Result<()> {

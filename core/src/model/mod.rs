@@ -29,6 +29,10 @@ pub use outcome::{SkipReason, Status};
 pub use product::{Category, CategoryDeleted, CategoryRef, Image, Price, PriceTier, Product, ProductDeleted, Stock, Variant, VariantRef};
 pub use record::{Body, CorrelationId, Envelope, IdempotencyKey, Identity, Instant, Market, Mode, Record, Rejection, ResourceRef};
 
+/// How long something is news, in days, unless the settings say otherwise. What happened longer ago is history when it is
+/// heard of, and starts no journeys: a shop's orders are read again years after, because of a note somebody made on them.
+pub const NEWS_DAYS: u16 = 7;
+
 /// Declares a string enum that keeps words it does not know: `Other(text)`. Vendors add states without notice, and a
 /// new word must neither be lost nor sink a record; validation reports it as `value.unknown`.
 macro_rules! open_enum {

@@ -11,7 +11,7 @@ use crate::validate::{ValidateContext, validate};
 pub use intake::Layout;
 
 /// A record that may go on, with what was noticed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Checked {
     /// Position of its row in the input.
     pub position: u64,

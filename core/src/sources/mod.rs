@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorCode};
-use crate::model::{Finding, FindingCode, IdempotencyKey, Instant, Mode, Record, Rejection, ResourceRef};
+use crate::model::{Finding, FindingCode, IdempotencyKey, Instant, Mode, NEWS_DAYS, Record, Rejection, ResourceRef};
 
 pub use pull::Pull;
 
@@ -71,6 +71,8 @@ pub struct DecodeContext<'a> {
     pub position: u64,
     /// Rows above this size are rejected unread.
     pub max_record_bytes: usize,
+    /// How long something that happened is news, in days. What lies longer back when it is heard is read as a backfill.
+    pub news_days: u16,
 }
 
 impl<'a> DecodeContext<'a> {
@@ -87,7 +89,14 @@ impl<'a> DecodeContext<'a> {
             correlation_id: None,
             position: 0,
             max_record_bytes: Self::MAX_RECORD_BYTES,
+            news_days: NEWS_DAYS,
         }
+    }
+
+    /// Whether what happened then is history by now.
+    #[must_use]
+    pub fn is_history(&self, at: Instant) -> bool {
+        self.observed_at.signed_duration_since(at) > chrono::TimeDelta::days(i64::from(self.news_days))
     }
 }
 

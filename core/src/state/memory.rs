@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard};
 
 use super::{
-    Acceptance, Accepted, Claim, ConsentRow, DeadLetter, Failure, FetchSettlement, Fingerprints, HeldBy, KeyStatus, Known, LetterFilter,
-    NewFetch, PendingFetch, RunRow, Settlement, StateStore, Subject, Superseded, Waiting, rules,
+    Acceptance, Accepted, Claim, ConsentRow, DeadLetter, Failure, FetchEnd, FetchSettlement, Fingerprints, HeldBy, KeyStatus, Known,
+    LetterFilter, NewFetch, PendingFetch, RunRow, Settlement, StateStore, Subject, Superseded, UnreadFetch, Waiting, rules,
 };
 use crate::destinations::Operation;
 use crate::error::{Error, ErrorCode, Result};
@@ -48,6 +48,10 @@ struct State {
     last_fetch: u64,
     /// By scope, kind and id.
     fetches: BTreeMap<(String, String, String), PendingFetch>,
+    /// The same of what was given up.
+    unread: BTreeMap<(String, String, String), (u64, UnreadFetch)>,
+    /// By scope and key.
+    heard: HashMap<(String, String), Instant>,
     runs: HashMap<String, RunRow>,
 }
 
@@ -538,17 +542,16 @@ impl StateStore for MemoryStore {
         let mut state = self.lock()?;
         for fetch in fetches {
             let name = (scope.to_owned(), fetch.resource.kind.clone(), fetch.resource.id.clone());
-            match state.fetches.get_mut(&name) {
-                Some(known) => {
-                    let noted = known.noted + 1;
-                    *known = PendingFetch { id: known.id, fetch: fetch.clone(), noted, attempts: 0, due_at: now };
-                }
+            state.unread.remove(&name);
+            let (id, noted) = match state.fetches.get(&name) {
+                Some(known) => (known.id, known.noted + 1),
                 None => {
                     state.last_fetch += 1;
-                    let id = state.last_fetch;
-                    state.fetches.insert(name, PendingFetch { id, fetch: fetch.clone(), noted: 1, attempts: 0, due_at: now });
+                    (state.last_fetch, 1)
                 }
-            }
+            };
+            let pending = PendingFetch { id, fetch: fetch.clone(), noted, attempts: 0, due_at: now, noted_at: now };
+            state.fetches.insert(name, pending);
         }
         Ok(())
     }
@@ -565,16 +568,57 @@ impl StateStore for MemoryStore {
         let mut state = self.lock()?;
         for settlement in settlements {
             let same = |fetch: &PendingFetch| fetch.id == settlement.id && fetch.noted == settlement.noted;
-            match settlement.later {
-                None => state.fetches.retain(|_, fetch| !same(fetch)),
-                Some(later) => {
-                    for fetch in state.fetches.values_mut().filter(|fetch| same(fetch)) {
-                        fetch.attempts += 1;
-                        fetch.due_at = rules::micros(later);
-                    }
+            let Some((name, fetch)) = state.fetches.iter_mut().find(|(_, fetch)| same(fetch)) else { continue };
+            let name = name.clone();
+            match &settlement.end {
+                FetchEnd::Read => drop(state.fetches.remove(&name)),
+                FetchEnd::Later(later) => {
+                    fetch.attempts += 1;
+                    fetch.due_at = rules::micros(*later);
+                }
+                FetchEnd::GivenUp { at, code, message } => {
+                    let Some(gone) = state.fetches.remove(&name) else { continue };
+                    let unread = UnreadFetch {
+                        fetch: gone.fetch,
+                        attempts: gone.attempts + 1,
+                        noted_at: gone.noted_at,
+                        given_up_at: rules::micros(*at),
+                        code: code.clone(),
+                        message: message.clone(),
+                    };
+                    state.unread.insert(name, (gone.id, unread));
                 }
             }
         }
+        Ok(())
+    }
+
+    fn unread(&self, scope: &str, limit: u32) -> Result<(u64, Vec<UnreadFetch>)> {
+        let state = self.lock()?;
+        let mut unread: Vec<_> = state.unread.iter().filter(|((of, _, _), _)| of == scope).map(|(_, one)| one.clone()).collect();
+        let count = unread.len() as u64;
+        unread.sort_unstable_by_key(|(id, one)| (one.given_up_at, *id));
+        unread.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok((count, unread.into_iter().map(|(_, one)| one).collect()))
+    }
+
+    fn reread(&self, scope: &str, now: Instant) -> Result<u64> {
+        let (_, unread) = self.unread(scope, u32::MAX)?;
+        let fetches: Vec<NewFetch> = unread.into_iter().map(|one| one.fetch).collect();
+        self.note_fetches(scope, &fetches, now)?;
+        Ok(fetches.len() as u64)
+    }
+
+    fn heard(&self, scope: &str, deliveries: &[&str]) -> Result<Vec<bool>> {
+        let state = self.lock()?;
+        Ok(deliveries.iter().map(|key| state.heard.contains_key(&(scope.to_owned(), (*key).to_owned()))).collect())
+    }
+
+    fn note_heard(&self, scope: &str, deliveries: &[&str], now: Instant) -> Result<()> {
+        let now = rules::micros(now);
+        let heard = &mut self.lock()?.heard;
+        heard.retain(|_, at| *at >= now - rules::DELIVERIES_KEPT);
+        heard.extend(deliveries.iter().map(|key| ((scope.to_owned(), (*key).to_owned()), now)));
         Ok(())
     }
 

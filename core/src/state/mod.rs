@@ -220,11 +220,37 @@ pub trait StateStore: Send + Sync {
     /// `state_*`.
     fn fetches(&self, scope: &str, limit: u32) -> Result<Vec<PendingFetch>>;
 
-    /// Ends or postpones fetches, in one transaction. One that was named again since it was taken stays, due as it is.
+    /// Ends or postpones fetches, in one transaction. One that was named again since it was taken stays, due as it is. One
+    /// that is given up is kept, and not among [`StateStore::fetches`] until it is named again or [`StateStore::reread`].
     ///
     /// # Errors
     /// `state_*`.
     fn settle_fetches(&self, settlements: &[FetchSettlement]) -> Result<()>;
+
+    /// How many fetches were given up, and the first of them, longest ago first.
+    ///
+    /// # Errors
+    /// `state_*`.
+    fn unread(&self, scope: &str, limit: u32) -> Result<(u64, Vec<UnreadFetch>)>;
+
+    /// Makes what was given up due again, with no attempts counted. Returns how many.
+    ///
+    /// # Errors
+    /// `state_*`.
+    fn reread(&self, scope: &str, now: Instant) -> Result<u64>;
+
+    /// Which of these pushed calls were taken before, in the order asked.
+    ///
+    /// # Errors
+    /// `state_*`.
+    fn heard(&self, scope: &str, deliveries: &[&str]) -> Result<Vec<bool>>;
+
+    /// Remembers that pushed calls were taken, for 30 days: no shop and no queue repeats one later. Call it only once all
+    /// that they led to is safe.
+    ///
+    /// # Errors
+    /// `state_*`.
+    fn note_heard(&self, scope: &str, deliveries: &[&str], now: Instant) -> Result<()>;
 
     /// Stores a run's report under its id (insert or replace).
     ///
@@ -625,17 +651,54 @@ pub struct PendingFetch {
     pub attempts: u32,
     /// Not before.
     pub due_at: Instant,
+    /// When it was last named.
+    pub noted_at: Instant,
 }
 
 /// How a fetch ends or goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchSettlement {
     /// Its id.
     pub id: u64,
     /// [`PendingFetch::noted`] as it was when it was taken.
     pub noted: u64,
-    /// When to try again; `None` when it is done.
-    pub later: Option<Instant>,
+    /// What becomes of it.
+    pub end: FetchEnd,
+}
+
+/// What becomes of a fetch that was tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FetchEnd {
+    /// It was read, and what it said is safe.
+    Read,
+    /// It failed, and is tried again then.
+    Later(Instant),
+    /// It failed for too long.
+    GivenUp {
+        /// When.
+        at: Instant,
+        /// Our code of the last failure.
+        code: String,
+        /// Its sentence.
+        message: String,
+    },
+}
+
+/// A fetch that was given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadFetch {
+    /// What to read, and why.
+    pub fetch: NewFetch,
+    /// Times reading it has failed.
+    pub attempts: u32,
+    /// When it was last named.
+    pub noted_at: Instant,
+    /// When it was given up.
+    pub given_up_at: Instant,
+    /// Our code of the last failure.
+    pub code: String,
+    /// Its sentence.
+    pub message: String,
 }
 
 /// A run as it is remembered.

@@ -11,6 +11,9 @@ use crate::model::{ConsentStatus, Instant};
 /// Dead letters listed when no limit is given.
 pub(super) const LETTERS: u32 = 1_000;
 
+/// How long a pushed call is remembered: longer than any shop or queue repeats one.
+pub(super) const DELIVERIES_KEPT: chrono::TimeDelta = chrono::TimeDelta::days(30);
+
 /// Times are kept to the microsecond, as SQL databases do.
 pub(super) fn micros(at: Instant) -> Instant {
     at.trunc_subsecs(6)

@@ -16,8 +16,9 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use self::fault::Fault;
 use super::{
-    Acceptance, Accepted, Claim, ConsentRow, DeadLetter, Durability, Failure, FetchSettlement, Fingerprints, HeldBy, KeyStatus, Known,
-    LetterFilter, NewFetch, NewOperation, PendingFetch, RunRow, Settlement, StateStore, Subject, Superseded, Waiting, rules,
+    Acceptance, Accepted, Claim, ConsentRow, DeadLetter, Durability, Failure, FetchEnd, FetchSettlement, Fingerprints, HeldBy, KeyStatus,
+    Known, LetterFilter, NewFetch, NewOperation, PendingFetch, RunRow, Settlement, StateStore, Subject, Superseded, UnreadFetch, Waiting,
+    rules,
 };
 use crate::destinations::Operation;
 use crate::error::{Error, ErrorCode, Result};
@@ -103,7 +104,14 @@ const IN_JOBS: &str = "SELECT count(*) FROM outbox WHERE destination = ?1 AND jo
 const END_KEY: &str = "UPDATE keys SET status = ?3, at = ?4 WHERE destination = ?1 AND key = ?2
     AND NOT EXISTS (SELECT 1 FROM outbox WHERE destination = ?1 AND key = ?2)";
 
-const FETCHES: &str = "SELECT * FROM fetches WHERE scope = ?1 ORDER BY due_at, id LIMIT ?2";
+const FETCHES: &str = "SELECT * FROM fetches WHERE scope = ?1 AND given_up_at IS NULL ORDER BY due_at, id LIMIT ?2";
+
+const UNREAD: &str = "SELECT * FROM fetches WHERE scope = ?1 AND given_up_at IS NOT NULL ORDER BY given_up_at, id LIMIT ?2";
+
+const UNREAD_COUNT: &str = "SELECT count(*) FROM fetches WHERE scope = ?1 AND given_up_at IS NOT NULL";
+
+const REREAD: &str = "UPDATE fetches SET given_up_at = NULL, attempts = 0, due_at = ?2, noted_at = ?2, code = '', message = ''
+    WHERE scope = ?1 AND given_up_at IS NOT NULL";
 
 const PURGE: &str = "DELETE FROM keys WHERE status = 1 AND at < ?1";
 
@@ -185,8 +193,8 @@ const fn mode_name(mode: Mode) -> &'static str {
     }
 }
 
-fn pending_fetch(row: &Row<'_>) -> Sql<PendingFetch> {
-    let fetch = NewFetch {
+fn named_fetch(row: &Row<'_>) -> Sql<NewFetch> {
+    Ok(NewFetch {
         resource: ResourceRef { kind: row.get("kind")?, id: row.get("resource")? },
         reason: row.get("reason")?,
         mode: match row.get_ref("mode")?.as_str() {
@@ -195,13 +203,28 @@ fn pending_fetch(row: &Row<'_>) -> Sql<PendingFetch> {
             _ => return Err(Fault::Stored("mode")),
         },
         correlation_id: row.get("correlation_id")?,
-    };
+    })
+}
+
+fn pending_fetch(row: &Row<'_>) -> Sql<PendingFetch> {
     Ok(PendingFetch {
         id: row.get::<_, i64>("id")?.cast_unsigned(),
-        fetch,
+        fetch: named_fetch(row)?,
         noted: row.get::<_, i64>("noted")?.cast_unsigned(),
         attempts: row.get("attempts")?,
-        due_at: maybe_instant(Some(row.get("due_at")?))?.ok_or(Fault::Stored("due_at"))?,
+        due_at: instant(row.get("due_at")?)?,
+        noted_at: instant(row.get("noted_at")?)?,
+    })
+}
+
+fn unread_fetch(row: &Row<'_>) -> Sql<UnreadFetch> {
+    Ok(UnreadFetch {
+        fetch: named_fetch(row)?,
+        attempts: row.get("attempts")?,
+        noted_at: instant(row.get("noted_at")?)?,
+        given_up_at: instant(row.get("given_up_at")?)?,
+        code: row.get("code")?,
+        message: row.get("message")?,
     })
 }
 
@@ -689,7 +712,8 @@ impl StateStore for SqliteStore {
         let sql = "INSERT INTO fetches (scope, kind, resource, reason, mode, correlation_id, due_at, noted_at)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7) ON CONFLICT (scope, kind, resource) DO UPDATE SET
             noted = noted + 1, attempts = 0, due_at = excluded.due_at, noted_at = excluded.noted_at,
-            reason = excluded.reason, mode = excluded.mode, correlation_id = excluded.correlation_id";
+            reason = excluded.reason, mode = excluded.mode, correlation_id = excluded.correlation_id,
+            given_up_at = NULL, code = '', message = ''";
         self.transaction(|tx| {
             for fetch in fetches {
                 let (resource, mode) = (&fetch.resource, mode_name(fetch.mode));
@@ -708,13 +732,44 @@ impl StateStore for SqliteStore {
         self.transaction(|tx| {
             for settlement in settlements {
                 let (id, noted) = (settlement.id.cast_signed(), settlement.noted.cast_signed());
-                match settlement.later {
-                    None => run(tx, "DELETE FROM fetches WHERE id = ?1 AND noted = ?2", [id, noted])?,
-                    Some(later) => {
+                match &settlement.end {
+                    FetchEnd::Read => run(tx, "DELETE FROM fetches WHERE id = ?1 AND noted = ?2", [id, noted])?,
+                    FetchEnd::Later(later) => {
                         let sql = "UPDATE fetches SET attempts = attempts + 1, due_at = ?3 WHERE id = ?1 AND noted = ?2";
-                        run(tx, sql, [id, noted, to_micros(later)])?
+                        run(tx, sql, [id, noted, to_micros(*later)])?
+                    }
+                    FetchEnd::GivenUp { at, code, message } => {
+                        let sql = "UPDATE fetches SET attempts = attempts + 1, given_up_at = ?3, code = ?4, message = ?5
+                            WHERE id = ?1 AND noted = ?2";
+                        run(tx, sql, params![id, noted, to_micros(*at), code, message])?
                     }
                 };
+            }
+            Ok(())
+        })
+    }
+
+    fn unread(&self, scope: &str, limit: u32) -> Result<(u64, Vec<UnreadFetch>)> {
+        self.transaction(|tx| {
+            let count = first(tx, UNREAD_COUNT, [scope], |row| Ok(row.get::<_, i64>(0)?))?.map_or(0, i64::cast_unsigned);
+            Ok((count, rows(tx, UNREAD, params![scope, limit], unread_fetch)?))
+        })
+    }
+
+    fn reread(&self, scope: &str, now: Instant) -> Result<u64> {
+        self.transaction(|tx| Ok(run(tx, REREAD, params![scope, to_micros(now)])? as u64))
+    }
+
+    fn heard(&self, scope: &str, deliveries: &[&str]) -> Result<Vec<bool>> {
+        let sql = "SELECT 1 FROM deliveries WHERE scope = ?1 AND key = ?2";
+        self.transaction(|tx| deliveries.iter().map(|key| Ok(first(tx, sql, [scope, *key], |_| Ok(()))?.is_some())).collect())
+    }
+
+    fn note_heard(&self, scope: &str, deliveries: &[&str], now: Instant) -> Result<()> {
+        self.transaction(|tx| {
+            run(tx, "DELETE FROM deliveries WHERE at < ?1", [to_micros(now - rules::DELIVERIES_KEPT)])?;
+            for key in deliveries {
+                run(tx, "INSERT OR REPLACE INTO deliveries (scope, key, at) VALUES (?1, ?2, ?3)", params![scope, key, to_micros(now)])?;
             }
             Ok(())
         })

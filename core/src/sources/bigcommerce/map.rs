@@ -12,19 +12,14 @@ use crate::normalize::contact::email;
 use crate::normalize::line_items::Overflow;
 use crate::normalize::text::{Template, filled, language_of};
 use crate::sources::rows::Failure;
-use crate::sources::{Decoded, DecodedRecord, Fetch, Ignored};
-
-/// How long something is news. Later it is history: an order may be read again years after, because of a note somebody
-/// made on it, and nobody may be mailed then that it was sent.
-pub(super) const NEWS: chrono::TimeDelta = chrono::TimeDelta::days(7);
+use crate::sources::{DecodeContext, Decoded, DecodedRecord, Fetch, Ignored};
 
 /// One row of the input on its way to records.
 pub(super) struct Row<'c, 'o> {
     pub compiled: &'c Compiled,
     pub tenant: &'c str,
-    pub observed_at: Instant,
+    pub context: &'c DecodeContext<'c>,
     pub mode: Mode,
-    pub correlation_id: Option<&'c str>,
     pub position: u64,
     /// JSON pointer of the resource within the row, empty unless the row is composed.
     pub prefix: &'static str,
@@ -49,7 +44,7 @@ impl Row<'_, '_> {
         parts.extend(["bigcommerce", self.tenant, about.kind, about.id]);
         parts.extend(about.fact);
         let idempotency_key = idempotency_key(&parts);
-        let correlation_id = match self.correlation_id {
+        let correlation_id = match self.context.correlation_id {
             Some(given) => CorrelationId::new(given),
             None => CorrelationId::new(["cw-", &idempotency_key.as_str()[..16]].concat()),
         };
@@ -59,8 +54,8 @@ impl Row<'_, '_> {
             resource: ResourceRef { kind: about.kind.to_owned(), id: about.id.to_owned() },
             version: about.version,
             sequence: None,
-            occurred_at: about.occurred_at.unwrap_or(self.observed_at),
-            observed_at: self.observed_at,
+            occurred_at: about.occurred_at.unwrap_or(self.context.observed_at),
+            observed_at: self.context.observed_at,
             market: about.market,
             identity: about.identity,
             correlation_id,
@@ -73,7 +68,7 @@ impl Row<'_, '_> {
     /// The same as [`Self::emit`], as history where it happened too long ago to be news.
     pub(super) fn emit_news(&mut self, about: About<'_>, body: Body) {
         let mode = self.mode;
-        if about.occurred_at.is_some_and(|at| self.observed_at.signed_duration_since(at) > NEWS) {
+        if about.occurred_at.is_some_and(|at| self.context.is_history(at)) {
             self.mode = Mode::Backfill;
         }
         self.emit(about, body, Vec::new());

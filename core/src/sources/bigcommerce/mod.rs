@@ -182,16 +182,7 @@ impl Reader<'_> {
     }
 
     fn row_of<'x>(&'x self, tenant: &'x str, position: u64, out: &'x mut Decoded) -> Row<'x, 'x> {
-        Row {
-            compiled: self.compiled,
-            tenant,
-            observed_at: self.context.observed_at,
-            mode: self.context.mode,
-            correlation_id: self.context.correlation_id,
-            position,
-            prefix: "",
-            out,
-        }
+        Row { compiled: self.compiled, tenant, context: self.context, mode: self.context.mode, position, prefix: "", out }
     }
 
     /// Reads the value at the start of `text`: how long it is, and how many rows it was.

@@ -318,6 +318,8 @@ impl Row<'_, '_> {
             8 | 9 => Some(ShippingStatus::Ready),
             11 => Some(ShippingStatus::Pending),
             5 | 6 => Some(ShippingStatus::Cancelled),
+            // The one status has moved on and says nothing of shipping any more; that all was sent stays known.
+            4 | 13 | 14 if order.date_shipped.0.is_some() => Some(ShippingStatus::Shipped),
             _ => None,
         };
         (status, payment, shipping)

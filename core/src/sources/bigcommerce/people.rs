@@ -2,7 +2,7 @@
 
 use super::config::ConsentPlace;
 use super::consent::{consents, of_subscriber};
-use super::map::{About, NEWS, Row, address, country, identity, owned, version_of, version_text};
+use super::map::{About, Row, address, country, identity, owned, version_of, version_text};
 use super::values::{Fields, Place};
 use super::wire::people::{Attribute, Composed, Customer, Subscriber, Wishlist};
 use super::wire::{Address as WireAddress, List, Metafield, Named};
@@ -92,7 +92,7 @@ impl<'c> Row<'c, '_> {
         // reading, under a key that every later one has too.
         if let Some(made) = customer.date_created.0
             && self.mode == Mode::Live
-            && self.observed_at.signed_duration_since(made) <= NEWS
+            && !self.context.is_history(made)
         {
             let fact = ["account_created"];
             let about = About { kind: "customer", id, version: None, occurred_at: Some(made), market, identity, fact: &fact };

@@ -178,6 +178,40 @@ fn a_signature_of_the_body_is_read_in_both_spellings() {
     assert_eq!(code(verify(BODY, &[], &config, now())), Some(ErrorCode::SignatureMismatch));
 }
 
+/// One bit of the proof, of the body or of what is signed besides: nothing of it may differ.
+#[test]
+fn a_call_with_one_bit_changed_is_refused_under_every_scheme() {
+    let schemes: [(WebhookScheme, &[(&str, &str)]); 3] = [
+        (WebhookScheme::Header, &[("x-webhook-token", "t0ken")]),
+        (WebhookScheme::Standard, &[("webhook-id", "msg_1"), ("webhook-timestamp", "1772445600"), ("webhook-signature", STANDARD)]),
+        (WebhookScheme::Body, &[("x-bc-signature", OF_BODY)]),
+    ];
+    for (scheme, headers) in schemes {
+        let config = config(scheme);
+        assert_eq!(code(verify(BODY, headers, &config, now())), None);
+        for at in 0..headers.len() {
+            for byte in 0..headers[at].1.len() {
+                // The lowest bit: another letter or digit, and never only the other case.
+                let mut changed = headers[at].1.as_bytes().to_vec();
+                changed[byte] ^= 1;
+                let changed = String::from_utf8(changed).unwrap();
+                let mut headers = headers.to_vec();
+                headers[at].1 = &changed;
+                assert!(verify(BODY, &headers, &config, now()).is_err(), "{scheme:?} {changed}");
+            }
+        }
+        // A token says nothing of the body; a signature says all of it.
+        for byte in (0..BODY.len()).filter(|_| scheme != WebhookScheme::Header) {
+            let mut body = BODY.to_vec();
+            body[byte] ^= 1;
+            assert_eq!(code(verify(&body, headers, &config, now())), Some(ErrorCode::SignatureMismatch), "{scheme:?} {byte}");
+        }
+        // Played again once the event is too old, whatever proves it; a signature with a time of its own is stricter.
+        let late = "2026-03-05T10:00:01Z".parse().unwrap();
+        assert_eq!(code(verify(BODY, headers, &config, late)), Some(ErrorCode::SignatureExpired), "{scheme:?}");
+    }
+}
+
 #[test]
 fn what_is_configured_and_there_must_all_be_right_and_something_must_be_there() {
     let both = config(WebhookScheme::Auto);
@@ -207,15 +241,20 @@ fn an_event_played_again_after_days_is_refused() {
 }
 
 #[test]
-fn deliveries_are_told_apart_by_scope_and_hash_together() {
-    let hook =
-        |scope: &str, hash: &str| json!({"scope": scope, "producer": "stores/demo", "data": {}, "hash": hash, "created_at": 1_772_445_600});
+fn deliveries_are_told_apart_by_scope_hash_and_time_together() {
+    let hook_at =
+        |scope: &str, hash: &str, at: u64| json!({"scope": scope, "producer": "stores/demo", "data": {}, "hash": hash, "created_at": at});
+    let hook = |scope: &str, hash: &str| hook_at(scope, hash, 1_772_445_600);
     let one = delivery_keys(hook("store/order/created", "aa").to_string().as_bytes());
     let again = delivery_keys(json!([hook("store/order/created", "aa"), hook("store/order/archived", "aa")]).to_string().as_bytes());
     assert_eq!((one.len(), again.len()), (1, 2));
     assert_eq!(one[0], again[0]);
     assert_ne!(again[0], again[1], "the vendor's own examples reuse hashes over scopes");
-    assert!(delivery_keys(b"not json").is_empty());
+    let later = delivery_keys(hook_at("store/order/created", "aa", 1_772_445_601).to_string().as_bytes());
+    assert_ne!(later, one, "another change of the same thing is no repetition");
+    for unknown in ["not json", "{}", r#"{"order": {"id": 1}}"#, r#"[{"scope": "store/order/created", "created_at": 1}]"#] {
+        assert!(delivery_keys(unknown.as_bytes()).is_empty(), "{unknown}");
+    }
 }
 
 #[test]

@@ -1,10 +1,8 @@
 //! Shopping lists, schedules of recurring orders, reviews and sign-ins: what becomes an event and nothing else.
 
-use chrono::TimeDelta;
-
 use super::map::{About, Fault, Row, at, localized, owned, set_email, version_text};
 use super::messages::identity_by_id;
-use super::{orders, wire};
+use super::wire;
 use crate::model::{AttributeValue, Attributes, Body, Event, EventName, Finding, Identity, Instant, Market, Mode};
 use crate::normalize::text::filled;
 
@@ -151,8 +149,7 @@ impl Row<'_, '_> {
     /// Emits what is history by now as history.
     fn emit_news(&mut self, about: About<'_>, body: Body, findings: Vec<Finding>) {
         let mode = self.mode;
-        let age = about.occurred_at.map_or(TimeDelta::zero(), |at| self.observed_at.signed_duration_since(at));
-        if age > orders::NEWS {
+        if about.occurred_at.is_some_and(|at| self.context.is_history(at)) {
             self.mode = Mode::Backfill;
         }
         self.emit(about, body, findings);

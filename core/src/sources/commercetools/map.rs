@@ -16,7 +16,7 @@ use crate::normalize::contact::{email, phone};
 use crate::normalize::line_items::Overflow;
 use crate::normalize::text::{Template, filled, language_of, pick};
 use crate::normalize::time::parse_date;
-use crate::sources::{Decoded, DecodedRecord};
+use crate::sources::{DecodeContext, Decoded, DecodedRecord};
 
 /// Why a row cannot become a record although its JSON has the right shape.
 #[derive(Debug)]
@@ -40,9 +40,8 @@ impl Fault {
 pub(super) struct Row<'c, 'o> {
     pub compiled: &'c Compiled,
     pub tenant: &'c str,
-    pub observed_at: Instant,
+    pub context: &'c DecodeContext<'c>,
     pub mode: Mode,
-    pub correlation_id: Option<&'c str>,
     pub sequence: Option<u64>,
     pub position: u64,
     /// JSON pointer of the resource within the row, empty unless a message carries it.
@@ -89,7 +88,7 @@ impl<'c> Row<'c, '_> {
         parts.extend(["commercetools", self.tenant, about.kind, about.id]);
         parts.extend(about.fact);
         let idempotency_key = idempotency_key(&parts);
-        let correlation_id = match self.correlation_id {
+        let correlation_id = match self.context.correlation_id {
             Some(given) => CorrelationId::new(given),
             None => CorrelationId::new(["cw-", &idempotency_key.as_str()[..16]].concat()),
         };
@@ -99,8 +98,8 @@ impl<'c> Row<'c, '_> {
             resource: ResourceRef { kind: about.kind.to_owned(), id: about.id.to_owned() },
             version: about.version,
             sequence: self.sequence,
-            occurred_at: about.occurred_at.unwrap_or(self.observed_at),
-            observed_at: self.observed_at,
+            occurred_at: about.occurred_at.unwrap_or(self.context.observed_at),
+            observed_at: self.context.observed_at,
             market: about.market,
             identity: about.identity,
             correlation_id,
@@ -419,8 +418,8 @@ impl<'c> Row<'c, '_> {
         let currency = config.currency?;
         let fits = |price: &&wire::Price<'_>| {
             price.value.0.currency == currency
-                && price.valid_from.is_none_or(|from| from.0 <= self.observed_at)
-                && price.valid_until.is_none_or(|until| until.0 > self.observed_at)
+                && price.valid_from.is_none_or(|from| from.0 <= self.context.observed_at)
+                && price.valid_until.is_none_or(|until| until.0 > self.context.observed_at)
                 && price.country.as_deref().is_none_or(|country| Some(country) == config.country.as_deref())
                 && price.channel.as_ref().is_none_or(|channel| is_named(channel, config.channel.as_deref()))
                 && price.customer_group.as_ref().is_none_or(|group| is_named(group, config.customer_group.as_deref()))
@@ -509,7 +508,7 @@ impl<'c> Row<'c, '_> {
 
     /// A refund out of a payment. Its order is not known here: a payment does not name it.
     pub(super) fn refund(&mut self, transaction: &wire::Transaction<'_>, payment: &PaymentHead<'_>) {
-        let refunded_at = at(transaction.timestamp).or(payment.changed).unwrap_or(self.observed_at);
+        let refunded_at = at(transaction.timestamp).or(payment.changed).unwrap_or(self.context.observed_at);
         let refund = Refund {
             id: transaction.id.to_string(),
             order_id: None,

@@ -4,6 +4,7 @@ mod abandoned;
 mod auth;
 mod config;
 mod consent;
+mod deliveries;
 mod lists;
 mod map;
 mod messages;
@@ -30,7 +31,7 @@ use super::rows::{self, Failure, Handler, Top};
 use super::split::{End, Keys, skip_space, value_end};
 use super::{DecodeContext, Decoded, Fetch, Pull, Source};
 use crate::error::{Error, ErrorCode};
-use crate::model::{FindingCode, ResourceRef};
+use crate::model::{FindingCode, IdempotencyKey, ResourceRef};
 
 /// The source: reads what commercetools answers and sends.
 ///
@@ -78,6 +79,10 @@ impl Source for Commercetools {
     fn pull(&self) -> Result<&dyn Pull, Error> {
         let missing = || Error::new(ErrorCode::InvalidConfig, "pulling needs the source's setting `pull`").at("/source/pull");
         self.shop.as_ref().map(|shop| shop as &dyn Pull).ok_or_else(missing)
+    }
+
+    fn delivery_keys(&self, body: &[u8]) -> Vec<IdempotencyKey> {
+        deliveries::keys(body, &self.compiled.config.project)
     }
 
     fn decode(&self, raw: &[u8], context: &DecodeContext<'_>, out: &mut Decoded) {
@@ -333,9 +338,8 @@ impl Reader<'_> {
         Row {
             compiled: self.compiled,
             tenant,
-            observed_at: self.context.observed_at,
+            context: self.context,
             mode: self.context.mode,
-            correlation_id: self.context.correlation_id,
             sequence: None,
             position: self.position,
             prefix: "",

@@ -127,7 +127,7 @@ impl Row<'_, '_> {
     /// Tells what happened to an order since it was placed, to whom: the messages about it do not name the person.
     fn emit_fact(&mut self, fact: Fact, order: &wire::Order<'_>, market: &Market) {
         let mode = self.mode;
-        if fact.at.is_some_and(|at| self.observed_at.signed_duration_since(at) > NEWS) {
+        if fact.at.is_some_and(|at| self.context.is_history(at)) {
             self.mode = Mode::Backfill;
         }
         let about = About {
@@ -539,10 +539,6 @@ impl Row<'_, '_> {
         }
     }
 }
-
-/// How long a parcel, return or refund is news. Later it is history: an order may be read again years after, because of a
-/// note somebody made on it, and nobody may be mailed then that it was sent.
-pub(super) const NEWS: TimeDelta = TimeDelta::days(7);
 
 /// Something that happened to an order, with the key that a message about it has.
 struct Fact {

@@ -958,3 +958,40 @@ proptest! {
         prop_assert_eq!(out.rows as usize, positions.len() + out.rejected.len() + out.ignored.len() + out.fetches.len());
     }
 }
+
+#[test]
+fn a_delivery_is_known_again_by_its_message_in_any_transport_and_a_notification_by_its_version() {
+    let source = Commercetools::new(Config { project: "demo".to_owned(), ..Config::default() }).unwrap_or_else(|error| panic!("{error}"));
+    let keys = |body: &Value| source.delivery_keys(body.to_string().as_bytes());
+    let message = |id: &str| {
+        json!({"notificationType": "Message", "projectKey": "demo", "id": id, "version": 1, "sequenceNumber": 1, "resourceVersion": 2,
+            "resource": {"typeId": "order", "id": "o1"}, "type": "OrderStateChanged", "orderState": "Complete"})
+    };
+    let pubsub = json!({"message": {"data": base64(&message("m1").to_string()), "messageId": "p1"}, "subscription": "s"});
+    let bare = keys(&message("m1"));
+    assert_eq!(bare.len(), 1);
+    assert_eq!(keys(&json!({"Type": "Notification", "MessageId": "x", "TopicArn": "t", "Message": message("m1").to_string()})), bare);
+    assert_eq!(keys(&pubsub), bare);
+    assert_ne!(keys(&message("m2")), bare);
+    let mut elsewhere = message("m1");
+    elsewhere["projectKey"] = json!("other");
+    assert_ne!(keys(&elsewhere), bare);
+    let changed = |kind: &str, version: u64| json!({"notificationType": kind, "projectKey": "demo", "resource": {"typeId": "order", "id": "o1"}, "version": version});
+    let seven = keys(&changed("ResourceUpdated", 7));
+    assert_eq!((seven.len(), keys(&changed("ResourceUpdated", 7)) == seven), (1, true));
+    assert!(keys(&changed("ResourceUpdated", 8)) != seven && keys(&changed("ResourceDeleted", 7)) != seven);
+    // What cannot be told apart is never a repetition: several messages, a resource, one without an id.
+    let mut nameless = message("m1");
+    nameless.as_object_mut().map(|message| message.remove("id"));
+    for other in
+        [json!([message("m1"), message("m2")]), json!({"id": "c1", "version": 1, "email": "a@example.com"}), nameless, json!("text")]
+    {
+        assert!(keys(&other).is_empty(), "{other}");
+    }
+    assert!(source.delivery_keys(b"\xff").is_empty() && source.delivery_keys(b"").is_empty());
+}
+
+fn base64(text: &str) -> String {
+    use ::base64::Engine as _;
+    ::base64::engine::general_purpose::STANDARD.encode(text)
+}

@@ -19,6 +19,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_orders.sql"),
     include_str!("migrations/0004_fetches.sql"),
     include_str!("migrations/0005_people.sql"),
+    include_str!("migrations/0006_deliveries.sql"),
 ];
 
 /// "cart", as the first migration writes it.
