@@ -28,6 +28,8 @@ import type {
   Receipt,
   ReceiveOptions,
   Received,
+  ReconcileOptions,
+  Reconciliation,
   Record as CanonicalRecord,
   RunReport,
   Severity,
@@ -303,6 +305,24 @@ export class Sync implements AsyncDisposable {
 
   /** Whether the destination takes the credentials, without side effects. */
   check(options?: Cancellable): Promise<CheckReport>;
+
+  /**
+   * Reads back what the destinations hold of what rows say, and compares. Takes the same rows as {@link Sync.deliver}, and
+   * writes nothing, there or in the state. The answer says of every record whether it is equal, differs, is missing or could
+   * not be read, and why; where something differs it names the fields, never a value. What a destination does not show is
+   * `unsupported`. Reads are paced as sending is and spend of the same budgets.
+   *
+   * @throws {@link ConfigError} for a destination that there is not.
+   *
+   * @example
+   * ```js
+   * const answer = await sync.reconcile(page, { resource: "customer" });
+   * for (const { position, checks } of answer.records) {
+   *   for (const { status, reason, fields } of checks) if (status !== "equal") console.log(position, status, reason, fields);
+   * }
+   * ```
+   */
+  reconcile(data: Data, options?: ReconcileOptions & Cancellable): Promise<Reconciliation>;
 
   /**
    * Stops delivery, gives back what was claimed and closes the state. What waits stays in the outbox. Closing twice is

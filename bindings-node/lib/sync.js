@@ -160,6 +160,12 @@ class Sync {
     return fromBytes(await callAsync(options?.signal, (cancel) => this.#engine.check(cancel)));
   }
 
+  /** What the destinations hold of what rows say, read back and compared; writes nothing. */
+  async reconcile(data, options) {
+    const [text, signal] = split(options);
+    return fromBytes(await callAsync(signal, (cancel) => this.#engine.reconcile(text, toBytes(data), cancel)));
+  }
+
   /** Stops delivery and closes the state; what waits stays in the outbox. */
   async close() {
     await callAsync(undefined, () => this.#engine.close());

@@ -212,6 +212,19 @@ impl Engine {
         background(env, cancel, async move { engine?.check().await })
     }
 
+    /// [`facade::Engine::reconcile`]
+    #[napi]
+    pub fn reconcile<'env>(
+        &self,
+        env: &'env Env,
+        options: &[u8],
+        data: &[u8],
+        cancel: Option<&Cancel>,
+    ) -> napi::Result<PromiseRaw<'env, Buffer>> {
+        let (engine, options, data) = (self.open(), Bytes::copy_from_slice(options), Bytes::copy_from_slice(data));
+        background(env, cancel, async move { engine?.reconcile(options, data).await })
+    }
+
     /// [`facade::Engine::close`]
     #[napi]
     pub fn close<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, ()>> {

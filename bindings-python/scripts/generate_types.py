@@ -27,6 +27,7 @@ OPTIONS = (
     "CallOptions",
     "ReceiveOptions",
     "PullOptions",
+    "ReconcileOptions",
     "ReplayOptions",
     "FlushOptions",
     "LetterFilter",

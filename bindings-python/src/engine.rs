@@ -222,6 +222,14 @@ impl Engine {
         self.awaitable(py, |engine| async move { engine.check().await })
     }
 
+    fn reconcile<'py>(&self, py: Python<'py>, options: Input, data: Input) -> PyResult<Bound<'py, PyBytes>> {
+        self.block(py, |engine| async move { engine.reconcile(Bytes::from(options), Bytes::from(data)).await })
+    }
+
+    fn reconcile_async<'py>(&self, py: Python<'py>, options: Input, data: Input) -> PyResult<Bound<'py, PyAny>> {
+        self.awaitable(py, |engine| async move { engine.reconcile(Bytes::from(options), Bytes::from(data)).await })
+    }
+
     #[pyo3(signature = (grace_s=None))]
     fn close(&self, py: Python<'_>, grace_s: Option<f64>) -> PyResult<()> {
         match self.take(py)? {

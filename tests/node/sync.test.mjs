@@ -243,7 +243,7 @@ test("closing twice is fine, and use after it is refused", async (t) => {
   const { sync } = await setUp(t);
   await sync.close();
   await sync.close();
-  for (const use of [() => sync.deliver("{}"), () => sync.accept("{}"), () => sync.plan("{}"), () => sync.flush(), () => sync.deadLetters(), () => sync.runs(), () => sync.check()]) {
+  for (const use of [() => sync.deliver("{}"), () => sync.accept("{}"), () => sync.plan("{}"), () => sync.flush(), () => sync.deadLetters(), () => sync.runs(), () => sync.check(), () => sync.reconcile("{}")]) {
     await assert.rejects(use, { name: "LifecycleError", code: "closed" });
   }
 });
@@ -290,6 +290,24 @@ test("wrong credentials are told by check, and stop a delivery without losing wh
   assert.equal(report.counts.delivered, 0);
   assert.equal(report.counts.pending + report.counts.dead_lettered, 1);
   assert.equal(sandbox.inspect({ what: "counts" }).profiles, 0);
+});
+
+test("reconcile tells what is there, what differs and what is missing, and writes nothing", async (t) => {
+  const { sandbox, sync } = await setUp(t);
+  await sync.deliver(ndjson([customer(1), order(1)]));
+  const before = sandbox.inspect({ what: "digest" });
+  const renamed = customer(1, { version: 2, lastName: "Other" });
+
+  const answer = await sync.reconcile(ndjson([customer(1), renamed, order(1), order(2)]));
+  assert.deepEqual(sandbox.inspect({ what: "digest" }), before);
+  assert.deepEqual(answer.records.map(({ status }) => status), ["equal", "differs", "equal", "missing"]);
+  const profile = answer.records[1].checks.find(({ status }) => status === "differs");
+  assert.deepEqual([profile.reason, profile.fields], ["never_sent", ["/dataFields/lastName"]]);
+  assert.equal(answer.ok, false);
+  assert.equal(answer.by_reason.never_sent, 2);
+  assert.equal(JSON.stringify(answer).includes("@example.com"), false);
+
+  await assert.rejects(sync.reconcile("{}", { destination: "nobody" }), { name: "ConfigError", path: "/destination" });
 });
 
 test("the logger hears of dead letters, without personal data", async (t) => {

@@ -39,6 +39,8 @@ import {
   type Plan,
   type Progress,
   type Receipt,
+  type ReconcileReason,
+  type Reconciliation,
   type RunReport,
   type SkipReason,
   type SourceConfig,
@@ -161,6 +163,10 @@ async function asynchronous(): Promise<void> {
   await sync.discard();
   const runs: RunReport[] = await sync.runs({ limit: 1, signal });
   const ok: boolean = (await sync.check({ signal })).ok;
+  const compared: Reconciliation = await sync.reconcile(data, { destination: "iterable", resource: "order", signal });
+  const reasons: (ReconcileReason | null | undefined)[] = compared.records.flatMap(({ checks }) => checks.map(({ reason }) => reason));
+  // @ts-expect-error a typo in a key
+  await sync.reconcile(data, { resorce: "order" });
   await sync.close();
   await sync[Symbol.asyncDispose]();
   // @ts-expect-error opened with `Sync.open`

@@ -47,6 +47,22 @@ def test_check_plan_and_sync(
     assert len(purchases(sandbox)) == 2
 
 
+def test_reconcile_shows_what_is_not_there(
+    config: str, rows: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sync", config, rows]) == 0
+    capsys.readouterr()
+    assert main(["reconcile", config, rows]) == 0
+    assert "2 equal" in capsys.readouterr().out
+    more = tmp_path / "more.ndjson"
+    more.write_bytes(ndjson(order(1), order(3)))
+    assert main(["reconcile", config, str(more), "--destination", "iterable"]) == 1
+    shown = capsys.readouterr().out
+    assert "row 1  iterable commerce.trackPurchase  missing: never_sent" in shown and "1 missing" in shown
+    assert main(["reconcile", config, rows, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["ok"]
+
+
 def test_letters_and_replay(
     config: str, rows: str, sandbox: Sandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

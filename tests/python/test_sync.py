@@ -130,6 +130,33 @@ def test_check_says_whether_the_key_works(settings: dict[str, Any]) -> None:
         assert not sync.check()["ok"]
 
 
+def test_reconcile_tells_what_is_there_and_writes_nothing(sandbox: Sandbox, settings: dict[str, Any]) -> None:
+    rows = ndjson(order(1), order(2))
+    with Sync(**settings) as sync:
+        sync.deliver(rows, format="ndjson")
+        before = sandbox.inspect("digest")
+        answer = sync.reconcile(rows + ndjson(order(3)), format="ndjson")
+        assert sandbox.inspect("digest") == before
+    assert [record["status"] for record in answer["records"]] == ["equal", "equal", "missing"]
+    assert answer["counts"]["equal"] == 2 and answer["counts"]["missing"] == 1 and not answer["ok"]
+    (check,) = answer["records"][2]["checks"]
+    assert (check["endpoint"], check["reason"]) == ("commerce.trackPurchase", "never_sent")
+    assert answer["by_reason"] == {"never_sent": 1} == answer["destinations"]["iterable"]["by_reason"]
+    assert "@example.com" not in repr(answer)
+
+
+def test_reconcile_tells_of_a_key_that_may_not_read_and_of_a_wrong_name(sandbox: Sandbox, settings: dict[str, Any]) -> None:
+    with Sync(**settings) as sync:
+        sync.deliver(order(1))
+        sandbox.fault("status", status=401, times=100)
+        answer = sync.reconcile(order(1), destination="iterable")
+        with pytest.raises(cartwire.ConfigError) as wrong:
+            sync.reconcile(order(1), destination="nobody")
+    assert answer["counts"]["unreadable"] == 1 and answer["by_reason"] == {"unauthorized": 1}
+    assert answer["destinations"]["iterable"]["stopped"] == "unauthorized"
+    assert wrong.value.path == "/destination"
+
+
 def test_a_wrong_key_loses_nothing(sandbox: Sandbox, settings: dict[str, Any], tmp_path: Path) -> None:
     state = f"sqlite:{tmp_path / 'state.db'}"
     with Sync(**{**settings, "destination": {**settings["destination"], "api_key": "wrong"}}, state=state) as sync:
@@ -338,6 +365,8 @@ def test_asyncio_delivers_side_by_side(sandbox: Sandbox, settings: dict[str, Any
             assert len(await sync.runs()) == 12
             assert (await sync.check())["ok"]
             assert (await sync.plan(order(50)))["requests"]
+            compared = await sync.reconcile([order(1), order(50)])
+            assert [record["status"] for record in compared["records"]] == ["equal", "missing"]
 
     asyncio.run(main())
     assert len(purchases(sandbox)) == 12

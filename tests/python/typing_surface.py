@@ -15,6 +15,7 @@ from cartwire.types import (
     Plan,
     Progress,
     Receipt,
+    Reconciliation,
     Record,
     RunCounts,
     ValidationReport,
@@ -74,6 +75,10 @@ def stateful(url: str) -> None:
         stream: Report = sync.deliver_stream((b"{}" for _ in range(3)), on_progress=watch, format="json")
         runs: list[Report] = sync.runs(limit=5)
         ok: bool = sync.check()["ok"] and all(run.ok for run in runs)
+        compared: Reconciliation = sync.reconcile([{"id": "1"}], destination="iterable", resource="order", format="json")
+        for row in compared["records"]:
+            wrong: list[str] = [field for check in row["checks"] if check["status"] == "differs" for field in check.get("fields", [])]
+            print(row["correlation_id"], row["status"] == "equal", wrong, compared["by_reason"].get("changed_there", 0))
         standing: list[Progress] = sync.progress()
         page: Path = again.write_html("run.html", letters)
         print(plan, delivered, receipt["accepted"], flushed["waiting"], gone, file, stream, ok, standing, page, again.to_html())
@@ -93,6 +98,8 @@ async def asynchronous() -> None:
         gone: int = await sync.discard(run=report.run)
         stream: Report = await sync.deliver_stream(["{}"])
         file: Report = await sync.deliver_file("orders.ndjson")
+        compared: Reconciliation = await sync.reconcile("[]", resource="order")
+        print(compared["counts"]["differs"], compared["ok"])
         runs: list[Report] = await sync.runs()
         ok: bool = (await sync.check())["ok"]
         print(plan, receipt, flushed, letters, again, gone, stream, file, runs, ok, sync.progress())

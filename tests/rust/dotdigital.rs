@@ -774,6 +774,7 @@ async fn the_check_changes_nothing_and_a_wrong_region_or_password_stops_the_dest
     assert_eq!(d.read_check(&reply), "the credentials work");
     let elsewhere = Dotdigital::new(serde_json::from_value(json!({"region": "r1"})).unwrap()).unwrap();
     assert!(elsewhere.read_check(&reply).contains("`r2`"), "{}", elsewhere.read_check(&reply));
+    assert_eq!((d.is_working(&reply), elsewhere.is_working(&reply)), (true, false));
     let row: Record = serde_json::from_value(record(product("p-1", json!({})), json!({}))).unwrap();
     let operations = d.build(&row).operations;
     let refused = api.send(&d, &d.request(&[&operations[0]]).unwrap()).await;

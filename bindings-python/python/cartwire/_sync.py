@@ -30,6 +30,8 @@ if TYPE_CHECKING:
         Receipt,
         Received,
         ReceiveOptions,
+        Reconciliation,
+        ReconcileOptions,
         Record,
         Signal,
         SyncOptions,
@@ -356,6 +358,28 @@ class Sync:
         answer: CheckReport = json.loads(self._engine.check())
         return answer
 
+    def reconcile(self, data: Data, /, **options: Unpack[ReconcileOptions]) -> Reconciliation:
+        """Reads back what the destinations hold of what rows say, and compares. Writes nothing, there or in the state.
+
+        Takes the same rows as :meth:`deliver`. The answer says of every record whether it is equal, differs, is missing or
+        could not be read, and why; where something differs it names the fields, never a value. What a destination does not
+        show is ``unsupported``. Reads are paced as sending is and spend of the same budgets.
+
+        Args:
+            data: Rows, as for :meth:`deliver`.
+            options: ``destination`` for one of several, ``resource``, ``format``, ``mode``; see
+                :class:`cartwire.types.ReconcileOptions`.
+
+        >>> sync.reconcile([])["ok"]
+        True
+
+        Raises:
+            ConfigError: there is no such destination.
+            StateError: the state store failed.
+        """
+        answer: Reconciliation = json.loads(self._engine.reconcile(_options(options), _bytes(data)))
+        return answer
+
     def close(self) -> None:
         """Stops delivery and closes the state; what waits stays in the outbox. Closing twice is fine.
 
@@ -526,6 +550,11 @@ class AsyncSync:
     async def check(self) -> CheckReport:
         """See :meth:`Sync.check`."""
         answer: CheckReport = json.loads(await self._engine.check_async())
+        return answer
+
+    async def reconcile(self, data: Data, /, **options: Unpack[ReconcileOptions]) -> Reconciliation:
+        """See :meth:`Sync.reconcile`."""
+        answer: Reconciliation = json.loads(await self._engine.reconcile_async(_options(options), _bytes(data)))
         return answer
 
     async def close(self) -> None:

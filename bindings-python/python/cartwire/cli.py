@@ -122,6 +122,24 @@ def _plan(sync: Sync, arguments: argparse.Namespace) -> int:
     return _LOOK if plan["rejected"] else _OK
 
 
+def _reconcile(sync: Sync, arguments: argparse.Namespace) -> int:
+    data = sys.stdin.buffer.read() if arguments.file == "-" else Path(arguments.file).read_bytes()
+    answer = sync.reconcile(data, **_call(arguments))
+    if arguments.json:
+        _show(answer)
+    else:
+        for record in answer["records"]:
+            for check in record["checks"]:
+                if check["status"] != "equal":
+                    fields = ", ".join(check.get("fields", []))
+                    why = f"{check['status']}: {check.get('reason', '')}"
+                    print(f"row {record['position']}  {check['destination']} {check['endpoint']}  {why}  {fields}".rstrip())
+        print("  ".join(f"{count} {status}" for status, count in answer["counts"].items()))
+    if any(at.get("stopped") for at in answer["destinations"].values()):
+        return _LATER
+    return _OK if answer["ok"] else _LOOK
+
+
 def _sync(sync: Sync, arguments: argparse.Namespace) -> int:
     def on_progress(standing: Any) -> None:
         if sys.stderr.isatty():
@@ -134,7 +152,7 @@ def _sync(sync: Sync, arguments: argparse.Namespace) -> int:
 
 
 def _call(arguments: argparse.Namespace) -> Any:
-    return {key: value for key in ("mode", "resource") if (value := getattr(arguments, key, None)) is not None}
+    return {key: value for key in ("mode", "resource", "destination") if (value := getattr(arguments, key, None)) is not None}
 
 
 def _filter(arguments: argparse.Namespace) -> Any:
@@ -208,6 +226,11 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("--resource", help="what the rows are, where they do not say")
         if name == "sync":
             one.add_argument("--html", help="write the report as a page")
+    one = command("reconcile", "hold what the destinations have against an NDJSON file; changes nothing", _reconcile)
+    one.add_argument("file", help="rows; - for standard input")
+    one.add_argument("--mode", choices=("live", "backfill"), help="how the rows were sent")
+    one.add_argument("--resource", help="what the rows are, where they do not say")
+    one.add_argument("--destination", help="only at this destination")
     letters(command("letters", "list dead letters", _letters))
     replay = command("replay", "send dead letters again", _replay)
     letters(replay)

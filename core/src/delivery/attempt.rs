@@ -48,6 +48,21 @@ impl Permit {
         inner.with_pace(endpoint, |pace, now| pace.begin(now));
         Permit { inner: inner.clone(), endpoint }
     }
+
+    /// Counts a call of an endpoint if it is its turn; else says when that is.
+    pub fn try_new(inner: &Arc<Inner>, endpoint: &'static str) -> Result<Permit, Turn> {
+        let turn = inner.with_pace(endpoint, |pace, now| {
+            let turn = pace.turn(now);
+            if turn == Turn::Now {
+                pace.begin(now);
+            }
+            turn
+        });
+        match turn {
+            Some(Turn::Now) | None => Ok(Permit { inner: inner.clone(), endpoint }),
+            Some(other) => Err(other),
+        }
+    }
 }
 
 impl Drop for Permit {
@@ -609,7 +624,7 @@ fn stops(code: ErrorCode) -> bool {
 }
 
 /// A success whose body is announced as JSON and is none was cut off on its way: what it said is not known.
-fn whole(reply: Reply) -> Result<Reply, TransportFailure> {
+pub(super) fn whole(reply: Reply) -> Result<Reply, TransportFailure> {
     let json = reply.header("content-type").is_some_and(|kind| kind.to_ascii_lowercase().contains("json"));
     let success = (200..300).contains(&reply.status) && reply.status != 204;
     if success && json && serde_json::from_slice::<serde::de::IgnoredAny>(&reply.body).is_err() {

@@ -24,6 +24,7 @@
 
 mod attempt;
 pub mod lanes;
+mod look;
 pub mod rate_limit;
 pub mod redact;
 pub mod retry;
@@ -42,6 +43,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+pub use self::look::Looked;
 pub use self::retry::{RetryConfig, RetryPolicy};
 pub use self::transport::{BoxFuture, HttpOptions, HttpTransport, Recording, Transport, TransportFailure};
 

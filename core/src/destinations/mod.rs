@@ -110,6 +110,11 @@ pub trait Destination: Send + Sync {
     /// A request without side effects that tells whether the credentials work.
     fn check(&self) -> Request;
 
+    /// Whether the answer to [`Destination::check`] says that this set-up can be used as it is.
+    fn is_working(&self, reply: &Reply) -> bool {
+        (200..300).contains(&reply.status)
+    }
+
     /// What the answer to [`Destination::check`] means, in one sentence.
     fn read_check(&self, reply: &Reply) -> String {
         match reply.status {

@@ -56,7 +56,7 @@ pub(super) struct Taken {
     pub ignored: Vec<Ignored>,
     pub fetches: Vec<Fetch>,
     /// Positions of the rows that became records.
-    record_rows: Vec<u64>,
+    pub record_rows: Vec<u64>,
 }
 
 impl Taken {
@@ -123,26 +123,56 @@ impl Memory {
     }
 }
 
+/// One call's rows and how they are read.
+#[derive(Clone, Copy)]
+pub(super) struct Call<'a> {
+    pub options: &'a CallOptions,
+    pub mode: Mode,
+    pub layout: Layout,
+    /// Of the first row.
+    pub position: u64,
+    pub now: Instant,
+    /// How the rows were brought, where orders tell events by what was known of them; none where they tell none.
+    pub events: Option<Brought>,
+}
+
 /// What was heard of people, to be committed, and of what they said not to be sent.
 #[derive(Default)]
-struct Heard {
+pub(super) struct Heard {
     consents: Vec<ConsentRow>,
     erasures: Vec<String>,
     skips: Vec<Skip>,
 }
 
 /// A row's draft with the record it came from.
-struct Pending {
-    draft: Draft,
+pub(super) struct Pending {
+    pub draft: Draft,
     /// With whom it is erased.
     people: Vec<String>,
-    record: Arc<Vec<u8>>,
+    /// The same for every destination.
+    pub record: Arc<Vec<u8>>,
 }
 
 impl Desk {
     /// Decodes, validates, weighs consent, builds and decides. Nothing is committed.
     pub fn take(&self, data: &[u8], options: &CallOptions, input: Input, position: u64, now: Instant) -> Result<Taken> {
         let Input { mode, layout, brought } = input;
+        let call = Call { options, mode, layout, position, now, events: Some(brought) };
+        let (mut taken, heard, pending) = self.weigh(data, call)?;
+        // Consent is nobody's in particular; an erasure concerns what each destination has waiting.
+        taken.acceptances.iter_mut().for_each(|part| part.erasures.clone_from(&heard.erasures));
+        if let Some(first) = taken.acceptances.first_mut() {
+            first.consents = heard.consents;
+        }
+        for (at, pending) in pending.into_iter().enumerate() {
+            self.decide(at, pending, &mut taken)?;
+        }
+        Ok(taken)
+    }
+
+    /// What each destination would be told of rows if nothing of them had been said before.
+    pub(super) fn weigh(&self, data: &[u8], call: Call<'_>) -> Result<(Taken, Heard, Vec<Vec<Pending>>)> {
+        let Call { options, mode, layout, position, now, events } = call;
         let context = DecodeContext {
             mode,
             resource: options.resource.as_deref(),
@@ -178,7 +208,10 @@ impl Desk {
                 Err(refused) => taken.rejected.push(refused.into_rejection()),
             }
         }
-        let checked = self.with_events(checked, brought, &mut taken)?;
+        let checked = match events {
+            Some(brought) => self.with_events(checked, brought, &mut taken)?,
+            None => checked.into_iter().map(|row| Entry { row, only: None }).collect(),
+        };
         let people: Vec<Vec<String>> = checked.iter().map(|entry| self.people(&entry.row.record)).collect();
         let mut memory = self.remember(&people)?;
         let mut pending: Vec<Vec<Pending>> = self.targets.iter().map(|_| Vec::with_capacity(checked.len())).collect();
@@ -223,15 +256,7 @@ impl Desk {
                 }
             }
         }
-        // Consent is nobody's in particular; an erasure concerns what each destination has waiting.
-        taken.acceptances.iter_mut().for_each(|part| part.erasures.clone_from(&heard.erasures));
-        if let Some(first) = taken.acceptances.first_mut() {
-            first.consents = heard.consents;
-        }
-        for (at, pending) in pending.into_iter().enumerate() {
-            self.decide(at, pending, &mut taken)?;
-        }
-        Ok(taken)
+        Ok((taken, heard, pending))
     }
 
     /// What answers call a destination by: nothing when there is no other.

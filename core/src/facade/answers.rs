@@ -1,5 +1,7 @@
 //! Answers of every operation: plain data, the same in every language.
 
+mod reconciled;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -9,6 +11,8 @@ use serde_json::value::RawValue;
 use crate::destinations::Method;
 use crate::model::{FindingCode, Instant, Mode, Record, Rejection, ResourceRef, Severity, SkipReason};
 use crate::sources::{Fetch, Ignored};
+
+pub use reconciled::{ReconcileCheck, ReconcileCounts, ReconcileReason, ReconcileStatus, ReconciledAt, ReconciledRecord, Reconciliation};
 
 /// Answer of `normalize`: every input row is in exactly one of the lists (in `records` perhaps several times).
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]

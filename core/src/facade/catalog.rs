@@ -47,7 +47,7 @@ pub fn schema() -> Vec<u8> {
         super::Signal,
     );
     #[cfg(feature = "delivery")]
-    add!(taken: options::SyncOptions, options::PullOptions, options::ReceiveOptions);
+    add!(taken: options::SyncOptions, options::PullOptions, options::ReceiveOptions, options::ReconcileOptions);
     add!(given:
         crate::model::Record,
         crate::model::Rejection,
@@ -62,6 +62,7 @@ pub fn schema() -> Vec<u8> {
         answers::CheckReport,
         answers::PullReport,
         answers::Received,
+        answers::Reconciliation,
     );
     let definitions = taken.take_definitions(true).into_iter().chain(given.take_definitions(true));
     let schema = json!({

@@ -51,6 +51,8 @@ pub(super) struct Inner {
     started: Instant,
     keep_keys: chrono::Duration,
     pub request_timeout: std::time::Duration,
+    /// Most reads under way at once at one destination.
+    pub reads_at_once: usize,
     /// How long a run may wait without any progress.
     pub patience: std::time::Duration,
     /// The same while a job at the destination holds something of it.
@@ -167,6 +169,7 @@ impl Engine {
                 started,
                 keep_keys: chrono::Duration::days(i64::from(options.idempotency_days)),
                 request_timeout: settings.request_timeout,
+                reads_at_once: usize::from(settings.max_in_flight).max(1),
                 job_patience: seconds(options.job_wait_s, "/job_wait_s")?,
                 patience: settings.retry.max_elapsed + settings.retry.max_retry_after + settings.request_timeout,
             }),

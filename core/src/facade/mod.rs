@@ -22,6 +22,8 @@ pub mod pure;
 #[cfg(feature = "delivery")]
 mod receive;
 #[cfg(feature = "delivery")]
+mod reconcile;
+#[cfg(feature = "delivery")]
 mod runs;
 pub mod track;
 #[cfg(feature = "delivery")]

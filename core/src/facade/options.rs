@@ -382,6 +382,23 @@ pub struct PullOptions {
     pub run: Option<String>,
 }
 
+/// Options of `reconcile`.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReconcileOptions {
+    /// Only at this destination, by its name; at all of them unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub destination: Option<String>,
+    /// In which mode the rows were sent: what a backfill withholds is not looked for. The `Sync`'s setting unless given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// How rows are laid out.
+    pub format: Format,
+    /// What the bytes are, for documents that do not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource: Option<String>,
+}
+
 /// Options of `replay`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]

@@ -249,12 +249,11 @@ async fn ask(inner: &Inner, at: usize) -> DestinationCheck {
     let destination = &outlet.destination;
     let request = destination.check();
     let answer = inner.transport.send(destination.base_url_of(&request), &request);
-    let (status, message) = match tokio::time::timeout(inner.request_timeout, answer).await {
-        Ok(Ok(reply)) => (reply.status, destination.read_check(&reply)),
-        Ok(Err(failure)) => (0, failure.to_string()),
-        Err(_) => (0, "no answer in time".to_owned()),
+    let (ok, status, message) = match tokio::time::timeout(inner.request_timeout, answer).await {
+        Ok(Ok(reply)) => (destination.is_working(&reply), reply.status, destination.read_check(&reply)),
+        Ok(Err(failure)) => (false, 0, failure.to_string()),
+        Err(_) => (false, 0, "no answer in time".to_owned()),
     };
-    let ok = (200..300).contains(&status);
     DestinationCheck { ok, status, message, backfill_notice: destination.backfill_notice().to_owned() }
 }
 

@@ -90,6 +90,9 @@ impl Destination for Spy {
     fn check(&self) -> Request {
         self.inner.check()
     }
+    fn is_working(&self, reply: &Reply) -> bool {
+        self.inner.is_working(reply)
+    }
     fn read_check(&self, reply: &Reply) -> String {
         self.inner.read_check(reply)
     }

@@ -1,4 +1,4 @@
-//! Iterable, adding subscriptions one by one and rewriting their lists.
+//! Iterable, adding subscriptions one by one and rewriting their lists, and with people who leave a type and not its channel.
 
 use cartwire::destinations::{Operation, Reply, Request};
 use cartwire_sandbox::Sandbox;
@@ -9,11 +9,15 @@ use super::{Act, Answer, Person, Standing, Vendor, call, inspect};
 const KEY: &str = "itbl-key-4f1d9c77";
 
 pub fn entries() -> Vec<Box<dyn Vendor>> {
-    vec![Box::new(Iterable { rewriting: false }), Box::new(Iterable { rewriting: true })]
+    vec![Box::new(Iterable::Adding), Box::new(Iterable::Rewriting), Box::new(Iterable::LeftByType)]
 }
 
-struct Iterable {
-    rewriting: bool,
+#[derive(PartialEq)]
+enum Iterable {
+    Adding,
+    Rewriting,
+    /// As adding, and whoever leaves leaves the message type alone.
+    LeftByType,
 }
 
 impl Vendor for Iterable {
@@ -22,11 +26,19 @@ impl Vendor for Iterable {
     }
 
     fn label(&self) -> &'static str {
-        if self.rewriting { "iterable_rewriting" } else { "iterable" }
+        match self {
+            Iterable::Adding => "iterable",
+            Iterable::Rewriting => "iterable_rewriting",
+            Iterable::LeftByType => "iterable_left_by_type",
+        }
     }
 
     fn about(&self) -> &'static str {
-        if self.rewriting {
+        if *self == Iterable::LeftByType {
+            "The defaults, where whoever leaves leaves the message type alone and not its channel. `email` is an opt-in message type: \
+             the profile does not tell who left it, so they look like one who never joined it, and join again by any yes that was not \
+             sent before. `sms` is an opt-out one, whose leaving is listed and stands."
+        } else if *self == Iterable::Rewriting {
             "`subscriptions: read_modify_write`, `backfill_grants: send`. `email` is an opt-in message type, `sms` an opt-out one: \
              whoever said nothing gets its messages (`default`), which is what its owner chose at Iterable. Left means the channel: \
              whoever leaves an opt-in type alone looks like one who never joined it, and joins again by a newer yes."
@@ -43,7 +55,7 @@ impl Vendor for Iterable {
             "lists": {"groups": {"vip": 90017, "trade": 90018}}, "journeys": {"cart_abandoned": 8814}, "contact_deleted": "delete",
             "consent": {"email": {"message_type": 101, "policy": "opt_in", "channel": 7},
                 "sms": {"message_type": 230, "policy": "opt_out", "channel": 8}}});
-        if self.rewriting {
+        if *self == Iterable::Rewriting {
             config["subscriptions"] = json!("read_modify_write");
             config["backfill_grants"] = json!("send");
         }
@@ -51,6 +63,9 @@ impl Vendor for Iterable {
     }
 
     fn more_configs(&self, url: &str) -> Vec<Value> {
+        if *self == Iterable::LeftByType {
+            return Vec::new();
+        }
         let mut single = self.config(url);
         single["write"] = json!("single");
         single["catalog_write"] = json!("replace");
@@ -79,10 +94,11 @@ impl Vendor for Iterable {
     }
 
     fn act<'a>(&'a self, url: &'a str, person: &'a Person, channel: &'a str, join: bool) -> Act<'a> {
-        // The link at the foot of a message leaves the channel; a form joins the type.
+        // The link at the foot of a message leaves the channel; a form joins the type, and can let people leave it.
         let id = person.customer_id.as_str();
-        let (method, group) = if join { ("PATCH", "messageType") } else { ("DELETE", "messageChannel") };
-        let number = match (channel, join) {
+        let by_type = join || *self == Iterable::LeftByType;
+        let (method, group) = (if join { "PATCH" } else { "DELETE" }, if by_type { "messageType" } else { "messageChannel" });
+        let number = match (channel, by_type) {
             ("email", true) => 101,
             ("email", false) => 7,
             (_, true) => 230,
@@ -94,6 +110,13 @@ impl Vendor for Iterable {
             call("POST", format!("{url}/api/users/update"), &[("api-key", KEY)], Some(known)).await;
             call(method, format!("{url}/api/subscriptions/{group}/{number}/byUserId/{id}"), &[("api-key", KEY)], None).await;
         })
+    }
+
+    fn unseen(&self, channel: &str) -> Option<&'static str> {
+        (*self == Iterable::LeftByType && channel == "email").then_some(
+            "Iterable lists the opt-in types that are joined and the opt-out types that were left; an opt-in type that was left is on \
+             neither list.",
+        )
     }
 
     fn standing(&self, sandbox: &Sandbox, person: &Person, channel: &str) -> Standing {

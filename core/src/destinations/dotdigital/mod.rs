@@ -214,6 +214,11 @@ impl Destination for Dotdigital {
         }
     }
 
+    fn is_working(&self, reply: &Reply) -> bool {
+        // Every region answers for every account, and refuses all other calls of one that lives elsewhere.
+        (200..300).contains(&reply.status) && !reply::lives_elsewhere(self, reply)
+    }
+
     fn read_check(&self, reply: &Reply) -> String {
         reply::check(self, reply)
     }

@@ -284,27 +284,33 @@ fn conflict(operation: &Operation, refusal: Refusal) -> Verdict {
     row.bytes().map_or(Verdict::Rejected(refusal), |body| Verdict::Amended(body, why.to_owned()))
 }
 
+/// The host that the account says it lives on.
+fn home(reply: &Reply) -> Option<String> {
+    let answer: Value = serde_json::from_slice(&reply.body).ok()?;
+    let named = |property: &&Value| property["name"].as_str().is_some_and(|name| name.eq_ignore_ascii_case("ApiEndpoint"));
+    let host = answer["properties"].as_array()?.iter().find(named)?["value"].as_str()?;
+    Some(host.trim_end_matches('/').to_owned())
+}
+
+/// Whether the account says that it lives on another host than the one that is called.
+pub(super) fn lives_elsewhere(d: &Dotdigital, reply: &Reply) -> bool {
+    d.config.base_url.is_none() && home(reply).is_some_and(|host| !host.eq_ignore_ascii_case(&d.base_url))
+}
+
 /// What the account says about itself.
 pub(super) fn check(d: &Dotdigital, reply: &Reply) -> String {
     match reply.status {
-        200..=299 => {
-            let answer: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
-            let properties = answer["properties"].as_array();
-            let named = |property: &&Value| property["name"].as_str().is_some_and(|name| name.eq_ignore_ascii_case("ApiEndpoint"));
-            let host = properties.and_then(|all| all.iter().find(named)).and_then(|property| property["value"].as_str());
-            match host.map(|host| host.trim_end_matches('/')) {
-                None => "the credentials work; the account does not tell its region".to_owned(),
-                Some(host) if d.config.base_url.is_some() || host.eq_ignore_ascii_case(&d.base_url) => "the credentials work".to_owned(),
-                Some(host) => {
-                    let region =
-                        ["r1", "r2", "r3"].into_iter().find(|region| host.eq_ignore_ascii_case(&EVERY_REGION.replace("r1", region)));
-                    match region {
-                        Some(region) => format!("the credentials work, but the account lives in region `{region}`: set `region` to it"),
-                        None => "the credentials work, but the account lives on a host of its own: set `base_url` to it".to_owned(),
-                    }
+        200..=299 => match home(reply) {
+            None => "the credentials work; the account does not tell its region".to_owned(),
+            Some(_) if !lives_elsewhere(d, reply) => "the credentials work".to_owned(),
+            Some(host) => {
+                let region = ["r1", "r2", "r3"].into_iter().find(|region| host.eq_ignore_ascii_case(&EVERY_REGION.replace("r1", region)));
+                match region {
+                    Some(region) => format!("the credentials work, but the account lives in region `{region}`: set `region` to it"),
+                    None => "the credentials work, but the account lives on a host of its own: set `base_url` to it".to_owned(),
                 }
             }
-        }
+        },
         401 => "Dotdigital does not know the API user or its password".to_owned(),
         403 => "the API user may not read the account; check its permissions".to_owned(),
         status => format!("Dotdigital answered with status {status}"),
