@@ -21,9 +21,9 @@ use cartwire::error::ErrorCode;
 use cartwire::model::Mode;
 use serde_json::{Value, json};
 
-use corpus::{Setup, batches, built, contact, corpus, event, facts, parsed, plan, product, setups, several};
-use spy::{Script, stage};
-use vendors::{Answer, Person, Vendor};
+use corpus::{Setup, batches, built, contact, corpus, event, facts, job_cases, job_rows, parsed, plan, product, setups, several};
+use spy::{Script, stage, stage_with};
+use vendors::{Answer, End, Jobs, Person, Vendor, entries, poisoned};
 
 // -- the tables ------------------------------------------------------------------------------------------------------
 
@@ -203,10 +203,11 @@ fn a_backfill_calls_nothing_that_the_table_withholds() {
 
 /// Every endpoint with a few operations that may share a request.
 fn each_endpoint(mut check: impl FnMut(&Setup, &dyn Destination, &'static Endpoint, &[&Operation])) {
-    for setup in setups() {
+    let own = job_cases().into_iter().map(|(setup, case)| (setup, parsed(&job_rows(&case))));
+    for (setup, records) in setups().into_iter().map(|setup| (setup, several())).chain(own) {
         let destination = setup.open();
         let mut seen = 0;
-        for ((id, _), batch) in batches(&*destination, built(&*destination, &several())) {
+        for ((id, _), batch) in batches(&*destination, built(&*destination, &records)) {
             let endpoint = facts(&*destination, id);
             let most = if endpoint.max_records == 0 { batch.len() } else { batch.len().min(endpoint.max_records as usize) };
             check(&setup, &*destination, endpoint, &batch[..most].iter().collect::<Vec<_>>());
@@ -294,29 +295,107 @@ fn slow_down_is_understood_with_and_without_a_time() {
 }
 
 #[test]
-fn a_job_that_fails_late_is_no_success() {
-    each_endpoint(|setup, destination, endpoint, operations| {
-        let name = format!("{} {}", setup.label(), endpoint.id);
-        let Some(job) = endpoint.job else {
-            assert!(setup.vendor.answer(operations, Answer::JobTaken).is_none(), "{name}: the table knows no job");
-            return;
-        };
-        assert!(destination.capabilities().endpoint(job.poll).is_some() && job.give_up_s > 0, "{name}");
-        // Some vendors' jobs are steps of this library's own; those are followed in their own tests.
-        if setup.vendor.answer(operations, Answer::JobTaken).is_none() {
-            return;
+fn every_entry_shows_its_jobs_or_says_why_there_are_none() {
+    for vendor in entries() {
+        let table = vendor.open(vendor.config(corpus::NOWHERE)).capabilities();
+        let mut with_jobs: BTreeSet<&str> = BTreeSet::new();
+        for endpoint in table.endpoints {
+            let Some(job) = endpoint.job else { continue };
+            assert!(table.endpoint(job.poll).is_some() && job.give_up_s > 0, "{} {}", vendor.label(), endpoint.id);
+            with_jobs.insert(endpoint.id);
         }
-        let answer = |answer| setup.vendor.answer(operations, answer).expect(&name);
-        let Reading::Job(taken) = destination.read(operations, &answer(Answer::JobTaken)) else { panic!("{name}: no job") };
-        assert_eq!(destination.poll(operations, &taken.id).unwrap().endpoint, job.poll, "{name}");
-        let running = destination.read_poll(operations, &taken.id, &answer(Answer::JobRunning));
-        assert!(matches!(running, Reading::Job(_)), "{name}: {running:?}");
-        match destination.read_poll(operations, &taken.id, &answer(Answer::JobFailed)) {
-            Reading::Each(verdicts, _) => assert!(!verdicts.contains(&Verdict::Accepted), "{name}"),
-            Reading::Job(_) => panic!("{name}: the job has ended"),
-            _ => {}
+        match vendor.jobs(corpus::NOWHERE) {
+            Jobs::None(why) => {
+                assert!(why.len() > 20, "{}: a reason is a sentence", vendor.label());
+                assert!(with_jobs.is_empty(), "{}: the table knows jobs of {with_jobs:?}", vendor.label());
+            }
+            Jobs::Some(cases, elsewhere) => {
+                assert!(elsewhere.iter().all(|(_, whence)| whence.len() > 20), "{}", vendor.label());
+                let shown = cases.iter().map(|case| case.endpoint).chain(elsewhere.iter().map(|(endpoint, _)| *endpoint));
+                assert_eq!(shown.collect::<BTreeSet<_>>(), with_jobs, "{}: jobs of the table, and those shown", vendor.label());
+            }
         }
-    });
+    }
+}
+
+/// Follows a job to the verdicts of its rows, as delivery would: halves what must be halved, and lets it go on twice before
+/// it ends.
+fn follow(setup: &Setup, destination: &dyn Destination, operations: &[&Operation], end: End) -> Vec<Verdict> {
+    let endpoint = facts(destination, &operations[0].endpoint);
+    let name = format!("{} {} {end:?}", setup.label(), endpoint.id);
+    let mut reading = destination.read(operations, &setup.vendor.answer(operations, Answer::JobTaken).expect(&name));
+    assert!(matches!(reading, Reading::Job(_)), "{name}: taken for {reading:?}");
+    for question in 0..8 {
+        let Reading::Job(job) = reading else { break };
+        let request = destination.poll(operations, &job.id).expect(&name);
+        assert!(question > 0 || request.endpoint == endpoint.job.expect(&name).poll, "{name}: asks {}", request.endpoint);
+        let end = (question > 1).then_some(end);
+        reading = destination.read_poll(operations, &job.id, &setup.vendor.asked(&request, operations, end));
+        assert!(end.is_some() || matches!(reading, Reading::Job(_)), "{name}: goes on, and is read as {reading:?}");
+    }
+    match reading {
+        Reading::Each(verdicts, _) => verdicts,
+        Reading::Split(_) if operations.len() > 1 => {
+            let (one, other) = operations.split_at(operations.len() / 2);
+            [follow(setup, destination, one, end), follow(setup, destination, other, end)].concat()
+        }
+        other => panic!("{name}: {other:?}"),
+    }
+}
+
+#[test]
+fn a_job_that_fails_late_is_no_success_and_its_bad_rows_fail_alone() {
+    let mut seen = 0;
+    for (setup, case) in job_cases() {
+        let destination = setup.open();
+        let records = parsed(&job_rows(&case));
+        let own = batches(&*destination, built(&*destination, &records)).into_iter().find(|((id, _), _)| *id == case.endpoint);
+        let (_, batch) = own.unwrap_or_else(|| panic!("{}: no row leads to {}", setup.label(), case.endpoint));
+        let most = facts(&*destination, case.endpoint).max_records.max(1) as usize;
+        let operations: Vec<&Operation> = batch.iter().take(most).collect();
+        for end in [End::Arrived, End::Picky, End::Failed] {
+            let verdicts = follow(&setup, &*destination, &operations, end);
+            assert_eq!(verdicts.len(), operations.len());
+            for (operation, verdict) in operations.iter().zip(&verdicts) {
+                let arrives = end == End::Arrived || (end == End::Picky && !poisoned(operation));
+                let name = format!("{} {} {end:?}: {verdict:?}", setup.label(), case.endpoint);
+                assert_eq!(*verdict == Verdict::Accepted, arrives, "{name}");
+                silent(&name, &format!("{verdict:?}"), &forbidden(&*setup.vendor));
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 0 || entries().iter().all(|vendor| matches!(vendor.jobs(corpus::NOWHERE), Jobs::None(_))));
+}
+
+#[tokio::test]
+async fn rows_whose_job_fails_late_end_as_letters_and_the_others_arrive() {
+    // Jobs are asked for by the clock on the wall: all at once, or this takes minutes.
+    let mut under_way = tokio::task::JoinSet::new();
+    for (setup, case) in job_cases() {
+        for end in [End::Picky, End::Failed] {
+            let (rows, records) = (job_rows(&case), parsed(&job_rows(&case)));
+            let destination = setup.open();
+            let operations = built(&*destination, &records);
+            let poisoned = operations.iter().filter(|operation| operation.endpoint == case.endpoint && poisoned(operation)).count();
+            let name = format!("{} {} {end:?}", setup.label(), case.endpoint);
+            let setup = Setup { vendor: setup.vendor.clone(), config: setup.config.clone(), plain: false };
+            under_way.spawn(async move {
+                let taken: Script = Box::new(|_, _| (Answer::Taken, Vec::new()));
+                let stage = stage_with(&setup, taken, end, if end == End::Picky { 6 } else { 1 }).await;
+                let report = stage.deliver(&rows).await;
+                let letters: Value = serde_json::from_slice(&stage.engine.dead_letters(Bytes::new()).await.unwrap()).unwrap();
+                let lost = if end == End::Picky { poisoned } else { rows.len() };
+                assert_eq!(report["counts"]["dead_lettered"], lost, "{name}: {report:#}");
+                assert_eq!(report["counts"]["delivered"], rows.len() - lost, "{name}: {report:#}");
+                assert_eq!(letters.as_array().unwrap().len(), lost, "{name}");
+                stage.engine.close().await.unwrap();
+            });
+        }
+    }
+    while let Some(done) = under_way.join_next().await {
+        done.unwrap();
+    }
 }
 
 // -- the whole way ---------------------------------------------------------------
