@@ -230,7 +230,8 @@ pub fn several() -> Vec<Record> {
     for number in 10..14 {
         let person = Person::numbered(number);
         let consents = json!({"groups": ["vip"], "consents": [{"channel": "email", "status": "denied", "at": "2026-02-01T00:00:00Z"}]});
-        rows.extend([contact(&person, 1, consents), event(&person, 2, "product_viewed"), product(number, "Tee")]);
+        let gone = row(&person, "product", 9, json!({"type": "product_deleted", "id": format!("p-{number}")}));
+        rows.extend([contact(&person, 1, consents), event(&person, 2, "product_viewed"), product(number, "Tee"), gone]);
     }
     parsed(&rows)
 }
