@@ -21,9 +21,9 @@ use cartwire::error::ErrorCode;
 use cartwire::model::Mode;
 use serde_json::{Value, json};
 
-use corpus::{Setup, batches, built, contact, corpus, event, facts, parsed, plan, product, setups, several};
-use spy::{Script, stage};
-use vendors::{Answer, Person, Vendor};
+use corpus::{Setup, batches, built, contact, corpus, event, facts, job_cases, job_rows, parsed, plan, product, setups, several};
+use spy::{Script, stage, stage_with};
+use vendors::{Answer, End, Jobs, Person, Vendor, entries, poisoned};
 
 // -- the tables ------------------------------------------------------------------------------------------------------
 
@@ -203,10 +203,11 @@ fn a_backfill_calls_nothing_that_the_table_withholds() {
 
 /// Every endpoint with a few operations that may share a request.
 fn each_endpoint(mut check: impl FnMut(&Setup, &dyn Destination, &'static Endpoint, &[&Operation])) {
-    for setup in setups() {
+    let own = job_cases().into_iter().map(|(setup, case)| (setup, parsed(&job_rows(&case))));
+    for (setup, records) in setups().into_iter().map(|setup| (setup, several())).chain(own) {
         let destination = setup.open();
         let mut seen = 0;
-        for ((id, _), batch) in batches(&*destination, built(&*destination, &several())) {
+        for ((id, _), batch) in batches(&*destination, built(&*destination, &records)) {
             let endpoint = facts(&*destination, id);
             let most = if endpoint.max_records == 0 { batch.len() } else { batch.len().min(endpoint.max_records as usize) };
             check(&setup, &*destination, endpoint, &batch[..most].iter().collect::<Vec<_>>());
@@ -218,6 +219,8 @@ fn each_endpoint(mut check: impl FnMut(&Setup, &dyn Destination, &'static Endpoi
 
 #[test]
 fn rows_that_were_refused_are_told_from_those_that_were_taken() {
+    // Every vendor shows a half-refused batch, in its answer or in what its jobs tell.
+    let mut halves: BTreeSet<&str> = job_cases().iter().map(|(setup, _)| setup.label()).collect();
     each_endpoint(|setup, destination, endpoint, operations| {
         let name = format!("{} {}", setup.label(), endpoint.id);
         let taken = setup.vendor.answer(operations, Answer::Taken);
@@ -234,27 +237,31 @@ fn rows_that_were_refused_are_told_from_those_that_were_taken() {
         };
         let Reading::Each(verdicts, _) = destination.read(operations, &reply) else { panic!("{name}") };
         let half = operations.len() / 2;
+        if half > 0 {
+            halves.insert(setup.label());
+        }
         assert_eq!(verdicts.len(), operations.len(), "{name}");
         for (index, verdict) in verdicts.iter().enumerate() {
             assert_eq!(*verdict == Verdict::Accepted, index < half, "{name}: row {index}: {verdict:?}");
         }
     });
+    assert_eq!(halves, entries().iter().map(|vendor| vendor.label()).collect());
 }
 
 #[test]
 fn a_success_that_hides_a_refusal_is_none() {
-    let mut seen = 0;
+    let mut seen = BTreeSet::new();
     each_endpoint(|setup, destination, endpoint, operations| {
         let Some(reply) = setup.vendor.answer(operations, Answer::FalseSuccess) else { return };
         assert!((200..300).contains(&reply.status));
-        seen += 1;
+        seen.insert(setup.label());
         match destination.read(operations, &reply) {
             Reading::Each(verdicts, _) => assert!(!verdicts.contains(&Verdict::Accepted), "{} {}", setup.label(), endpoint.id),
             Reading::Job(_) => panic!("{} {}: taken for a job", setup.label(), endpoint.id),
             _ => {}
         }
     });
-    assert!(seen > 0 || cartwire::destinations::NAMES.is_empty());
+    assert_eq!(seen, entries().iter().map(|vendor| vendor.label()).collect(), "who says no in a success, and who there is");
 }
 
 #[test]
@@ -294,37 +301,125 @@ fn slow_down_is_understood_with_and_without_a_time() {
 }
 
 #[test]
-fn a_job_that_fails_late_is_no_success() {
-    each_endpoint(|setup, destination, endpoint, operations| {
-        let name = format!("{} {}", setup.label(), endpoint.id);
-        let Some(job) = endpoint.job else {
-            assert!(setup.vendor.answer(operations, Answer::JobTaken).is_none(), "{name}: the table knows no job");
-            return;
-        };
-        assert!(destination.capabilities().endpoint(job.poll).is_some() && job.give_up_s > 0, "{name}");
-        // Some vendors' jobs are steps of this library's own; those are followed in their own tests.
-        if setup.vendor.answer(operations, Answer::JobTaken).is_none() {
-            return;
+fn every_entry_shows_its_jobs_or_says_why_there_are_none() {
+    for vendor in entries() {
+        let table = vendor.open(vendor.config(corpus::NOWHERE)).capabilities();
+        let mut with_jobs: BTreeSet<&str> = BTreeSet::new();
+        for endpoint in table.endpoints {
+            let Some(job) = endpoint.job else { continue };
+            assert!(table.endpoint(job.poll).is_some() && job.give_up_s > 0, "{} {}", vendor.label(), endpoint.id);
+            with_jobs.insert(endpoint.id);
         }
-        let answer = |answer| setup.vendor.answer(operations, answer).expect(&name);
-        let Reading::Job(taken) = destination.read(operations, &answer(Answer::JobTaken)) else { panic!("{name}: no job") };
-        assert_eq!(destination.poll(operations, &taken.id).unwrap().endpoint, job.poll, "{name}");
-        let running = destination.read_poll(operations, &taken.id, &answer(Answer::JobRunning));
-        assert!(matches!(running, Reading::Job(_)), "{name}: {running:?}");
-        match destination.read_poll(operations, &taken.id, &answer(Answer::JobFailed)) {
-            Reading::Each(verdicts, _) => assert!(!verdicts.contains(&Verdict::Accepted), "{name}"),
-            Reading::Job(_) => panic!("{name}: the job has ended"),
-            _ => {}
+        match vendor.jobs(corpus::NOWHERE) {
+            Jobs::None(why) => {
+                assert!(why.len() > 20, "{}: a reason is a sentence", vendor.label());
+                assert!(with_jobs.is_empty(), "{}: the table knows jobs of {with_jobs:?}", vendor.label());
+            }
+            Jobs::Some(cases, elsewhere) => {
+                assert!(elsewhere.iter().all(|(_, whence)| whence.len() > 20), "{}", vendor.label());
+                let shown = cases.iter().map(|case| case.endpoint).chain(elsewhere.iter().map(|(endpoint, _)| *endpoint));
+                assert_eq!(shown.collect::<BTreeSet<_>>(), with_jobs, "{}: jobs of the table, and those shown", vendor.label());
+            }
         }
-    });
+    }
+}
+
+/// Follows a job to the verdicts of its rows, as delivery would: halves what must be halved, and lets it go on twice before
+/// it ends.
+fn follow(setup: &Setup, destination: &dyn Destination, operations: &[&Operation], end: End) -> Vec<Verdict> {
+    let endpoint = facts(destination, &operations[0].endpoint);
+    let name = format!("{} {} {end:?}", setup.label(), endpoint.id);
+    let mut reading = destination.read(operations, &setup.vendor.answer(operations, Answer::JobTaken).expect(&name));
+    assert!(matches!(reading, Reading::Job(_)), "{name}: taken for {reading:?}");
+    for question in 0..8 {
+        let Reading::Job(job) = reading else { break };
+        let request = destination.poll(operations, &job.id).expect(&name);
+        assert!(question > 0 || request.endpoint == endpoint.job.expect(&name).poll, "{name}: asks {}", request.endpoint);
+        let end = (question > 1).then_some(end);
+        reading = destination.read_poll(operations, &job.id, &setup.vendor.asked(&request, operations, end));
+        assert!(end.is_some() || matches!(reading, Reading::Job(_)), "{name}: goes on, and is read as {reading:?}");
+    }
+    match reading {
+        Reading::Each(verdicts, _) => verdicts,
+        Reading::Split(_) if operations.len() > 1 => {
+            let (one, other) = operations.split_at(operations.len() / 2);
+            [follow(setup, destination, one, end), follow(setup, destination, other, end)].concat()
+        }
+        other => panic!("{name}: {other:?}"),
+    }
+}
+
+#[test]
+fn a_job_that_fails_late_is_no_success_and_its_bad_rows_fail_alone() {
+    let mut seen = 0;
+    for (setup, case) in job_cases() {
+        let destination = setup.open();
+        let records = parsed(&job_rows(&case));
+        let own = batches(&*destination, built(&*destination, &records)).into_iter().find(|((id, _), _)| *id == case.endpoint);
+        let (_, batch) = own.unwrap_or_else(|| panic!("{}: no row leads to {}", setup.label(), case.endpoint));
+        let most = facts(&*destination, case.endpoint).max_records.max(1) as usize;
+        let operations: Vec<&Operation> = batch.iter().take(most).collect();
+        for end in [End::Arrived, End::Picky, End::Failed] {
+            let verdicts = follow(&setup, &*destination, &operations, end);
+            assert_eq!(verdicts.len(), operations.len());
+            for (operation, verdict) in operations.iter().zip(&verdicts) {
+                let arrives = end == End::Arrived || (end == End::Picky && !poisoned(operation));
+                let name = format!("{} {} {end:?}: {verdict:?}", setup.label(), case.endpoint);
+                assert_eq!(*verdict == Verdict::Accepted, arrives, "{name}");
+                silent(&name, &format!("{verdict:?}"), &forbidden(&*setup.vendor));
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 0 || entries().iter().all(|vendor| matches!(vendor.jobs(corpus::NOWHERE), Jobs::None(_))));
+}
+
+#[tokio::test]
+async fn rows_whose_job_fails_late_end_as_letters_and_the_others_arrive() {
+    // Jobs are asked for by the clock on the wall: all at once, or this takes minutes.
+    let mut under_way = tokio::task::JoinSet::new();
+    for (setup, case) in job_cases() {
+        for end in [End::Picky, End::Failed] {
+            let (rows, records) = (job_rows(&case), parsed(&job_rows(&case)));
+            let destination = setup.open();
+            let operations = built(&*destination, &records);
+            let poisoned = operations.iter().filter(|operation| operation.endpoint == case.endpoint && poisoned(operation)).count();
+            let name = format!("{} {} {end:?}", setup.label(), case.endpoint);
+            let setup = Setup { vendor: setup.vendor.clone(), config: setup.config.clone(), plain: false };
+            under_way.spawn(async move {
+                let taken: Script = Box::new(|_, _| (Answer::Taken, Vec::new()));
+                let stage = stage_with(&setup, taken, end, if end == End::Picky { 6 } else { 1 }).await;
+                let report = stage.deliver(&rows).await;
+                let letters: Value = serde_json::from_slice(&stage.engine.dead_letters(Bytes::new()).await.unwrap()).unwrap();
+                let lost = if end == End::Picky { poisoned } else { rows.len() };
+                assert_eq!(report["counts"]["dead_lettered"], lost, "{name}: {report:#}");
+                assert_eq!(report["counts"]["delivered"], rows.len() - lost, "{name}: {report:#}");
+                assert_eq!(letters.as_array().unwrap().len(), lost, "{name}");
+                stage.engine.close().await.unwrap();
+            });
+        }
+    }
+    while let Some(done) = under_way.join_next().await {
+        done.unwrap();
+    }
 }
 
 // -- the whole way ---------------------------------------------------------------
 
-/// Set-ups whose endpoints all answer at once; jobs are followed by other tests.
-fn immediate(setup: &Setup, rows: &[Value]) -> bool {
-    let destination = setup.open();
-    built(&*destination, &parsed(rows)).iter().all(|operation| facts(&*destination, &operation.endpoint).job.is_none())
+/// Set-ups of which all of these rows are answered at once; jobs are followed above. Every vendor has one.
+fn immediate(rows: &[Value]) -> Vec<Setup> {
+    let at_once = |setup: &Setup| {
+        let destination = setup.open();
+        let operations = built(&*destination, &parsed(rows));
+        let job = |operation: &Operation| facts(&*destination, &operation.endpoint).job.is_some();
+        let taken = |operation: &Operation| setup.vendor.answer(&[operation], Answer::JobTaken).is_some();
+        operations.iter().all(|operation| !job(operation) || !taken(operation))
+    };
+    let setups: Vec<Setup> = setups().into_iter().filter(at_once).collect();
+    for vendor in entries() {
+        assert!(setups.iter().any(|setup| setup.label() == vendor.label() && setup.plain), "{} is left out", vendor.label());
+    }
+    setups
 }
 
 #[tokio::test]
@@ -336,10 +431,7 @@ async fn order_is_kept_per_profile_whatever_fails_in_between() {
             rows.push(if version % 2 == 0 { contact(&person, version, json!({})) } else { event(&person, version, "product_viewed") });
         }
     }
-    for setup in setups() {
-        if !immediate(&setup, &rows) {
-            continue;
-        }
+    for setup in immediate(&rows) {
         let flaky: Script = Box::new(|request, times| match (times, request.body.as_ref().map_or(0, Vec::len) % 3) {
             (0, 0) => (Answer::Throttled, Vec::new()),
             (0, 1) => (Answer::Broken, Vec::new()),
@@ -371,9 +463,9 @@ async fn a_poisoned_row_dies_alone() {
         .map(|number| contact(&Person::numbered(number), 1, json!({"last_name": if number == 33 { "poisonous" } else { "Sato" }})))
         .collect();
     let goods: Vec<Value> = (0..9).map(|number| product(number, if number == 4 { "poisonous" } else { "Tee" })).collect();
-    for setup in setups() {
-        for rows in [&people, &goods] {
-            if !immediate(&setup, rows) || built(&*setup.open(), &parsed(rows)).is_empty() {
+    for rows in [&people, &goods] {
+        for setup in immediate(rows) {
+            if built(&*setup.open(), &parsed(rows)).is_empty() {
                 continue;
             }
             let picky: Script = Box::new(|request, _| {
@@ -392,10 +484,7 @@ async fn a_poisoned_row_dies_alone() {
 #[tokio::test]
 async fn a_time_that_is_asked_for_is_waited() {
     let rows = [event(&Person::numbered(40), 1, "product_viewed")];
-    for setup in setups().into_iter().filter(|setup| setup.plain) {
-        if !immediate(&setup, &rows) {
-            continue;
-        }
+    for setup in immediate(&rows).into_iter().filter(|setup| setup.plain) {
         // Some readings know the time themselves, such as the minute a budget is counted by; that is not waited for here.
         let operations = built(&*setup.open(), &parsed(&rows));
         let refused = setup.vendor.answer(&[&operations[0]], Answer::Throttled).unwrap();
@@ -502,10 +591,7 @@ async fn logs_and_reports_tell_neither_keys_nor_people() {
             [contact(&person, 1, json!({})), event(&person, 2, "product_viewed")]
         })
         .collect();
-    for setup in setups() {
-        if !immediate(&setup, &rows) {
-            continue;
-        }
+    for setup in immediate(&rows) {
         for answer in [Answer::Taken, Answer::Refused, Answer::Unauthorized] {
             let ear = Ear::default();
             let heard = ear.0.clone();

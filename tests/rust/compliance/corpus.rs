@@ -9,7 +9,7 @@ use cartwire::model::Record;
 use cartwire::pipeline;
 use serde_json::{Value, json};
 
-use super::vendors::{Person, Vendor, entries};
+use super::vendors::{JobCase, Jobs, POISON, Person, Rows, Vendor, entries};
 
 pub const NOWHERE: &str = "http://127.0.0.1:9";
 
@@ -39,6 +39,65 @@ pub fn setups() -> Vec<Setup> {
         setups.extend(vendor.more_configs(NOWHERE).into_iter().map(|config| Setup { vendor: vendor.clone(), config, plain: false }));
     }
     setups
+}
+
+/// The jobs of each vendor's entry, each with its set-up.
+pub fn job_cases() -> Vec<(Setup, JobCase)> {
+    let cases = |vendor: Box<dyn Vendor>| {
+        let vendor: Arc<dyn Vendor> = vendor.into();
+        let Jobs::Some(cases, _) = vendor.jobs(NOWHERE) else { return Vec::new() };
+        let setup = |case: &JobCase| Setup { vendor: vendor.clone(), config: case.config.clone(), plain: false };
+        cases.into_iter().map(|case| (setup(&case), case)).collect()
+    };
+    entries().into_iter().flat_map(cases).collect()
+}
+
+/// Rows of one kind for a job, of several people or things. The second is poisoned where it can be.
+pub fn job_rows(case: &JobCase) -> Vec<Value> {
+    let euro = |amount: &str| json!({"amount": amount, "currency": "EUR"});
+    let one = |number: usize| {
+        let person = Person::numbered(60 + number);
+        let word = if number == 1 { POISON } else { "Tee" };
+        match case.rows {
+            // Whoever gave no yes: some platforms import nobody else.
+            Rows::Contacts => {
+                let consents = json!([{"channel": "email", "status": "denied", "at": "2026-02-01T00:00:00Z"}]);
+                contact(&person, 1, json!({"last_name": word, "consents": consents}))
+            }
+            Rows::Products => {
+                let mut row = product(60 + number, word);
+                row["body"]["url"] = json!("https://shop.example.com/tee");
+                row["body"]["variants"][0]["images"] = json!([{"url": "https://shop.example.com/tee.jpg"}]);
+                row
+            }
+            Rows::Orders => {
+                let line = json!({"id": "l1", "sku": "TEE", "product_id": "p-1", "name": word, "quantity": 1,
+                    "unit_list_price": euro("19.50"), "unit_price": euro("19.50"), "total": euro("19.50")});
+                let totals = json!({"subtotal": euro("19.50"), "shipping": euro("0"), "discount": euro("0"), "tax_added": euro("0"),
+                    "total": euro("19.50")});
+                let order = json!({"type": "order", "id": format!("o-{number}"), "placed_at": "2026-03-01T09:00:00Z", "status": "open",
+                    "lines": [line], "totals": totals});
+                row(&person, "order", 1, order)
+            }
+            Rows::Refunds => {
+                let id = format!("r-{number}");
+                let refund = json!({"type": "refund", "id": id, "order_id": "o-1", "amount": euro("19.50"), "refunded_at": "2026-03-01T09:00:00Z", "reason": word, "lines": []});
+                row(&person, "refund", 1, refund)
+            }
+            Rows::Erasures => row(&person, "customer", 9, json!({"type": "contact_deleted", "erase": true})),
+            Rows::SignIn => {
+                let mut row = event(&person, 9, "logged_in");
+                row["body"]["previous"] =
+                    json!({"customer_id": format!("c-{:05}", 90 + number), "email": format!("p9{number}@example.com")});
+                row
+            }
+        }
+    };
+    let mut rows: Vec<Value> = (0..4).map(one).collect();
+    if case.backfill {
+        rows.iter_mut().for_each(|row| row["envelope"]["mode"] = json!("backfill"));
+    }
+    rows
 }
 
 pub fn row(person: &Person, kind: &str, version: u64, body: Value) -> Value {
@@ -171,7 +230,8 @@ pub fn several() -> Vec<Record> {
     for number in 10..14 {
         let person = Person::numbered(number);
         let consents = json!({"groups": ["vip"], "consents": [{"channel": "email", "status": "denied", "at": "2026-02-01T00:00:00Z"}]});
-        rows.extend([contact(&person, 1, consents), event(&person, 2, "product_viewed"), product(number, "Tee")]);
+        let gone = row(&person, "product", 9, json!({"type": "product_deleted", "id": format!("p-{number}")}));
+        rows.extend([contact(&person, 1, consents), event(&person, 2, "product_viewed"), product(number, "Tee"), gone]);
     }
     parsed(&rows)
 }

@@ -12,7 +12,7 @@ use cartwire::model::Record;
 use serde_json::{Value, json};
 
 use super::corpus::Setup;
-use super::vendors::{Answer, Vendor};
+use super::vendors::{Answer, End, Vendor};
 
 /// Path and body of a request.
 type Sent = (String, Option<Vec<u8>>);
@@ -27,6 +27,8 @@ pub struct Spy {
 pub struct Log {
     /// Operations by the request that carries them.
     carried: HashMap<Sent, Vec<Operation>>,
+    /// Operations by the question after the job that holds them.
+    asked: HashMap<Sent, Vec<Operation>>,
     /// Lane and key, in the order in which they were taken.
     pub taken: Vec<(String, String)>,
 }
@@ -76,7 +78,10 @@ impl Destination for Spy {
         Ok(completed)
     }
     fn poll(&self, operations: &[&Operation], job: &str) -> Result<Request, Error> {
-        self.inner.poll(operations, job)
+        let request = self.inner.poll(operations, job)?;
+        let operations = operations.iter().map(|operation| (*operation).clone()).collect();
+        self.log.lock().unwrap().asked.insert((request.path.clone(), request.body.clone()), operations);
+        Ok(request)
     }
     fn read_poll(&self, operations: &[&Operation], job: &str, reply: &Reply) -> Reading {
         self.inner.read_poll(operations, job, reply)
@@ -114,25 +119,33 @@ pub struct Scripted {
     vendor: Arc<dyn Vendor>,
     spy: Arc<Spy>,
     script: Script,
+    /// How jobs end.
+    end: End,
     pub seen: Mutex<HashMap<Sent, usize>>,
 }
 
 impl Transport for Scripted {
     fn send<'a>(&'a self, _base_url: &'a str, request: &'a Request) -> BoxFuture<'a, Result<Reply, TransportFailure>> {
         let key = (request.path.clone(), request.body.clone());
-        let operations = self.spy.log.lock().unwrap().carried.get(&key).cloned();
+        let (operations, asked) = {
+            let log = self.spy.log.lock().unwrap();
+            (log.carried.get(&key).cloned(), log.asked.get(&key).cloned())
+        };
         let times = {
             let mut seen = self.seen.lock().unwrap();
             let times = seen.entry(key).or_default();
             *times += 1;
             *times - 1
         };
-        let reply = match operations {
-            None => self.vendor.found(request),
-            Some(operations) => {
+        let reply = match (operations, asked) {
+            (None, None) => self.vendor.found(request),
+            (_, Some(operations)) => self.vendor.asked(request, &operations.iter().collect::<Vec<_>>(), Some(self.end)),
+            (Some(operations), None) => {
                 let (answer, headers) = (self.script)(request, times);
                 let operations: Vec<&Operation> = operations.iter().collect();
-                let mut reply = self.vendor.answer(&operations, answer).expect("an answer to every request");
+                // Where a platform takes a job, that is how it takes rows.
+                let as_job = (answer == Answer::Taken).then(|| self.vendor.answer(&operations, Answer::JobTaken)).flatten();
+                let mut reply = as_job.or_else(|| self.vendor.answer(&operations, answer)).expect("an answer to every request");
                 reply.headers.extend(headers);
                 reply
             }
@@ -148,10 +161,15 @@ pub struct Stage {
 }
 
 pub async fn stage(setup: &Setup, script: Script) -> Stage {
+    stage_with(setup, script, End::Arrived, 6).await
+}
+
+/// A stage on which jobs end as told.
+pub async fn stage_with(setup: &Setup, script: Script, end: End, max_attempts: u32) -> Stage {
     let spy = Arc::new(Spy { inner: setup.open(), log: Mutex::default() });
-    let transport = Arc::new(Scripted { vendor: setup.vendor.clone(), spy: spy.clone(), script, seen: Mutex::default() });
+    let transport = Arc::new(Scripted { vendor: setup.vendor.clone(), spy: spy.clone(), script, end, seen: Mutex::default() });
     let options = json!({"state": "memory:", "rate_limits": false,
-        "retry": {"base_delay_ms": 1, "max_delay_ms": 5, "throttle_floor_ms": 1}});
+        "retry": {"max_attempts": max_attempts, "base_delay_ms": 1, "max_delay_ms": 5, "throttle_floor_ms": 1}});
     let engine = Engine::assemble(
         serde_json::from_value(options).unwrap(),
         vec![(setup.vendor.destination().to_owned(), spy.clone() as Arc<dyn Destination>)],

@@ -4,7 +4,7 @@ use cartwire::destinations::{Operation, Reply, Request};
 use cartwire_sandbox::Sandbox;
 use serde_json::{Value, json};
 
-use super::{Act, Answer, Person, Standing, Vendor, call, inspect};
+use super::{Act, Answer, End, JobCase, Jobs, Person, Rows, Standing, Vendor, call, inspect, job_name, poisoned};
 
 const KEY: &str = "crdl-key-77b0e2d4";
 /// The same as a user without a password.
@@ -135,23 +135,58 @@ impl Vendor for Cordial {
         match answer {
             Answer::Taken if file => reply(201, Value::Null),
             Answer::Taken => reply(200, json!({"success": true})),
+            // One record a call; an import tells of its rows when it is asked for: see `asked`.
             Answer::HalfRefused => None,
             Answer::Refused if file => None,
             Answer::Refused => error(422, "The value is not valid"),
-            Answer::FalseSuccess if file || merge => None,
+            // Where files are laid is not Cordial: a status is all there is.
+            Answer::FalseSuccess if file => None,
             Answer::FalseSuccess => error(200, "The value is not valid"),
             Answer::Throttled => error(429, "Too Many Requests"),
             Answer::Unauthorized => reply(401, json!({"error": format!("Access Denied: Authentication Failure {KEY}")})),
             Answer::Broken => reply(503, json!({"error": "an error has occurred"})),
             Answer::JobTaken if file => reply(201, Value::Null),
-            Answer::JobTaken if merge => reply(201, json!({"jobID": "job-1", "message": "ok"})),
-            // A file is laid, then imported: the first question starts the import.
-            Answer::JobRunning if file => reply(201, json!({"jobId": "job-1"})),
-            Answer::JobRunning if merge => reply(200, json!({"status": "Processing"})),
-            Answer::JobFailed if file => error(406, "Couldn't get the size of the file"),
-            Answer::JobFailed if merge => reply(200, json!({"status": "Failed"})),
-            Answer::JobTaken | Answer::JobRunning | Answer::JobFailed => None,
+            Answer::JobTaken if merge => reply(201, json!({"jobID": job_name(operations), "message": "ok"})),
+            Answer::JobTaken => None,
         }
+    }
+
+    fn jobs(&self, url: &str) -> Jobs {
+        let mut config = self.config(url);
+        config["imports"] = json!({"upload_url": format!("{url}/files"), "authorization": UPLOAD, "poll_s": 0,
+            "source": {"transport": "HTTP", "url": format!("{url}/files/{{file}}")}});
+        let mut merging = self.config(url);
+        merging["merge"] = json!(true);
+        let case = |endpoint, rows| JobCase { endpoint, config: config.clone(), rows, backfill: true };
+        Jobs::Some(
+            vec![
+                case("files.contacts", Rows::Contacts),
+                case("files.orders", Rows::Orders),
+                case("files.products", Rows::Products),
+                case("files.supplements", Rows::Refunds),
+                JobCase { endpoint: "contacts.merge", config: merging, rows: Rows::SignIn, backfill: false },
+            ],
+            &[],
+        )
+    }
+
+    fn asked(&self, request: &Request, operations: &[&Operation], end: Option<End>) -> Reply {
+        let poison = operations.iter().filter(|operation| poisoned(operation)).count();
+        let body = match (request.endpoint.as_ref(), end) {
+            // The file is laid; the first question has it imported.
+            ("contactimports.create" | "ordersimport.create" | "productimports.create" | "supplements.imports.create", _) => {
+                json!({"jobId": job_name(operations)})
+            }
+            (_, None) => json!({"status": "Processing", "totalItems": operations.len(), "completedItems": 0}),
+            // It counts its refused rows and names none.
+            (_, Some(End::Picky)) => {
+                json!({"status": "Done", "result": {"totalRecords": operations.len(), "inserted": operations.len() - poison,
+                "updated": 0, "rejected": poison, "error": 0, "ignored": 0}})
+            }
+            (_, Some(End::Arrived)) => json!({"status": "Done", "result": {"totalRecords": operations.len().to_string(), "rejected": "0"}}),
+            (_, Some(End::Failed)) => json!({"status": "Failed", "result": []}),
+        };
+        Reply { status: 200, headers: Vec::new(), body: body.to_string().into_bytes() }
     }
 
     fn found(&self, request: &Request) -> Reply {

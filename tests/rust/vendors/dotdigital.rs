@@ -4,7 +4,7 @@ use cartwire::destinations::{Operation, Reply, Request};
 use cartwire_sandbox::Sandbox;
 use serde_json::{Value, json};
 
-use super::{Act, Answer, Person, Standing, Vendor, call, inspect};
+use super::{Act, Answer, End, JobCase, Jobs, Person, Rows, Standing, Vendor, call, inspect, job_name, poisoned};
 
 const USER: &str = "apiuser-4f1d9c77";
 const PASSWORD: &str = "ddg-password-81c2";
@@ -144,11 +144,41 @@ impl Vendor for Dotdigital {
             (Answer::Throttled, _) => reply(429, json!({})),
             (Answer::Unauthorized, _) => reply(401, json!({"message": format!("{USER}:{PASSWORD}")})),
             (Answer::Broken, _) => error(503, "contacts:unavailable"),
-            (Answer::JobTaken, Some(member)) => reply(202, json!({member: "job-1"})),
-            (Answer::JobRunning, Some(_)) => reply(200, json!({"status": "NotFinished"})),
-            (Answer::JobFailed, Some(_)) => reply(200, json!({"status": "Failed"})),
-            (Answer::JobTaken | Answer::JobRunning | Answer::JobFailed, None) => None,
+            (Answer::JobTaken, Some(member)) => reply(202, json!({member: job_name(operations)})),
+            (Answer::JobTaken, None) => None,
         }
+    }
+
+    fn jobs(&self, url: &str) -> Jobs {
+        let mut config = self.config(url);
+        config["insight_write"] = json!("bulk");
+        config["backfill_contacts"] = json!("import");
+        config["delete_write"] = json!("bulk");
+        let case = |endpoint, rows, backfill| JobCase { endpoint, config: config.clone(), rows, backfill };
+        Jobs::Some(
+            vec![
+                case("contacts.import", Rows::Contacts, true),
+                case("contacts.bulkDelete", Rows::Erasures, false),
+                case("insight.import", Rows::Products, false),
+            ],
+            &[("contacts.patch", "its job is this library's own: the steps that make a missing data field, in tests/rust/dotdigital.rs")],
+        )
+    }
+
+    fn asked(&self, request: &Request, operations: &[&Operation], end: Option<End>) -> Reply {
+        let row = |operation: &&&Operation| serde_json::from_slice::<Value>(&operation.body).unwrap();
+        let failure = |operation: &&Operation| match request.endpoint.as_ref() {
+            "insight.importStatus" => json!({"key": row(&operation)["key"], "failureReason": "JsonDoesNotMatchSchema"}),
+            _ => json!({"identifiers": row(&operation)["identifiers"], "failures": [{"failureCode": "contacts:invalidDataField"}]}),
+        };
+        let refused: Vec<Value> = operations.iter().filter(|operation| poisoned(operation)).map(failure).collect();
+        let body = match end {
+            None => json!({"status": "NotFinished"}),
+            Some(End::Arrived) => json!({"status": "Finished", "failures": []}),
+            Some(End::Picky) => json!({"status": "Finished", "failures": refused}),
+            Some(End::Failed) => json!({"status": "Failed"}),
+        };
+        Reply { status: 200, headers: Vec::new(), body: body.to_string().into_bytes() }
     }
 
     fn found(&self, _request: &Request) -> Reply {

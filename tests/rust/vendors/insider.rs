@@ -4,7 +4,7 @@ use cartwire::destinations::{Operation, Reply, Request};
 use cartwire_sandbox::Sandbox;
 use serde_json::{Value, json};
 
-use super::{Act, Answer, Person, Standing, Vendor, call, inspect};
+use super::{Act, Answer, Jobs, Person, Standing, Vendor, call, inspect};
 
 const TOKEN: &str = "ins-ucd-7c1f09";
 const CATALOG: &str = "ins-catalog-51be";
@@ -159,8 +159,15 @@ impl Vendor for Insider {
             Answer::Throttled => reply(429, json!({"error": "rejected: too many requests"})),
             Answer::Unauthorized => reply(403, json!({"error": format!("forbidden: {TOKEN}")})),
             Answer::Broken => reply(503, json!({"error": "internal server error"})),
-            Answer::JobTaken | Answer::JobRunning | Answer::JobFailed => None,
+            Answer::JobTaken => None,
         }
+    }
+
+    fn jobs(&self, _url: &str) -> Jobs {
+        Jobs::None(
+            "an upsert is queued behind its answer, but no call asks for it: what fails later is told to `error_callback_endpoint` only, \
+             in words that are not published",
+        )
     }
 
     fn found(&self, _request: &Request) -> Reply {

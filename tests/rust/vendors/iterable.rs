@@ -4,7 +4,7 @@ use cartwire::destinations::{Operation, Reply, Request};
 use cartwire_sandbox::Sandbox;
 use serde_json::{Value, json};
 
-use super::{Act, Answer, Person, Standing, Vendor, call, inspect};
+use super::{Act, Answer, Jobs, Person, Standing, Vendor, call, inspect};
 
 const KEY: &str = "itbl-key-4f1d9c77";
 
@@ -175,9 +175,13 @@ impl Vendor for Iterable {
             Answer::FalseSuccess => None,
             Answer::Throttled => reply(429, json!({"code": "RateLimitExceeded", "msg": "Exceeded rate limit", "params": null})),
             Answer::Unauthorized => reply(401, json!({"code": "BadApiKey", "msg": format!("Api-Key: {KEY}"), "params": null})),
-            Answer::JobTaken | Answer::JobRunning | Answer::JobFailed => None,
+            Answer::JobTaken => None,
             Answer::Broken => reply(503, json!({"code": "GenericError", "msg": "", "params": null})),
         }
+    }
+
+    fn jobs(&self, _url: &str) -> Jobs {
+        Jobs::None("a bulk call names its failed rows in the answer, and nothing of what is stored later can be asked for by the call")
     }
 
     fn found(&self, _request: &Request) -> Reply {

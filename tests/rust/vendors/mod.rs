@@ -85,12 +85,66 @@ pub enum Answer {
     Unauthorized,
     /// The vendor's servers are in trouble.
     Broken,
-    /// The request was taken as a job, which is called `job-1` where the answer can say so.
+    /// The request was taken as a job, which is called [`job_name`] where the answer can say so.
     JobTaken,
-    /// Asked for the job: it goes on.
-    JobRunning,
-    /// Asked for the job: it ended, and none of its rows arrived.
-    JobFailed,
+}
+
+/// How a job ends, told when it is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// All of its rows arrived.
+    Arrived,
+    /// All but those that hold [`POISON`]; the answer says so as exactly as the platform can.
+    Picky,
+    /// It failed as a whole, after it was taken.
+    Failed,
+}
+
+/// What a row holds that [`End::Picky`] refuses.
+pub const POISON: &str = "poisonous";
+
+/// Whether a row of an operation is one that [`End::Picky`] refuses.
+pub fn poisoned(operation: &Operation) -> bool {
+    String::from_utf8_lossy(&operation.body).contains(POISON)
+}
+
+/// The name of the job that these operations went into.
+pub fn job_name(operations: &[&Operation]) -> String {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    operations.iter().for_each(|operation| operation.idempotency_key.to_string().hash(&mut hasher));
+    format!("job-{:x}", hasher.finish())
+}
+
+/// Whether a destination answers with jobs, whose rows may fail after the answer.
+pub enum Jobs {
+    /// It has none. Why, in a sentence.
+    None(&'static str),
+    /// It has some: a case for each endpoint, and the endpoints shown elsewhere, each with where.
+    Some(Vec<JobCase>, &'static [(&'static str, &'static str)]),
+}
+
+/// Rows that lead to an endpoint that answers with a job.
+pub struct JobCase {
+    pub endpoint: &'static str,
+    /// Settings under which they do.
+    pub config: Value,
+    pub rows: Rows,
+    /// Whether they do so in a backfill only.
+    pub backfill: bool,
+}
+
+/// Kinds of rows for a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rows {
+    Contacts,
+    Products,
+    Orders,
+    Refunds,
+    /// Erasures; nothing in them can be [`POISON`].
+    Erasures,
+    /// Somebody known by e-mail turns out to be a customer; nothing in it can be [`POISON`].
+    SignIn,
 }
 
 /// One set-up of one destination.
@@ -143,6 +197,16 @@ pub trait Vendor: Send + Sync {
 
     /// An answer in the vendor's words to a request of these operations; `None` where the endpoint cannot give it.
     fn answer(&self, operations: &[&Operation], answer: Answer) -> Option<Reply>;
+
+    /// Its jobs, or why it has none.
+    fn jobs(&self, url: &str) -> Jobs;
+
+    /// The answer to a question after the job of these operations: how it ended, or `None` while it goes on. Only for
+    /// destinations with [`Jobs::Some`].
+    fn asked(&self, request: &Request, operations: &[&Operation], end: Option<End>) -> Reply {
+        let _ = (operations, end);
+        panic!("{} has no jobs, and `{}` was asked", self.label(), request.endpoint)
+    }
 
     /// The answer to a read that comes before a write: somebody is there, and nothing is known of them.
     fn found(&self, request: &Request) -> Reply;

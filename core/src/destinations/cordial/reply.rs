@@ -102,16 +102,16 @@ fn accepted(endpoint: &str, poll_after: Duration, operations: &[&Operation], rep
         return Reading::Retry(why, None);
     }
     let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+    // A 200 that says `success: false` or `error: true` is none.
+    if body["success"] == Value::Bool(false) || body["error"] == Value::Bool(true) {
+        let key = Complaint::of(reply).key;
+        return each(operations, || Verdict::Rejected(Refusal::new(ErrorCode::Rejected, key.clone(), "Cordial refused the record")));
+    }
     if endpoint == endpoints::MERGE {
         return match job_id(&body["jobID"]).or_else(|| job_id(&body["jobId"])) {
             Some(id) => Reading::Job(Job { id: format!("{}{id}", files::RUNNING), poll_after }),
             None => each(operations, || Verdict::Accepted),
         };
-    }
-    // A 200 that says `success: false` or `error: true` is none.
-    if body["success"] == Value::Bool(false) || body["error"] == Value::Bool(true) {
-        let key = Complaint::of(reply).key;
-        return each(operations, || Verdict::Rejected(Refusal::new(ErrorCode::Rejected, key.clone(), "Cordial refused the record")));
     }
     each(operations, || Verdict::Accepted)
 }
