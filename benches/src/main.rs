@@ -8,6 +8,7 @@
 //! `cartwire-bench spin FOLDER SIZE WHAT SECONDS` does one thing for a while, for a profiler.
 
 #![forbid(unsafe_code)]
+#![recursion_limit = "256"]
 
 mod composed;
 mod decode;
