@@ -21,6 +21,8 @@ async function scene(work, pull = {}) {
     },
     destination: { type: "iterable", api_key: "sandbox-key", project_type: "hybrid", base_url: sandbox.url("iterable") },
     rate_limits: false,
+    // The orders of the made-up shop are months old, and are to be sent all the same.
+    events: { news_days: 3650 },
   });
   try {
     await work(sync, sandbox);

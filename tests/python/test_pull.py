@@ -31,6 +31,8 @@ def options(sandbox: cartwire.Sandbox, **pull: Any) -> dict[str, Any]:
             "base_url": sandbox.url("iterable"),
         },
         "rate_limits": False,
+        # The orders of the made-up shop are months old, and are to be sent all the same.
+        "events": {"news_days": 3650},
     }
 
 
