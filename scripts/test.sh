@@ -65,7 +65,7 @@ cp var/demo/exchanges.ndjson "$exchanges/demo.ndjson"
 step "contracts"
 "$python" tests/contracts/run.py "$exchanges"
 # Only what the library sends: the sandbox's own tests send what must be refused.
-(cd tests/contracts && npm ci --silent --no-audit --no-fund && node zod.mjs "$exchanges"/{golden,iterable,demo}.ndjson)
+(cd tests/contracts && npm ci --silent --no-audit --no-fund && node zod.mjs "$exchanges"/{golden,endpoints,iterable,demo}.ndjson)
 
 step "fuzz smoke"
 bash fuzz/smoke.sh

@@ -13,6 +13,7 @@ class Rows:
     def __init__(self, tables):
         self.rows = {}
         self.counts = collections.Counter()
+        self.taken = collections.Counter()
         # Templates in the order in which a path is looked for: what is fixed goes before what stands for anything.
         self.templates = collections.defaultdict(list)
         for table in tables:
@@ -47,12 +48,14 @@ class Rows:
         """Counts an exchange that was answered, by no fault made on purpose, and is of one row only."""
         if len(rows) == 1 and "status" in exchange and "response" in exchange and "fault" not in exchange:
             self.counts[exchange["vendor"], rows[0]["id"]] += 1
+            self.taken[exchange["vendor"], rows[0]["id"]] += 200 <= exchange["status"] < 300
 
     def told(self):
         """Prints every row with its exchanges, and answers those that have none."""
-        print("answered exchanges by row of the capability tables:")
+        print("answered exchanges by row of the capability tables, and those answered with a success:")
         for (vendor, name), row in self.rows.items():
-            print(f"{self.counts[vendor, name]:7d}  {vendor} {name}: {row['method']} {row['path']}")
+            count, taken = self.counts[vendor, name], self.taken[vendor, name]
+            print(f"{count:7d} {taken:7d}  {vendor} {name}: {row['method']} {row['path']}")
         return [f"{vendor} {name}" for vendor, name in self.rows if not self.counts[vendor, name]]
 
 

@@ -186,6 +186,30 @@ fn chosen(destination: &dyn Destination) -> Vec<Record> {
     chosen
 }
 
+/// What one step of a life leads to only because of the steps before: groups that are left, a no and a newer yes, and a guest
+/// who turns out to be a customer.
+fn story() -> Vec<Record> {
+    let (person, guest) = (Person::numbered(8), Person::numbered(9));
+    let consents = |status: &str, at: &str| -> Vec<Value> {
+        ["email", "sms", "whatsapp"].map(|channel| json!({"channel": channel, "status": status, "at": at})).into()
+    };
+    let step = |version, groups: &[&str], status, at| {
+        corpus::contact(&person, version, json!({"groups": groups, "consents": consents(status, at)}))
+    };
+    let mut unnamed = corpus::contact(&guest, 1, json!({}));
+    unnamed["envelope"]["identity"] = json!({"email": guest.email});
+    let mut other = corpus::contact(&guest, 2, json!({}));
+    other["envelope"]["identity"] = json!({"customer_id": guest.customer_id});
+    corpus::parsed(&[
+        step(1, &["vip"], "granted", "2026-01-10T00:00:00Z"),
+        step(2, &[], "denied", "2026-02-01T00:00:00Z"),
+        step(3, &["vip"], "granted", "2026-02-20T00:00:00Z"),
+        unnamed,
+        other,
+        corpus::contact(&guest, 3, json!({})),
+    ])
+}
+
 /// Somebody whose profile loses a value, by the engine: what is lost is known by what was sent.
 async fn losing(witness: &Arc<Witness>, destination: Box<dyn Destination>, name: &str) {
     let person = Person::numbered(7);
@@ -218,6 +242,9 @@ async fn said(setup: &Setup, label: String) -> Vec<Line> {
     let reply = witness.ask(&*destination, &destination.check()).await;
     assert!(destination.is_working(&reply), "{}: {}", setup.label(), destination.read_check(&reply));
     losing(&witness, vendor.open(config), name).await;
+    for record in story() {
+        witness.carry_each(&*destination, destination.build(&record).operations).await;
+    }
     // Whoever is deleted is not there any more: deletions go last.
     let (gone, told): (Vec<Record>, Vec<Record>) =
         chosen(&*destination).into_iter().partition(|record| matches!(record.body, Body::ContactDeleted(_)));

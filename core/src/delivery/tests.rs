@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod look;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,8 +14,8 @@ use serde_json::json;
 
 use super::*;
 use crate::destinations::{
-    Backfill, Built, Capabilities, Completed, Endpoint, Job, JobFacts, Method, Operation, PartialFailure, Promise, Rate, Reading, Refusal,
-    Reply, Request, RetrySafety, Secret, Skip, Verdict,
+    Backfill, Built, Capabilities, Completed, Endpoint, Held, Job, JobFacts, Method, Operation, PartialFailure, Promise, Rate, Reading,
+    Refusal, Reply, Request, RetrySafety, Secret, Skip, Verdict,
 };
 use crate::model::{IdempotencyKey, Record};
 use crate::state::{Acceptance, DeadLetter, LetterFilter, MemoryStore, NewOperation, StateStore};
@@ -52,6 +54,12 @@ static TABLE: Capabilities = Capabilities {
         Endpoint { id: "slow.status", rate: Some(Rate { count: 1, per_s: 10, scope: "project", budget: "" }), ..BASE },
         Endpoint { id: "shared1", rate: Some(Rate { count: 10, per_s: 1, scope: "project", budget: "both" }), ..BASE },
         Endpoint { id: "shared2", rate: Some(Rate { count: 10, per_s: 1, scope: "project", budget: "both" }), ..BASE },
+        Endpoint {
+            id: "shown",
+            rate: Some(Rate { count: 10, per_s: 1, scope: "project", budget: "both" }),
+            retry_safe_by: RetrySafety::ReadOnly,
+            ..BASE
+        },
     ],
 };
 
@@ -140,6 +148,16 @@ impl Destination for Toy {
         request.endpoint = if step { "paced".into() } else { format!("{}.status", request.endpoint).into() };
         request.path = format!("/job/{job}");
         Ok(request)
+    }
+    fn compare(&self, operation: &Operation, reply: &Reply) -> Result<Held, Error> {
+        let later = |code| Held::Later(Refusal::new(code, "", "not now"), None);
+        Ok(match reply.status {
+            200 if reply.body.windows(2).any(|key| key == operation.body.get(8..10).unwrap()) => Held::Same,
+            200 => Held::Missing,
+            401 => return Err(Error::new(ErrorCode::Unauthorized, "the key may not read")),
+            429 => later(ErrorCode::RateLimited),
+            _ => later(ErrorCode::Unavailable),
+        })
     }
     fn check(&self) -> Request {
         unreachable!("delivery checks nothing")

@@ -72,6 +72,8 @@ impl Vendor for Iterable {
         let mut email = self.config(url);
         email["project_type"] = json!("email");
         email["anonymous_profiles"] = Value::Null;
+        // Not there yet.
+        email["catalogs"] = json!({"products": "goods", "categories": "categories", "create": true});
         vec![single, email]
     }
 
