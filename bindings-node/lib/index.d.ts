@@ -380,6 +380,14 @@ export class Sandbox implements AsyncDisposable {
   inspect(query: object): any;
 
   /**
+   * Changes what a shop holds, such as `{ vendor: "bigcommerce", resource: "order", id: 100, do: "ship" }`. Answers with the row's
+   * id, and the webhooks that the platform would send because of it.
+   *
+   * @throws {@link InputError} for a change the shop does not know, or that can't be made.
+   */
+  change(change: object): { id: number | string; webhooks: { headers: Record<string, string>; body: string }[] };
+
+  /**
    * Lets requests fail from now on, such as `{ match: { path: "/api/users" }, fault: { kind: "status", status: 429 }, times: 2 }`.
    *
    * @throws {@link InputError} for a fault it does not understand.

@@ -36,6 +36,11 @@ class Sandbox {
     return fromBytes(call(() => this.#sandbox.inspect(toOptions(query))));
   }
 
+  /** Changes what a shop holds. */
+  change(change) {
+    return fromBytes(call(() => this.#sandbox.change(toOptions(change))));
+  }
+
   /** Lets requests fail from now on. */
   fault(fault) {
     call(() => this.#sandbox.fault(toOptions(fault)));

@@ -50,6 +50,12 @@ impl Sandbox {
         guard(|| self.inner.inspect(query).map(Buffer::from).map_err(not_understood))
     }
 
+    /// [`cartwire_sandbox::Sandbox::change`]
+    #[napi]
+    pub fn change(&self, change: &[u8]) -> Result<Buffer> {
+        guard(|| self.inner.change(change).map(Buffer::from).map_err(not_understood))
+    }
+
     /// [`cartwire_sandbox::Sandbox::fault`]
     #[napi]
     pub fn fault(&self, fault: &[u8]) -> Result<()> {

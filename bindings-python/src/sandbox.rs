@@ -60,6 +60,11 @@ impl Sandbox {
         Ok(PyBytes::new(py, &answer))
     }
 
+    fn change<'py>(&self, py: Python<'py>, change: Input) -> PyResult<Bound<'py, PyBytes>> {
+        let answer = gate::wait(py, || self.handle()?.change(&change).map_err(|error| refused(&error)))?;
+        Ok(PyBytes::new(py, &answer))
+    }
+
     fn fault(&self, py: Python<'_>, fault: Input) -> PyResult<()> {
         gate::wait(py, || self.handle()?.fault(&fault).map_err(|error| refused(&error)))
     }

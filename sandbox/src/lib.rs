@@ -96,6 +96,7 @@ struct Options {
     vendors: Option<Vec<String>>,
     iterable: iterable::Options,
     dotdigital: dotdigital::Options,
+    bigcommerce: shops::bigcommerce::Options,
     commercetools: shops::commercetools::Options,
     cordial: cordial::Options,
     insider: insider::Options,
@@ -110,6 +111,7 @@ impl Options {
             Arc::new(dotdigital::Dotdigital::new(self.dotdigital.clone())?),
             Arc::new(insider::Insider::new(self.insider.clone())?),
             Arc::new(shops::commercetools::Commercetools::new(self.commercetools.clone())),
+            Arc::new(shops::bigcommerce::Bigcommerce::new(self.bigcommerce.clone())),
         ];
         if let Some(wanted) = &self.vendors {
             if let Some(unknown) = wanted.iter().find(|name| !vendors.iter().any(|vendor| vendor.name() == **name)) {
@@ -133,6 +135,7 @@ impl Default for Options {
             vendors: None,
             iterable: iterable::Options::default(),
             dotdigital: dotdigital::Options::default(),
+            bigcommerce: shops::bigcommerce::Options::default(),
             commercetools: shops::commercetools::Options::default(),
             cordial: cordial::Options::default(),
             insider: insider::Options::default(),
@@ -192,6 +195,16 @@ impl Sandbox {
     pub fn inspect(&self, query_json: &[u8]) -> Result<Vec<u8>, SandboxError> {
         let query = parse(query_json, "query")?;
         self.shared.inspect(&query).map(|answer| answer.to_string().into_bytes())
+    }
+
+    /// Changes what a shop holds, such as `{"vendor": "bigcommerce", "resource": "order", "id": 100, "do": "ship"}`. Answers with the
+    /// row's `id` and the `webhooks` that the platform would send because of it, each with `headers` and `body`.
+    ///
+    /// # Errors
+    /// [`SandboxError::Invalid`] when the change is not one of those the README lists, or can't be made.
+    pub fn change(&self, spec_json: &[u8]) -> Result<Vec<u8>, SandboxError> {
+        let spec = parse(spec_json, "change")?;
+        self.shared.change(&spec).map(|answer| answer.to_string().into_bytes())
     }
 
     /// Adds a fault, such as `{"match": {"path": "/api/commerce"}, "fault": {"kind": "status", "status": 429}, "times": 2}`.

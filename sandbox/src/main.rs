@@ -10,7 +10,7 @@ use tokio::io::AsyncReadExt;
 const USAGE: &str = "usage: cartwire-sandbox [--port N] [--options FILE.json] [--with-stdin]
 
 Serves on loopback until Ctrl-C or SIGTERM; with --with-stdin also until standard input ends.
-Prints one line of JSON when it is ready: {\"iterable\": \"http://127.0.0.1:PORT\", \"commercetools\": …}";
+Prints one line of JSON when it is ready: {\"iterable\": \"http://127.0.0.1:PORT\", \"bigcommerce\": …}";
 
 struct Arguments {
     options: Map<String, Value>,

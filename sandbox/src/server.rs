@@ -53,10 +53,18 @@ impl Shared {
         if query.get("what").and_then(Value::as_str) == Some("faults") {
             return Ok(self.faults.seen());
         }
-        let invalid = |why: String| SandboxError::Invalid(format!("query: {why}"));
-        let name = query.get("vendor").and_then(Value::as_str);
+        self.vendor(query, "query")?.inspect(query)
+    }
+
+    /// Changes what a vendor holds; its `vendor` may be left out while there is one.
+    pub(crate) fn change(&self, spec: &Value) -> Result<Value, SandboxError> {
+        self.vendor(spec, "change")?.change(spec, self.clock.now_ms())
+    }
+
+    fn vendor(&self, asked: &Value, what: &str) -> Result<&dyn Vendor, SandboxError> {
+        let name = asked.get("vendor").and_then(Value::as_str);
         let vendor = self.vendors.iter().find(|vendor| name.is_none_or(|name| name == vendor.name()));
-        vendor.ok_or_else(|| invalid("unknown `vendor`".into()))?.inspect(query)
+        vendor.map(AsRef::as_ref).ok_or_else(|| SandboxError::Invalid(format!("{what}: unknown `vendor`")))
     }
 }
 
@@ -281,6 +289,10 @@ fn control(shared: &Shared, vendor: &str, method: &Method, path: &str, query: &s
     match (method.as_str(), path) {
         ("GET", "/inspect") => done(shared.inspect(&asked(None))),
         ("POST", "/inspect") => done(crate::parse(body, "query").and_then(|query| shared.inspect(&query))),
+        ("POST", "/change") => done(crate::parse(body, "change").and_then(|mut spec: Map<String, Value>| {
+            spec.entry("vendor").or_insert_with(|| vendor.into());
+            shared.change(&Value::Object(spec))
+        })),
         ("GET", "/digest") => done(shared.inspect(&asked(Some("digest")))),
         ("GET", "/exchanges") => {
             Reply { status: 200, content_type: "application/x-ndjson", headers: Vec::new(), body: shared.recorder.dump().into() }

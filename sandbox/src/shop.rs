@@ -50,20 +50,20 @@ impl Default for ShopOptions {
 }
 
 /// A market the shop sells in.
-struct Market {
-    country: &'static str,
-    locale: &'static str,
-    currency: &'static str,
-    digits: u32,
+pub(crate) struct Market {
+    pub(crate) country: &'static str,
+    pub(crate) locale: &'static str,
+    pub(crate) currency: &'static str,
+    pub(crate) digits: u32,
     /// Tax in per mille, and whether prices hold it.
-    tax: i64,
-    included: bool,
+    pub(crate) tax: i64,
+    pub(crate) included: bool,
     store: &'static str,
-    phone: &'static str,
-    city: &'static str,
+    pub(crate) phone: &'static str,
+    pub(crate) city: &'static str,
 }
 
-const MARKETS: &[Market] = &[
+pub(crate) const MARKETS: &[Market] = &[
     Market {
         country: "DE",
         locale: "de-DE",
@@ -121,11 +121,11 @@ const MARKETS: &[Market] = &[
     },
 ];
 
-const FIRST: &[&str] =
+pub(crate) const FIRST: &[&str] =
     &["Mara", "Jonas", "Aiko", "Owen", "Lina", "Noor", "Felix", "Sofia", "Haruto", "Grace", "Emil", "Yara", "Theo", "Ines"];
-const LAST: &[&str] =
+pub(crate) const LAST: &[&str] =
     &["Okoye", "Brandt", "Tanaka", "Hughes", "Keller", "Al-Sabah", "Moreau", "Rossi", "Sato", "Clarke", "Vogel", "Haddad"];
-const THINGS: &[(&str, &str, &str, i64)] = &[
+pub(crate) const THINGS: &[(&str, &str, &str, i64)] = &[
     ("Tee", "T-Shirt", "Tシャツ", 1950),
     ("Trail Shoe", "Laufschuh", "トレイルシューズ", 11900),
     ("Rain Jacket", "Regenjacke", "レインジャケット", 18900),
@@ -137,7 +137,7 @@ const THINGS: &[(&str, &str, &str, i64)] = &[
     ("Beanie", "Mütze", "ビーニー", 2290),
     ("Gloves", "Handschuhe", "手袋", 3990),
 ];
-const COLOURS: &[(&str, &str)] = &[("black", "Schwarz"), ("moss", "Moos"), ("sand", "Sand"), ("rust", "Rost")];
+pub(crate) const COLOURS: &[(&str, &str)] = &[("black", "Schwarz"), ("moss", "Moos"), ("sand", "Sand"), ("rust", "Rost")];
 const SIZES: &[&str] = &["S", "M", "L", "XL"];
 
 /// A number that depends on nothing but its arguments.
@@ -150,7 +150,7 @@ pub(crate) fn mix(seed: u64, kind: u64, index: u64, salt: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-fn pick<T>(list: &[T], number: u64) -> &T {
+pub(crate) fn pick<T>(list: &[T], number: u64) -> &T {
     &list[usize::try_from(number % list.len() as u64).unwrap_or(0)]
 }
 
@@ -232,11 +232,11 @@ impl ShopOptions {
         }
     }
 
-    fn market(&self, customer: u64) -> &'static Market {
+    pub(crate) fn market(&self, customer: u64) -> &'static Market {
         pick(MARKETS, mix(self.seed, CUSTOMER, customer, 1))
     }
 
-    fn email(&self, index: u64) -> String {
+    pub(crate) fn email(&self, index: u64) -> String {
         let n = mix(self.seed, CUSTOMER, index, 2);
         let (first, last) = (pick(FIRST, n), pick(LAST, n >> 16));
         // One person mistyped the end of the address: well formed, but no such domain exists.
@@ -471,7 +471,7 @@ pub(crate) fn sku(product: u64, variant: u64) -> String {
 }
 
 /// A price in the market's minor unit from one in euro cents.
-fn price(base: i64, product: u64, market: &Market) -> i64 {
+pub(crate) fn price(base: i64, product: u64, market: &Market) -> i64 {
     let base = base + i64::try_from(product % 7).unwrap_or(0) * 50;
     match market.currency {
         "JPY" => base * 16 / 10,

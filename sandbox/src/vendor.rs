@@ -75,6 +75,11 @@ pub(crate) trait Vendor: Send + Sync {
     /// Answers a question about what is held.
     fn inspect(&self, query: &Value) -> Result<Value, SandboxError>;
 
+    /// Changes what is held, as people who work there would.
+    fn change(&self, _spec: &Value, _now_ms: i64) -> Result<Value, SandboxError> {
+        Err(SandboxError::Invalid(format!("change: nothing can be changed in `{}`", self.name())))
+    }
+
     /// Forgets everything.
     fn reset(&self);
 }

@@ -24,6 +24,7 @@ import urllib.parse
 HERE = pathlib.Path(__file__).resolve().parent
 SHARED = HERE.parent.parent.parent / "shared"
 HOSTS = {
+    "bigcommerce": "https://api.bigcommerce.com",
     "cordial": "https://api.cordial.io",
     "dotdigital": "https://r1-api.dotdigital.com",
     "insider": "https://unification.useinsider.com",

@@ -340,5 +340,9 @@ test("the sandbox answers what it holds, and refuses what it does not understand
   assert.equal(sandbox.exchanges().length, 0);
   assert.throws(() => sandbox.inspect({ what: "the weather" }), { name: "InputError", code: "invalid_input" });
   assert.throws(() => sandbox.fault({ fault: { kind: "earthquake" } }), { name: "InputError" });
+  const told = sandbox.change({ vendor: "bigcommerce", resource: "order", id: 100, do: "ship" });
+  const scopes = told.webhooks.map((hook) => JSON.parse(hook.body).scope);
+  assert.deepEqual(scopes, ["store/shipment/created", "store/order/updated", "store/order/statusUpdated"]);
+  assert.throws(() => sandbox.change({ vendor: "bigcommerce", resource: "order", id: 100, do: "ship" }), { name: "InputError" });
   await assert.rejects(Sandbox.start({ prot: 1 }), { name: "ConfigError" });
 });

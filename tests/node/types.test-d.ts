@@ -123,6 +123,7 @@ async function asynchronous(): Promise<void> {
   sandbox.inspect({ what: "counts" });
   sandbox.fault({ fault: { kind: "reset" } });
   sandbox.clearFaults();
+  const told: { body: string }[] = sandbox.change({ vendor: "bigcommerce", resource: "order", id: 100, do: "ship" }).webhooks;
   const exchanges: Exchange[] = sandbox.exchanges();
   sandbox.reset();
   await sandbox.stop();

@@ -84,6 +84,30 @@ class Sandbox:
         """
         return json.loads(self._native.inspect(encode({"what": what, **query})))
 
+    def change(self, vendor: str, resource: str, do: str, **facts: Any) -> dict[str, Any]:
+        """Changes what a shop holds, as the people who work there would.
+
+        Args:
+            vendor: The shop, such as ``bigcommerce``.
+            resource: ``order``, ``customer``, ``product``, ``subscriber`` or ``cart``.
+            do: ``place``, ``pay``, ``ship``, ``refund``, ``return``, ``cancel``, ``complete``, ``archive`` and ``edit`` for an
+                order; ``edit`` and ``delete`` for the others; ``abandon`` for a cart.
+            facts: ``id``, and what the change needs, such as ``items=[{"line": 0, "quantity": 1}]``.
+
+        Returns:
+            The row's ``id``, and the ``webhooks`` that the platform would send: each with ``headers`` and ``body``.
+
+        >>> import cartwire
+        >>> with cartwire.Sandbox() as sandbox:
+        ...     told = sandbox.change("bigcommerce", "order", "ship", id=100)
+        >>> len(told["webhooks"])
+        3
+
+        Raises:
+            ConfigError: a change the shop does not know, or that can't be made.
+        """
+        return json.loads(self._native.change(encode({"vendor": vendor, "resource": resource, "do": do, **facts})))
+
     def fault(self, kind: str, *, match: Mapping[str, Any] | None = None, times: int | None = None, **facts: Any) -> None:
         """Makes requests fail: ``status``, ``timeout``, ``timeout_after``, ``reset``, ``reset_after``,
         ``truncated_body``, ``half_failed_bulk``, ``latency``.

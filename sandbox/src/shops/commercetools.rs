@@ -231,8 +231,8 @@ impl Commercetools {
 
     fn record(&self, tables: &HashMap<&'static str, Table>, kind: Kind, number: u64) -> Value {
         let table = tables.get(kind.path);
-        let change = table.map(|table| table.change(number)).unwrap_or_default();
-        self.records.record(kind, number, change, table.map_or(0, |table| table.changed_ms(number)))
+        let change = table.map(|table| table.rows.change(number)).unwrap_or_default();
+        self.records.record(kind, number, change, table.map_or(0, |table| table.rows.changed_ms(number)))
     }
 
     fn complete(&self, tables: &HashMap<&'static str, Table>, kind: Kind, record: &mut Value, parameters: &[(String, String)]) {
@@ -273,7 +273,7 @@ impl Commercetools {
             None => Box::new(table.behind(query.after.as_deref())),
         };
         for number in numbers {
-            let changed = table.changed_ms(number);
+            let changed = table.rows.changed_ms(number);
             if query.from_ms.is_some_and(|from| changed < from) || query.until_ms.is_some_and(|until| changed >= until) {
                 continue;
             }
@@ -308,7 +308,7 @@ impl Commercetools {
         let changes = self.options.changes_per_page.min(self.options.most_changes.saturating_sub(state.changes));
         state.changes += changes;
         if let Some(table) = state.tables.get_mut(kind.path) {
-            table.touch_some(changes, now_ms);
+            table.rows.touch_some(changes, now_ms);
         }
         Ok(reply)
     }
@@ -473,8 +473,8 @@ impl Vendor for Commercetools {
         let state = lock(&self.state);
         match query["what"].as_str() {
             Some("counts") => {
-                let rows: BTreeMap<&str, u64> = state.tables.iter().map(|(path, table)| (*path, table.len())).collect();
-                let changed: BTreeMap<&str, u64> = state.tables.iter().map(|(path, table)| (*path, table.changed_rows())).collect();
+                let rows: BTreeMap<&str, u64> = state.tables.iter().map(|(path, table)| (*path, table.rows.len())).collect();
+                let changed: BTreeMap<&str, u64> = state.tables.iter().map(|(path, table)| (*path, table.rows.changed_rows())).collect();
                 Ok(json!({"requests": state.counts, "rows": rows, "changed": changed, "tokens": state.issued}))
             }
             // The rows of a list as they stand: id, version and time of the last change.
@@ -483,8 +483,8 @@ impl Vendor for Commercetools {
                 let kind = kind.ok_or_else(|| SandboxError::Invalid("query: unknown `resource`".into()))?;
                 let table = state.tables.get(kind.path).ok_or_else(|| SandboxError::Invalid("query: unknown `resource`".into()))?;
                 let row = |number: u64| {
-                    let ms = table.changed_ms(number);
-                    json!({"id": self.records.id(*kind, number), "number": number, "times": table.change(number).times, "lastModifiedAt": stamp(ms)})
+                    let ms = table.rows.changed_ms(number);
+                    json!({"id": self.records.id(*kind, number), "number": number, "times": table.rows.change(number).times, "lastModifiedAt": stamp(ms)})
                 };
                 Ok(table.behind(None).map(row).collect())
             }

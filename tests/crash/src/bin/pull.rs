@@ -1,7 +1,8 @@
 //! A shop with 200,000 orders is pulled while its rows change, its answers are refused, reset and cut, and the process that
 //! pulls is killed twice. In the end every order has arrived once. Prints time and memory of the pulling process.
 //!
-//! `pull [ORDERS]`. The sandbox runs in this process; the one that pulls is a child: `pull child OPTIONS.json REPORT.json`.
+//! `pull [--source commercetools|bigcommerce] [ORDERS]`. The sandbox runs in this process; the one that pulls is a child:
+//! `pull child OPTIONS.json REPORT.json`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode};
@@ -15,6 +16,73 @@ type Failure = Box<dyn std::error::Error>;
 
 /// Most resident memory of the pulling process, in MB.
 const MOST_MB: u64 = 150;
+
+/// The shop that is pulled from.
+#[derive(Clone, Copy)]
+enum Source {
+    Commercetools,
+    Bigcommerce,
+}
+
+impl Source {
+    fn named(name: &str) -> Result<Self, Failure> {
+        match name {
+            "commercetools" => Ok(Self::Commercetools),
+            "bigcommerce" => Ok(Self::Bigcommerce),
+            _ => Err(format!("no source is called `{name}`").into()),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Commercetools => "commercetools",
+            Self::Bigcommerce => "bigcommerce",
+        }
+    }
+
+    /// What the paths of the API begin with.
+    fn path(self) -> &'static str {
+        match self {
+            Self::Commercetools => "/demo",
+            Self::Bigcommerce => "/stores/demo",
+        }
+    }
+
+    /// How pages of orders that were answered are counted, and how many orders are on one.
+    fn page(self) -> (&'static str, u64) {
+        match self {
+            Self::Commercetools => ("orders 200", 200),
+            Self::Bigcommerce => ("v2/orders 200", 50),
+        }
+    }
+
+    /// The shop in the sandbox; one order in fifty changes while it is read.
+    fn shop(self, orders: u64) -> Value {
+        let most = orders / 50;
+        match self {
+            // As many prices per variant as make an order of about 8 kB.
+            Self::Commercetools => json!({"orders": orders, "customers": orders / 4 + 1, "ballast": 3, "payments": 0,
+                "changes_per_page": 20, "most_changes": most}),
+            // All of them placed, so that each must arrive.
+            Self::Bigcommerce => json!({"orders": orders, "customers": orders / 4 + 1, "incomplete_every": 0,
+                "changes_per_page": 5, "most_changes": most}),
+        }
+    }
+
+    /// The source's own options for an engine.
+    fn options(self, usual: &Value, url: &str) -> Value {
+        match self {
+            Self::Commercetools => {
+                let mut source = usual.clone();
+                source["pull"] = json!({"api_url": url, "auth_url": url, "client_id": "sandbox-client", "client_secret": "sandbox-secret"});
+                source
+            }
+            Self::Bigcommerce => {
+                json!({"type": "bigcommerce", "store": "demo", "pull": {"api_url": url, "access_token": "sandbox-token"}})
+            }
+        }
+    }
+}
 
 /// Peak resident memory of a process in kB, where the system tells.
 fn peak_kb(pid: &str) -> Option<u64> {
@@ -53,15 +121,13 @@ fn inspect_faults(sandbox: &Sandbox) -> Result<u64, Failure> {
 }
 
 /// Pages of orders that were answered so far.
-fn pages(sandbox: &Sandbox) -> Result<u64, Failure> {
-    Ok(inspect(sandbox, "commercetools")?["requests"]["orders 200"].as_u64().unwrap_or(0))
+fn pages(sandbox: &Sandbox, source: Source) -> Result<u64, Failure> {
+    Ok(inspect(sandbox, source.name())?["requests"][source.page().0].as_u64().unwrap_or(0))
 }
 
-fn shop(orders: u64) -> Result<Sandbox, Failure> {
+fn shop(source: Source, orders: u64) -> Result<Sandbox, Failure> {
     let mut options = cartwire_crash::sandbox(false);
-    // As many prices per variant as make an order of about 8 kB; one order in fifty changes while it is read.
-    options["commercetools"] = json!({"orders": orders, "customers": orders / 4 + 1, "ballast": 3, "payments": 0,
-        "changes_per_page": 20, "most_changes": orders / 50});
+    options[source.name()] = source.shop(orders);
     let sandbox = Sandbox::start(options.to_string().as_bytes()).map_err(|error| error.to_string())?;
     for (fault, probability, seed) in [
         (json!({"kind": "status", "status": 429, "retry_after": "0"}), 0.1, 1),
@@ -70,14 +136,14 @@ fn shop(orders: u64) -> Result<Sandbox, Failure> {
         (json!({"kind": "reset_after"}), 0.05, 4),
         (json!({"kind": "truncated_body"}), 0.08, 5),
     ] {
-        let spec = json!({"match": {"vendor": "commercetools", "path": "/demo"}, "fault": fault, "probability": probability, "seed": seed});
+        let spec = json!({"match": {"vendor": source.name(), "path": source.path()}, "fault": fault, "probability": probability, "seed": seed});
         sandbox.fault(spec.to_string().as_bytes()).map_err(|error| error.to_string())?;
     }
     Ok(sandbox)
 }
 
 /// Waits for the child to end, or kills it once `until` pages were answered. Whether it ended, and its peak memory.
-fn watch(mut child: Child, sandbox: &Sandbox, until: Option<u64>) -> Result<(bool, u64), Failure> {
+fn watch(mut child: Child, sandbox: &Sandbox, source: Source, until: Option<u64>) -> Result<(bool, u64), Failure> {
     let (pid, mut peak) = (child.id().to_string(), 0);
     loop {
         peak = peak_kb(&pid).unwrap_or(0).max(peak);
@@ -85,7 +151,7 @@ fn watch(mut child: Child, sandbox: &Sandbox, until: Option<u64>) -> Result<(boo
             return if status.success() { Ok((true, peak)) } else { Err(format!("the child died by itself: {status}").into()) };
         }
         if let Some(until) = until
-            && pages(sandbox)? >= until
+            && pages(sandbox, source)? >= until
         {
             child.kill()?;
             child.wait()?;
@@ -96,29 +162,28 @@ fn watch(mut child: Child, sandbox: &Sandbox, until: Option<u64>) -> Result<(boo
 }
 
 #[allow(clippy::print_stdout)] // The figures are what this program is for.
-fn measure(orders: u64) -> Result<(), Failure> {
+fn measure(source: Source, orders: u64) -> Result<(), Failure> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../target/pull/{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
-    let outcome = measure_in(orders, &folder);
+    let outcome = measure_in(source, orders, &folder);
     let _ = std::fs::remove_dir_all(&folder);
     outcome
 }
 
 #[allow(clippy::print_stdout)]
-fn measure_in(orders: u64, folder: &Path) -> Result<(), Failure> {
-    let sandbox = shop(orders)?;
+fn measure_in(source: Source, orders: u64, folder: &Path) -> Result<(), Failure> {
+    let sandbox = shop(source, orders)?;
     let url = |vendor| sandbox.url(vendor).ok_or("the sandbox has no address");
     let (options, report) = (folder.join("options.json"), folder.join("report.json"));
     let mut engine = cartwire_crash::engine(&url("iterable")?, &folder.join("state.db"));
-    let shop = url("commercetools")?;
-    engine["source"]["pull"] = json!({"api_url": shop, "auth_url": shop, "client_id": "sandbox-client", "client_secret": "sandbox-secret"});
+    engine["source"] = source.options(&engine["source"], &url(source.name())?);
     std::fs::write(&options, engine.to_string())?;
     let start = || Command::new(std::env::current_exe()?).arg("child").arg(&options).arg(&report).spawn();
-    let whole = orders.div_ceil(200);
+    let whole = orders.div_ceil(source.page().1);
     let (mut kills, mut peak) = (0, 0);
     let began = Instant::now();
     for part in [Some(whole / 3), Some(whole * 2 / 3), None] {
-        let (ended, used) = watch(start()?, &sandbox, part)?;
+        let (ended, used) = watch(start()?, &sandbox, source, part)?;
         peak = peak.max(used);
         kills += u32::from(!ended);
         if ended {
@@ -128,7 +193,7 @@ fn measure_in(orders: u64, folder: &Path) -> Result<(), Failure> {
     let took = began.elapsed().as_secs_f64();
     let report: Value = serde_json::from_slice(&std::fs::read(&report)?)?;
     peak = peak.max(report["peak_kb"].as_u64().unwrap_or(0));
-    let (asked, arrived) = (inspect(&sandbox, "commercetools")?, inspect(&sandbox, "iterable")?);
+    let (asked, arrived) = (inspect(&sandbox, source.name())?, inspect(&sandbox, "iterable")?);
     let purchases = &arrived["purchases"];
     println!("kills      {kills}");
     println!("shop       {} changed while it was read; answers {}", asked["changed"]["orders"], asked["requests"]);
@@ -165,14 +230,18 @@ fn measure_in(orders: u64, folder: &Path) -> Result<(), Failure> {
 }
 
 fn run(words: &[String]) -> Result<(), Failure> {
+    let (source, words) = match words {
+        [word, name, rest @ ..] if word == "--source" => (Source::named(name)?, rest),
+        words => (Source::Commercetools, words),
+    };
     match words {
-        [] => measure(200_000),
+        [] => measure(source, 200_000),
         [word, options, report] if word == "child" => {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
             runtime.block_on(child(&PathBuf::from(options), &PathBuf::from(report)))
         }
-        [orders] => measure(orders.parse()?),
-        _ => Err("usage: pull [ORDERS]".into()),
+        [orders] => measure(source, orders.parse()?),
+        _ => Err("usage: pull [--source commercetools|bigcommerce] [ORDERS]".into()),
     }
 }
 
