@@ -37,7 +37,7 @@ fn one(config: Value, documents: &[&[u8]], parse: &dyn Fn(&[u8]) -> bool, budget
     }
     let mut works: Vec<Work<'_>> = vec![
         Box::new(|| documents.iter().for_each(|one| drop(black_box(serde_json::from_slice::<IgnoredAny>(black_box(one)))))),
-        Box::new(|| documents.iter().for_each(|one| drop(black_box(parse(black_box(one)))))),
+        Box::new(|| documents.iter().for_each(|one| _ = black_box(parse(black_box(one))))),
         Box::new(|| documents.iter().for_each(|one| drop(black_box(decode(black_box(one)))))),
     ];
     rates(documents.iter().map(|one| one.len()).sum(), &rounds(budget, &mut works))
