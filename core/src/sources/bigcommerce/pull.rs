@@ -321,6 +321,27 @@ impl Shop {
         }
     }
 
+    /// A cursor is the platform's own, and nobody says how long it is good for. When one is refused, its list is read again
+    /// from the beginning, by pages this time.
+    fn start_again(stream: &StreamFacts, pass: &Pass, refusal: &Reply) -> Result<Page, PullFailure> {
+        let again = Position::Row { at: 0, total: None, per: None }.to_string();
+        let after = |at: &str| matches!(at.parse(), Ok(Position::After(_)));
+        let next = if stream.name == RECORDS {
+            let tour = Tour::of(&pass.at).map_err(PullFailure::Stop)?;
+            match &tour.more {
+                _ if after(&tour.records) => Tour { records: again, ..tour }.text(),
+                Some(more) if tour.lists.is_empty() && after(more) => Tour { more: Some(again), ..tour }.text(),
+                _ => None,
+            }
+        } else {
+            after(&pass.at).then_some(again)
+        };
+        match next {
+            Some(_) => Ok(Page { body: PageBody::Nothing, next, shop_time: shop_time(refusal), ..Page::default() }),
+            None => Err(pages::refused()),
+        }
+    }
+
     fn read_tour(pass: &Pass, rows: &Rows<'_>) -> Result<Page, PullFailure> {
         let page = |wanted, rows: usize, tour: Tour| Page {
             body: PageBody::Nothing,
@@ -383,6 +404,9 @@ impl Pull for Shop {
         if reply.status == 404 {
             return Err(PullFailure::Stop(Error::new(ErrorCode::NotFound, "the platform has no such store or list")));
         }
+        if reply.status == 422 {
+            return Self::start_again(stream, pass, reply);
+        }
         let mut rows = Rows::of(reply)?;
         if stream.name == RECORDS {
             return Ok(Page { shop_time: shop_time(reply), ..Self::read_tour(pass, &rows)? });
@@ -418,6 +442,8 @@ impl Pull for Shop {
             // No other credentials can be had.
             401 => stop(ErrorCode::Unauthorized, "the platform does not know this access token; check it and the hash of the store"),
             403 => stop(ErrorCode::Forbidden, "the API account lacks a scope for this; the source's page lists what each stream needs"),
+            // Perhaps only the cursor; whoever reads the answer knows.
+            422 => Ok(()),
             // Of an answer that was cut off, half a list must not count as all of it.
             200..=299 if !is_whole(&reply.body) => Err(unreadable()),
             _ => judge_status(reply),

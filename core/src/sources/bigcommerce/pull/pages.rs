@@ -106,7 +106,8 @@ impl Position {
         match paging {
             Paging::Whole => Ok(None),
             Paging::Ids(_) => self.next_id(rows, id),
-            Paging::Cursor if rows.meta.cursor.is_some() => self.next_cursor(size, rows),
+            // Once by pages, always by pages: see `start_again`.
+            Paging::Cursor if rows.meta.cursor.is_some() && !matches!(self, Position::Row { .. }) => self.next_cursor(size, rows),
             Paging::Cursor | Paging::Rows => Ok(self.next_row(size, rows)),
         }
     }
@@ -220,6 +221,9 @@ impl<'b> Rows<'b> {
     /// The rows of an answer: none of one that says there is nothing, one of a single resource.
     pub fn of(reply: &'b Reply) -> Result<Self, PullFailure> {
         let body = &reply.body;
+        if reply.status == 422 {
+            return Err(refused());
+        }
         if reply.status == 404 || body.trim_ascii().is_empty() {
             return Ok(Rows { rows: Vec::new(), meta: Meta::default() });
         }
@@ -287,6 +291,11 @@ impl Meta {
         let total = wire.pagination.and_then(|pagination| pagination.total.whole());
         Some(Meta { total: total.and_then(|total| u64::try_from(total).ok()), cursor: wire.cursor_pagination })
     }
+}
+
+/// What to do with an answer that refuses the question itself.
+pub(super) fn refused() -> PullFailure {
+    PullFailure::Stop(Error::new(ErrorCode::Rejected, "the shop answered with status 422: it does not take the question"))
 }
 
 /// The raw value of a member of a row.

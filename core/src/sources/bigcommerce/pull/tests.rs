@@ -213,6 +213,22 @@ fn customers_are_paged_by_number_where_there_is_no_cursor() {
 }
 
 #[test]
+fn a_cursor_that_is_refused_has_the_list_read_again_by_pages() {
+    let source = plain();
+    let page = read(&source, "customers", &pass("customers", None, "after:gone"), &reply(422, r#"{"status": 422}"#));
+    assert_eq!((page.rows, page.body), (0, PageBody::Nothing));
+    let again = pass("customers", None, &page.next.unwrap());
+    assert!(asked(&source, "customers", &again).ends_with("&page=1&limit=250"));
+    let meta = json!({"pagination": {"total": 300}, "cursor_pagination": {"links": {"next": "?after=x"}}});
+    let next = read(&source, "customers", &again, &ok(&json!({"data": rows(1..=250), "meta": meta}))).next.unwrap();
+    assert!(asked(&source, "customers", &pass("customers", None, &next)).ends_with("&page=2&limit=250"), "not by cursor again");
+    let at = r#"{"lists": ["3", "5"], "records": "after:gone", "more": null}"#;
+    let page = read(&source, "price_records", &pass("price_records", None, at), &reply(422, "{}"));
+    let again = asked(&source, "price_records", &pass("price_records", None, &page.next.unwrap()));
+    assert_eq!(again, "/stores/abc123/v3/pricelists/3/records?page=1&limit=250");
+}
+
+#[test]
 fn a_row_that_goes_while_pages_are_read_makes_the_page_before_be_read_again() {
     let source = plain();
     let first = pass("subscribers", None, "");
@@ -348,7 +364,10 @@ fn every_answer_is_judged_by_what_the_platform_means_with_it() {
     assert!(matches!(code(413), PullFailure::Smaller(_)));
     assert!(matches!(code(401), PullFailure::Stop(error) if error.code() == ErrorCode::Unauthorized));
     assert!(matches!(code(403), PullFailure::Stop(error) if error.code() == ErrorCode::Forbidden));
-    assert!(matches!(code(422), PullFailure::Stop(error) if error.code() == ErrorCode::Rejected));
+    assert!(matches!(code(400), PullFailure::Stop(error) if error.code() == ErrorCode::Rejected));
+    let refused = |name, at| shop.read(stream(name), &pass(name, None, at), &reply(422, "{}"));
+    assert!(matches!(refused("products", "id:4"), Err(PullFailure::Stop(error)) if error.code() == ErrorCode::Rejected));
+    assert!(matches!(refused("customers", ""), Err(PullFailure::Stop(error)) if error.code() == ErrorCode::Rejected));
     let lost = shop.read(stream("orders"), &pass("orders", None, ""), &reply(404, "{}"));
     assert!(matches!(lost, Err(PullFailure::Stop(error)) if error.code() == ErrorCode::NotFound));
 }
