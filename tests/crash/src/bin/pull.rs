@@ -136,7 +136,8 @@ fn shop(source: Source, orders: u64) -> Result<Sandbox, Failure> {
         (json!({"kind": "reset_after"}), 0.05, 4),
         (json!({"kind": "truncated_body"}), 0.08, 5),
     ] {
-        let spec = json!({"match": {"vendor": source.name(), "path": source.path()}, "fault": fault, "probability": probability, "seed": seed});
+        let spec =
+            json!({"match": {"vendor": source.name(), "path": source.path()}, "fault": fault, "probability": probability, "seed": seed});
         sandbox.fault(spec.to_string().as_bytes()).map_err(|error| error.to_string())?;
     }
     Ok(sandbox)
