@@ -346,6 +346,18 @@ pub fn judge_status(reply: &Reply) -> Result<(), PullFailure> {
     }
 }
 
+/// A platform's clock: the `Date` of its answer (RFC 9110 §6.6.1), to the second.
+#[must_use]
+pub fn shop_time(reply: &Reply) -> Option<Instant> {
+    chrono::DateTime::parse_from_rfc2822(reply.header("date")?).ok().map(|date| date.to_utc())
+}
+
+/// What to do with an answer that makes no sense, as one that was cut off: ask again.
+#[must_use]
+pub fn unreadable() -> PullFailure {
+    PullFailure::Retry { error: Error::new(ErrorCode::Unavailable, "the shop's answer cannot be read"), throttled: false }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {

@@ -69,6 +69,36 @@ pub fn value_end(bytes: &[u8], at: usize) -> End {
     }
 }
 
+/// Where the values of the array that starts at `at` are, and the position just behind the array; `None` when it is no whole
+/// array.
+///
+/// ```
+/// use cartwire::sources::split::elements;
+/// assert_eq!(elements(b"[1, {}] x", 0), Some((vec![(1, 2), (4, 6)], 7)));
+/// assert_eq!(elements(b"[1, {}", 0), None);
+/// ```
+#[must_use]
+pub fn elements(bytes: &[u8], at: usize) -> Option<(Vec<(usize, usize)>, usize)> {
+    let mut spans = Vec::new();
+    if bytes.get(at) != Some(&b'[') {
+        return None;
+    }
+    let mut next = skip_space(bytes, at + 1);
+    if bytes.get(next) == Some(&b']') {
+        return Some((spans, next + 1));
+    }
+    loop {
+        let End::At(end) = value_end(bytes, next) else { return None };
+        spans.push((next, end));
+        next = skip_space(bytes, end);
+        match bytes.get(next)? {
+            b',' => next = skip_space(bytes, next + 1),
+            b']' => return Some((spans, next + 1)),
+            _ => return None,
+        }
+    }
+}
+
 fn string_end(bytes: &[u8], at: usize) -> End {
     let mut next = at + 1;
     while let Some(found) = bytes.get(next..).and_then(|rest| memchr2(b'"', b'\\', rest)) {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::pull::PullConfig;
 use super::webhooks::WebhookConfig;
 use crate::error::{Error, ErrorCode};
 use crate::model::{Channel, Currency};
@@ -107,6 +108,9 @@ pub struct Config {
     pub attributes: Vec<FieldMapping>,
     /// How webhooks are verified. Without any secret none is accepted.
     pub webhooks: WebhookConfig,
+    /// How the platform itself is read. Only pulling, and fetching what webhooks name, need it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pull: Option<PullConfig>,
 }
 
 impl Default for Config {
@@ -137,6 +141,7 @@ impl Default for Config {
             order_fields: Vec::new(),
             attributes: Vec::new(),
             webhooks: WebhookConfig::default(),
+            pull: None,
         }
     }
 }

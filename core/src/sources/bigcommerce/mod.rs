@@ -9,6 +9,7 @@ mod map;
 mod order_parts;
 mod orders;
 mod people;
+mod pull;
 mod sniff;
 mod sums;
 #[cfg(test)]
@@ -19,6 +20,7 @@ pub mod webhooks;
 pub mod wire;
 
 pub use self::config::{Config, ConsentPlace, ConsentRule, FieldMapping, Untouched, ValueType};
+pub use self::pull::{FACTS, OrderPart, PullConfig};
 pub use self::webhooks::{WebhookConfig, WebhookScheme};
 
 use self::config::Compiled;
@@ -26,8 +28,8 @@ use self::map::Row;
 use self::sniff::{Shape, data_of, sniff};
 use super::rows::{Failure, Handler, Top, parse, read};
 use super::split::{End, Keys, value_end};
-use super::{DecodeContext, Decoded, Source};
-use crate::error::Error;
+use super::{DecodeContext, Decoded, Pull, Source};
+use crate::error::{Error, ErrorCode};
 use crate::model::{IdempotencyKey, Instant, ResourceRef};
 
 /// The source: reads what BigCommerce answers and sends.
@@ -49,6 +51,7 @@ use crate::model::{IdempotencyKey, Instant, ResourceRef};
 #[derive(Debug)]
 pub struct Bigcommerce {
     compiled: Compiled,
+    shop: Option<pull::Shop>,
 }
 
 impl Bigcommerce {
@@ -58,7 +61,8 @@ impl Bigcommerce {
     /// `invalid_config` with the pointer of the setting: a template with a place it does not know, a consent without a field,
     /// a scheme without its secret.
     pub fn new(config: Config) -> Result<Self, Error> {
-        Ok(Bigcommerce { compiled: Compiled::new(config)? })
+        let shop = config.pull.as_ref().map(|pull| pull::Shop::new(&config, pull)).transpose()?;
+        Ok(Bigcommerce { compiled: Compiled::new(config)?, shop })
     }
 }
 
@@ -78,6 +82,11 @@ impl Source for Bigcommerce {
         }
         let mut reader = Reader { compiled: &self.compiled, context };
         read(raw, context, &mut reader, out);
+    }
+
+    fn pull(&self) -> Result<&dyn Pull, Error> {
+        let missing = || Error::new(ErrorCode::InvalidConfig, "pulling needs the source's setting `pull`").at("/source/pull");
+        self.shop.as_ref().map(|shop| shop as &dyn Pull).ok_or_else(missing)
     }
 
     fn verify(&self, body: &[u8], headers: &[(&str, &str)], now: Instant) -> Result<(), Error> {

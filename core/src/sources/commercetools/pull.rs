@@ -8,9 +8,10 @@ use chrono::SecondsFormat;
 use serde::Deserialize;
 
 use super::super::pull::{
-    Authorization, Document, Page, PageBody, Pass, Pull, PullFacts, PullFailure, Step, StreamFacts, Wanted, judge_status,
+    Authorization, Document, Page, PageBody, Pass, Pull, PullFacts, PullFailure, Step, StreamFacts, Wanted, judge_status, shop_time,
+    unreadable,
 };
-use super::super::split::{End, Keys, skip_space, value_end};
+use super::super::split::{End, Keys, elements, skip_space, value_end};
 use super::auth::{Access, PullConfig, TOKEN};
 use super::map::{is_chargeback, is_refund};
 use super::{ABANDONED, Config, wire};
@@ -478,7 +479,7 @@ impl Rows {
                     limit = serde_json::from_slice(&page[key.value..end]).ok();
                 }
                 b"results" => {
-                    let (spans, end) = spans(page, key.value)?;
+                    let (spans, end) = elements(page, key.value)?;
                     // A page that was cut behind its rows is cut all the same.
                     page[end..].iter().rfind(|byte| !byte.is_ascii_whitespace()).filter(|byte| **byte == b'}')?;
                     return Some(Rows { spans, limit });
@@ -490,29 +491,7 @@ impl Rows {
     }
 
     fn list(list: &[u8]) -> Option<Self> {
-        spans(list, skip_space(list, 0)).map(|(spans, _)| Rows { spans, limit: None })
-    }
-}
-
-/// The values of the array that starts at `at`, and the position behind it.
-fn spans(bytes: &[u8], at: usize) -> Option<(Vec<(usize, usize)>, usize)> {
-    let mut spans = Vec::new();
-    if bytes.get(at) != Some(&b'[') {
-        return None;
-    }
-    let mut next = skip_space(bytes, at + 1);
-    if bytes.get(next) == Some(&b']') {
-        return Some((spans, next + 1));
-    }
-    loop {
-        let End::At(end) = value_end(bytes, next) else { return None };
-        spans.push((next, end));
-        next = skip_space(bytes, end);
-        match bytes.get(next)? {
-            b',' => next = skip_space(bytes, next + 1),
-            b']' => return Some((spans, next + 1)),
-            _ => return None,
-        }
+        elements(list, skip_space(list, 0)).map(|(spans, _)| Rows { spans, limit: None })
     }
 }
 
@@ -585,11 +564,6 @@ fn payments_of(order: &[u8]) -> Vec<String> {
     order.payment_info.into_iter().flat_map(|info| info.payments).map(|payment| payment.id).collect()
 }
 
-/// The platform's clock: the `Date` of its answer (RFC 9110 §6.6.1), to the second.
-fn shop_time(reply: &Reply) -> Option<Instant> {
-    chrono::DateTime::parse_from_rfc2822(reply.header("date")?).ok().map(|date| date.to_utc())
-}
-
 /// The first code of an error answer, <https://docs.commercetools.com/api/errors>.
 fn error_code(body: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
@@ -601,10 +575,6 @@ fn error_code(body: &[u8]) -> Option<String> {
         code: String,
     }
     serde_json::from_slice::<Answer>(body).ok()?.errors.into_iter().next().map(|first| first.code)
-}
-
-fn unreadable() -> PullFailure {
-    PullFailure::Retry { error: Error::new(ErrorCode::Unavailable, "the shop's answer cannot be read"), throttled: false }
 }
 
 #[cfg(test)]
