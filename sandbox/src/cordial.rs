@@ -10,6 +10,7 @@ mod contacts;
 mod imports;
 mod options;
 mod records;
+mod schema;
 mod view;
 
 use std::sync::Mutex;
@@ -148,6 +149,7 @@ impl Call<'_> {
             ("POST" | "PUT", ["v2", "contacts", key, "cart"]) => self.cart_set(key),
             ("DELETE", ["v2", "contacts", key, "cart"]) => self.cart_clear(key),
             ("POST", ["v2", "contactactivities"]) => self.event_post(),
+            ("GET", ["v2", "contactactivities"]) => self.events_get(),
             ("POST", ["v2", "orders"]) => self.order_post(),
             ("GET", ["v2", "orders", id]) => self.order_get(id),
             ("PUT", ["v2", "orders", id]) => self.order_put(id),
@@ -157,7 +159,10 @@ impl Call<'_> {
             ("POST", ["v2", "supplements", key, "records"]) => self.record_post(key),
             ("GET", ["v2", "supplements", key, "records", id]) => self.record_get(key, id),
             ("DELETE", ["v2", "supplements", key, "records", id]) => self.record_delete(key, id),
-            ("GET", ["v2", "accountcontactattributes"]) => Ok(Reply::json(200, &self.options.shown_attributes())),
+            ("GET", ["v2", "accountcontactattributes"]) => self.attributes_get(),
+            ("POST", ["v2", "accountcontactattributes"]) => self.attribute_post(),
+            ("GET", ["v2", "accountlists"]) => self.lists_get(),
+            ("POST", ["v2", "accountlists"]) => self.list_post(),
             ("POST", ["v2", "contactimports" | "ordersimport" | "productimports"]) => self.import_post(parts[1], None),
             ("POST", ["v2", "supplements", key, "imports"]) => self.import_post("supplements", Some(key)),
             ("GET", ["v2", "jobs", id]) => self.job_get(id),

@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use bytes::Bytes;
+use cartwire::delivery::{HttpOptions, HttpTransport, Transport};
+use cartwire::destinations::{DestinationConfig, Held};
 use cartwire::facade::Engine;
+use cartwire::model::Record;
 use cartwire_sandbox::Sandbox;
 use cartwire_sandbox::shop::ShopOptions;
 use serde_json::{Value, json};
@@ -201,5 +204,132 @@ async fn a_backfill_by_files_is_followed_to_its_rows_and_subscribes_nobody() {
     );
     assert_eq!(inspect(&sandbox, json!({"what": "subscribed"})), json!({}));
     keep(&sandbox, "files");
+    engine.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_account_lacks_is_made_first_and_once() {
+    let kept = json!([{"key": "customer_id", "type": "string"}, {"key": "first_name", "type": "string"}]);
+    let sandbox = sandbox(json!({"attributes": kept, "lists": []}));
+    let attributes = json!({"first_name": {"key": "first_name"}, "last_name": {"key": "last_name", "max": 300, "index": true},
+        "groups": {"key": "groups", "type": "array", "max": 40}, "address": {"key": "home_address", "type": "geo"}});
+    let change = json!({"unknown_attributes": "create", "attributes": attributes, "lists": {"group:vip": "vip"}});
+    let engine = open(&records_only(options(&sandbox, change))).await;
+    let check: Value = serde_json::from_slice(&engine.check().await.unwrap()).unwrap();
+    assert!(check.to_string().contains("`home_address` is not there and is made when it is needed"), "{check:#}");
+    let contact = |last_name: &str| {
+        json!({"type": "contact", "first_name": "Mara", "last_name": last_name, "groups": ["vip", "trade"],
+            "addresses": [{"city": "Graz", "country": "AT"}]})
+    };
+    let long = "o".repeat(200);
+    let first = deliver(&engine, json!({"format": "ndjson"}), canonical(contact(&long), json!({}))).await;
+    assert_eq!(first["counts"]["delivered"], 1, "{first:#}");
+    let shown = inspect(&sandbox, json!({"what": "profile", "email": "mara@example.com"}));
+    assert_eq!(shown["attributes"]["last_name"], long, "{shown:#}");
+    assert_eq!(shown["attributes"]["home_address"], json!({"city": "Graz", "country": "AT"}), "{shown:#}");
+    assert_eq!((&shown["attributes"]["groups"], &shown["lists"]), (&json!(["vip", "trade"]), &json!(["vip"])), "{shown:#}");
+    let other = json!({"identity": {"customer_id": "c-2", "email": "noor@example.com"}, "idempotency_key": "k-2"});
+    deliver(&engine, json!({"format": "ndjson"}), canonical(contact("Haddad"), other)).await;
+    let made = &counts(&sandbox)["endpoints"];
+    assert_eq!(made["POST /v2/accountcontactattributes"]["accepted"], 3, "{made:#}");
+    assert_eq!((&made["POST /v2/accountlists"]["accepted"], &made["POST /v2/contacts"]["accepted"]), (&json!(1), &json!(2)), "{made:#}");
+    keep(&sandbox, "schema");
+    engine.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_made_beside_another_spelling_of_it() {
+    for verify in [false, true] {
+        let kept = json!([{"key": "customer_id", "type": "string"}, {"key": "First_Name", "type": "string"}]);
+        let sandbox = sandbox(json!({"attributes": kept}));
+        let attributes = json!({"first_name": {"key": "first_name"}});
+        let change = json!({"unknown_attributes": "create", "verify_attributes": verify, "attributes": attributes});
+        let engine = open(&records_only(options(&sandbox, change))).await;
+        let contact = json!({"type": "contact", "first_name": "Mara"});
+        let report = deliver(&engine, json!({"format": "ndjson"}), canonical(contact, json!({}))).await;
+        assert_eq!(report["counts"]["dead_lettered"], 1, "{report:#}");
+        let letters: Value = serde_json::from_slice(&engine.dead_letters(Bytes::from_static(b"{}")).await.unwrap()).unwrap();
+        assert!(letters[0].to_string().contains("`first_name` is spelled `First_Name`"), "{letters:#}");
+        assert_eq!(counts(&sandbox)["endpoints"]["POST /v2/accountcontactattributes"], Value::Null);
+        engine.close().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_account_is_asked_before_an_interface_that_drops_what_it_does_not_know() {
+    let kept = json!([{"key": "customer_id", "type": "string"}]);
+    let sandbox = sandbox(json!({"attributes": kept}));
+    let attributes = json!({"first_name": {"key": "first_name"}});
+    let change = json!({"api": "async", "unknown_attributes": "create", "verify_attributes": true, "attributes": attributes});
+    let engine = open(&records_only(options(&sandbox, change))).await;
+    let contact = json!({"type": "contact", "first_name": "Mara"});
+    let report = deliver(&engine, json!({"format": "ndjson"}), canonical(contact, json!({}))).await;
+    assert_eq!(report["counts"]["delivered"], 1, "{report:#}");
+    let shown = inspect(&sandbox, json!({"what": "profile", "email": "mara@example.com"}));
+    assert_eq!(shown["attributes"]["first_name"], "Mara", "{shown:#}");
+    engine.close().await.unwrap();
+}
+
+/// What is held of each operation that a record leads to, by endpoint; those that are not shown are left out.
+async fn held(options: &Value, data: &Bytes) -> Vec<(String, Held)> {
+    let config: DestinationConfig = serde_json::from_value(options["destination"].clone()).unwrap();
+    let (destination, transport) = (config.open().unwrap(), HttpTransport::new(&HttpOptions::default()).unwrap());
+    let record: Record = serde_json::from_slice(data).unwrap();
+    let mut all = Vec::new();
+    for operation in destination.build(&record).operations {
+        let Some(request) = destination.read_back(&operation) else { continue };
+        let reply = transport.send(destination.base_url_of(&request), &request).await.unwrap();
+        all.push((operation.endpoint.to_string(), destination.compare(&operation, &reply).unwrap()));
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_written_is_read_back_until_somebody_changes_it() {
+    let sandbox = sandbox(json!({}));
+    let change = json!({"customer_id_attribute": null, "backfill_events": "send", "contact_deleted": "delete",
+        "supplements": {"shipments": "shipments", "categories": "categories"}, "lists": {"group:vip": "vip"}, "order_max_age_h": 1_000_000});
+    let options = records_only(options(&sandbox, change));
+    let engine = open(&options).await;
+    let at = |number: u32| json!({"idempotency_key": format!("k-{number}"), "version": number});
+    let contact = json!({"type": "contact", "first_name": "Mara", "groups": ["vip"], "addresses": [{"city": "Graz"}],
+        "attributes": {"loyaltyPoints": {"type": "integer", "value": 42}},
+        "consents": [{"channel": "email", "status": "granted", "at": "2025-12-01T00:00:00Z"}]});
+    let shipment = json!({"type": "shipment", "id": "s-1", "order_id": "o-1", "shipped_at": "2026-01-01T09:00:00Z", "status": "shipped"});
+    let viewed = json!({"type": "event", "name": "product_viewed", "sku": "TEE", "product_id": "p-1"});
+    let category = json!({"type": "category", "id": "tees", "name": "Tees"});
+    let rows: Vec<Bytes> =
+        [contact, shipment, viewed, category].into_iter().zip(1..).map(|(body, number)| canonical(body, at(number))).collect();
+    for row in &rows {
+        let early = held(&options, row).await;
+        assert_eq!(early.last().unwrap().1, Held::Missing, "{early:?}");
+        let report = deliver(&engine, json!({"format": "ndjson"}), row.clone()).await;
+        assert_eq!(report["counts"]["delivered"], 1, "{report:#}");
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    for row in &rows {
+        for (endpoint, held) in held(&options, row).await {
+            assert_eq!(held, Held::Same, "{endpoint}");
+            seen.insert(endpoint);
+        }
+    }
+    let wanted = ["contactactivities.create", "contacts.subscribe", "contacts.upsert", "supplements.records.upsert"];
+    assert_eq!(seen.iter().map(String::as_str).collect::<Vec<_>>(), wanted);
+
+    // Somebody writes another name and leaves; the row is another one, the values are not told.
+    let changed = json!({"type": "contact", "first_name": "Mareike", "addresses": [{"city": "Wien"}],
+        "consents": [{"channel": "email", "status": "denied", "at": "2025-12-01T00:00:00Z"}]});
+    let differs = held(&options, &canonical(changed, at(9))).await;
+    let members = ["/attributes/first_name", "/attributes/home_address.city", "/attributes/vip"].map(str::to_owned).to_vec();
+    assert_eq!(
+        differs,
+        [("contacts.upsert".to_owned(), Held::Differs(members)), ("contacts.unsubscribe".to_owned(), Held::Differs(vec![String::new()]))]
+    );
+    // Whoever is to be gone is there until they are.
+    let gone = canonical(json!({"type": "contact_deleted", "erase": false}), at(10));
+    assert_eq!(held(&options, &gone).await, [("contacts.delete".to_owned(), Held::Differs(vec![String::new()]))]);
+    deliver(&engine, json!({"format": "ndjson"}), gone.clone()).await;
+    assert_eq!(held(&options, &gone).await, [("contacts.delete".to_owned(), Held::Same)]);
+    keep(&sandbox, "read-back");
     engine.close().await.unwrap();
 }

@@ -7,7 +7,7 @@ mod vendors;
 
 use bytes::Bytes;
 use cartwire::delivery::{HttpOptions, HttpTransport, Transport};
-use cartwire::destinations::{Destination, Held, Operation};
+use cartwire::destinations::{Destination, Held, Operation, RetrySafety};
 use cartwire::facade::Engine;
 use cartwire::model::Record;
 use cartwire_sandbox::Sandbox;
@@ -77,8 +77,8 @@ impl Stage {
         let mut all = Vec::new();
         for operation in operations {
             let Some(request) = self.destination.read_back(operation) else { continue };
-            assert!(request.body.is_none(), "{}: a read writes nothing", request.endpoint);
-            assert!(self.destination.capabilities().endpoint(&request.endpoint).is_some(), "{}", request.endpoint);
+            let facts = self.destination.capabilities().endpoint(&request.endpoint).unwrap();
+            assert_eq!(facts.retry_safe_by, RetrySafety::ReadOnly, "{}: a read writes nothing", request.endpoint);
             let reply = self.transport.send(self.destination.base_url_of(&request), &request).await.unwrap();
             all.push((operation.endpoint.to_string(), self.destination.compare(operation, &reply).unwrap()));
         }

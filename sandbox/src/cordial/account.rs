@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::options::Options;
+use super::options::{Attribute, Options};
 use crate::limits::Limiter;
 
 /// An address of a contact and what may be sent to it.
@@ -92,6 +92,10 @@ pub(super) struct Account {
     pub(super) jobs: BTreeMap<String, Job>,
     pub(super) files: BTreeMap<String, Vec<u8>>,
     pub(super) counts: BTreeMap<String, Count>,
+    /// Those at the start, and those made since.
+    pub(super) attributes: Vec<Attribute>,
+    /// As the attributes.
+    pub(super) lists: Vec<String>,
     /// What was dropped in silence, by name.
     pub(super) dropped: BTreeMap<String, u64>,
     pub(super) limiter: Limiter,
@@ -99,8 +103,12 @@ pub(super) struct Account {
 }
 
 impl Account {
-    pub(super) fn new(_: &Options) -> Self {
-        Self::default()
+    pub(super) fn new(options: &Options) -> Self {
+        Self { attributes: options.attributes.clone(), lists: options.lists.clone(), ..Self::default() }
+    }
+
+    pub(super) fn attribute(&self, key: &str) -> Option<&Attribute> {
+        self.attributes.iter().find(|attribute| attribute.key == key)
     }
 
     /// Twenty-four hexadecimal digits.

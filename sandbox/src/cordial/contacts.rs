@@ -79,7 +79,7 @@ impl Call<'_> {
     }
 
     fn attribute(&mut self, contact: &mut Contact, name: &str, value: &Value, manner: Manner) -> Result<(), Refusal> {
-        if self.options.lists.iter().any(|list| list == name) {
+        if self.account.lists.iter().any(|list| list == name) {
             match value {
                 Value::Bool(true) => drop(contact.lists.insert(name.to_owned())),
                 Value::Bool(false) => drop(contact.lists.remove(name)),
@@ -88,7 +88,7 @@ impl Call<'_> {
             return Ok(());
         }
         let (key, part) = name.split_once('.').map_or((name, None), |(key, part)| (key, Some(part)));
-        let Some(known) = self.options.attribute(key) else {
+        let Some(known) = self.account.attribute(key).cloned() else {
             if manner.lenient {
                 self.account.drop_note(format!("attribute {name}"));
                 return Ok(());
@@ -284,7 +284,14 @@ pub(super) fn item(item: &Value) -> Result<(), Refusal> {
 }
 
 pub(super) fn shown(contact: &Contact) -> Value {
-    let mut attributes = contact.attributes.clone();
+    // An address is written part by part and shown as one object.
+    let mut attributes = Map::new();
+    for (name, value) in &contact.attributes {
+        match name.split_once('.') {
+            Some((outer, inner)) => attributes.entry(outer).or_insert_with(|| json!({}))[inner] = value.clone(),
+            None => drop(attributes.insert(name.clone(), value.clone())),
+        }
+    }
     attributes.insert("cID".into(), contact.cid.as_str().into());
     attributes.insert("createdAt".into(), stamp(contact.created_ms).into());
     let channel = |(key, own): (&String, &Channel)| {

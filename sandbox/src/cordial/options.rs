@@ -1,9 +1,7 @@
 //! What a test may set about the account.
 
-use serde::Deserialize;
-use serde_json::{Value, json};
-
 use crate::SandboxError;
+use serde::Deserialize;
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -12,6 +10,8 @@ pub(crate) struct Attribute {
     #[serde(rename = "type")]
     pub(super) kind: String,
     pub(super) max: Option<usize>,
+    #[serde(default)]
+    pub(super) index: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -72,7 +72,7 @@ pub(crate) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        let attribute = |key: &str, kind: &str| Attribute { key: key.into(), kind: kind.into(), max: None };
+        let attribute = |key: &str, kind: &str| Attribute { key: key.into(), kind: kind.into(), max: None, index: false };
         Self {
             api_key: "sandbox-key".into(),
             attributes: vec![
@@ -124,9 +124,5 @@ impl Options {
 
     pub(super) fn supplement(&self, key: &str) -> Option<&Supplement> {
         self.supplements.iter().find(|supplement| supplement.key == key)
-    }
-
-    pub(super) fn shown_attributes(&self) -> Value {
-        self.attributes.iter().map(|own| json!({"key": own.key, "name": own.key, "type": own.kind, "index": false})).collect()
     }
 }

@@ -44,6 +44,28 @@ impl Call<'_> {
         Ok(())
     }
 
+    /// Events of one person, as they are listed: without the id they were sent with.
+    pub(super) fn events_get(&mut self) -> Answer {
+        let filter = |name: &str| self.request.parameter(name);
+        let contact = filter("email").and_then(|email| self.account.find(self.options, "email", &email));
+        let cid = contact.and_then(|index| self.account.contacts[index].as_ref()).map(|contact| contact.cid.clone());
+        if filter("email").is_some() && cid.is_none() {
+            return Err(Refusal::not_found());
+        }
+        let at = |text: &str| chrono::DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%z").ok();
+        let most = filter("per_page").and_then(|most| most.parse().ok()).unwrap_or(25);
+        let (after, before) = (filter("time[gte]").as_deref().and_then(at), filter("time[lte]").as_deref().and_then(at));
+        let wanted = |event: &&Event| {
+            let time = event.body["ats"].as_str().and_then(at);
+            cid.as_ref().is_none_or(|cid| *cid == event.cid)
+                && filter("action").is_none_or(|action| event.body["a"] == action.as_str())
+                && after.is_none_or(|after| time.is_some_and(|time| time >= after))
+                && before.is_none_or(|before| time.is_some_and(|time| time <= before))
+        };
+        let shown = |event: &Event| json!({"action": event.body["a"], "cID": event.cid, "time": event.body["ats"], "properties": event.body["properties"]});
+        Ok(Reply::json(200, &self.account.events.iter().filter(wanted).take(most).map(shown).collect()))
+    }
+
     pub(super) fn order_post(&mut self) -> Answer {
         let body = self.body.clone();
         if body["orderID"].as_str().is_some_and(|id| self.account.orders.contains_key(id)) {

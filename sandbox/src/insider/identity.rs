@@ -183,10 +183,16 @@ pub(super) fn read(call: &mut Call<'_>) -> Reply {
         let mut out: Map<String, Value> = Map::new();
         for wish in events.get("wanted").and_then(Value::as_array).into_iter().flatten() {
             let name = wish.get("event_name").and_then(Value::as_str).unwrap_or_default();
+            let params: Vec<&str> = wish.get("params").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
             let of = profile.events.iter().filter(|event| event.name == name && (from..=to).contains(&event.at_ms));
             let rows = of.map(|event| {
+                // Parameters that were asked for, customs with `c_`.
                 let mut row = event.params.as_object().cloned().unwrap_or_default();
+                for (name, value) in row.remove("custom").as_ref().and_then(Value::as_object).into_iter().flatten() {
+                    row.insert(format!("c_{name}"), value.clone());
+                }
                 row.insert("timestamp".into(), json!(event.timestamp));
+                row.retain(|name, _| params.contains(&name.as_str()));
                 Value::Object(row)
             });
             out.insert(name.to_owned(), rows.collect());

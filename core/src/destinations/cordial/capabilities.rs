@@ -46,6 +46,18 @@ pub(super) const RECORD: &str = "supplements.records.upsert";
 pub(super) const RECORD_DELETE: &str = "supplements.records.delete";
 /// `GET /v2/accountcontactattributes`
 pub(super) const ATTRIBUTES: &str = "accountcontactattributes.list";
+/// `POST /v2/accountcontactattributes`
+pub(super) const MAKE_ATTRIBUTE: &str = "accountcontactattributes.create";
+/// `GET /v2/accountlists`
+pub(super) const LISTS: &str = "accountlists.list";
+/// `POST /v2/accountlists`
+pub(super) const MAKE_LIST: &str = "accountlists.create";
+/// `GET /v2/contactactivities`
+pub(super) const EVENTS_GET: &str = "contactactivities.list";
+/// `GET /v2/products/{productID}`
+pub(super) const PRODUCT_GET: &str = "products.get";
+/// `GET /v2/supplements/{supplement}/records/{id}`
+pub(super) const RECORD_GET: &str = "supplements.records.get";
 /// A file of contacts
 pub(super) const FILE_CONTACTS: &str = "files.contacts";
 /// A file of orders
@@ -234,7 +246,12 @@ pub const CAPABILITIES: Capabilities = Capabilities {
                 is not published; all are sent.",
             ..STATE
         },
-        Endpoint { id: ORDER_GET, path: "/v2/orders/{orderID}", note: "Tells whether an order is known. 404 for none.", ..READ },
+        Endpoint {
+            id: ORDER_GET,
+            path: "/v2/orders/{orderID}",
+            note: "Tells whether an order is known, also for reconciliation. 404 for none.",
+            ..READ
+        },
         Endpoint {
             id: PRODUCT,
             path: "/v2/products",
@@ -259,9 +276,32 @@ pub const CAPABILITIES: Capabilities = Capabilities {
         Endpoint {
             id: ATTRIBUTES,
             path: "/v2/accountcontactattributes",
-            note: "Checks the credentials and the configured attributes.",
+            note: "Checks the credentials and the configured attributes, and is read before an attribute is made.",
             ..READ
         },
+        Endpoint {
+            id: MAKE_ATTRIBUTE,
+            path: "/v2/accountcontactattributes",
+            note: "With `unknown_attributes: create` only. A second creation is refused, which is fine; usable at once \
+                (<https://support.cordial.com/hc/en-us/articles/204570347>).",
+            ..STATE
+        },
+        Endpoint { id: LISTS, path: "/v2/accountlists", note: "Read before a list is made.", ..READ },
+        Endpoint {
+            id: MAKE_LIST,
+            path: "/v2/accountlists",
+            note: "With `unknown_attributes: create` only (<https://support.cordial.com/hc/en-us/articles/204570497>).",
+            ..STATE
+        },
+        Endpoint {
+            id: EVENTS_GET,
+            path: "/v2/contactactivities",
+            note: "Read for reconciliation, of people found by e-mail. It does not show `UID`: an event is found by its name, time and \
+                properties.",
+            ..READ
+        },
+        Endpoint { id: PRODUCT_GET, path: "/v2/products/{productID}", note: "Read for reconciliation.", ..READ },
+        Endpoint { id: RECORD_GET, path: "/v2/supplements/{supplement}/records/{id}", note: "Read for reconciliation.", ..READ },
         Endpoint { id: FILE_CONTACTS, job: Some(JobFacts { poll: IMPORT_CONTACTS, give_up_s: FOUR_HOURS }), note: FILE_NOTE, ..FILE },
         Endpoint { id: FILE_ORDERS, job: Some(JobFacts { poll: IMPORT_ORDERS, give_up_s: FOUR_HOURS }), note: FILE_NOTE, ..FILE },
         Endpoint { id: FILE_PRODUCTS, job: Some(JobFacts { poll: IMPORT_PRODUCTS, give_up_s: FOUR_HOURS }), note: FILE_NOTE, ..FILE },

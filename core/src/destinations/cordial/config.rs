@@ -45,14 +45,15 @@ pub struct Config {
     /// Whether phone numbers keep their plus sign. Default false: Cordial shows them without.
     pub sms_plus: bool,
     /// What is sent of a contact: canonical field or custom field → attribute of the account. Default: none. Attributes must
-    /// exist at Cordial, spelled exactly so.
+    /// exist at Cordial, spelled exactly so, unless `unknown_attributes` is `create`.
     pub attributes: BTreeMap<String, Attribute>,
     /// Lists of the account that the shop owns: boolean field, `group:<key>` or `store:<key>` → list name. Default: none.
     pub lists: BTreeMap<String, String>,
     /// What happens when Cordial does not know an attribute or list. Default `drop`.
     pub unknown_attributes: UnknownAttributes,
-    /// Whether the account's attributes are read before every write of a contact. Default false: they are compared by the
-    /// credential check, and an unknown one is found when Cordial refuses it. The Asynchronous API never refuses one.
+    /// Whether the account's attributes are read before every write of a contact, and a contact with an unknown one is refused
+    /// then, or the attribute made first with `unknown_attributes: create`. Default false: they are compared by the credential
+    /// check, and an unknown one is found when Cordial refuses it. The Asynchronous API never refuses one.
     pub verify_attributes: bool,
     /// What is sent for a field that was there before and is gone. Default `keep`: nothing. That Cordial clears on `null`
     /// is not published for this API.
@@ -189,6 +190,10 @@ choices! {
         Drop,
         /// The record is refused.
         Refuse,
+        /// The attribute or list is made as the settings describe it, unless it is there in another spelling, and the record is
+        /// sent again. The key must allow it. What the settings do not describe, such as the `customer_id_attribute`, is
+        /// refused: only Cordial makes an attribute a key.
+        Create,
     }
 
     /// What is sent for a field that is gone.
@@ -315,6 +320,9 @@ pub struct Attribute {
     /// Most characters of a `string`, most entries of an `array`. Default: Cordial's own, 128 and 25.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<u32>,
+    /// Whether it is made with an index, which audiences need; used with `unknown_attributes: create`. Default false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub index: bool,
 }
 
 /// Settings of the Asynchronous API.

@@ -6,7 +6,9 @@ mod config;
 mod files;
 mod ids;
 mod payload;
+mod readback;
 mod reply;
+mod schema;
 #[cfg(test)]
 mod tests;
 
@@ -17,7 +19,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use serde_json::value::RawValue;
 
-use super::{Built, Capabilities, Completed, Destination, Method, Operation, Reading, Reply, Request, Secret};
+use super::{Built, Capabilities, Completed, Destination, Held, Method, Operation, Reading, Reply, Request, Secret};
 use crate::error::{Error, ErrorCode};
 use crate::model::Record;
 use capabilities as endpoints;
@@ -253,7 +255,7 @@ impl Destination for Cordial {
     }
 
     fn read(&self, operations: &[&Operation], reply: &Reply) -> Reading {
-        reply::read(self.config.unknown_attributes, self.poll_after(), operations, reply)
+        reply::read(&self.config, self.poll_after(), operations, reply)
     }
 
     fn prefetch(&self, operation: &Operation) -> Option<Request> {
@@ -296,9 +298,10 @@ impl Destination for Cordial {
                 }
                 reply::Known::Later(refusal, after) => Ok(Completed::Retry(refusal, after)),
             },
-            _ => match reply::account_knows(operation, reply)? {
-                reply::Known::Later(refusal, after) => Ok(Completed::Retry(refusal, after)),
-                _ => Ok(Completed::Send(self.request(&[operation])?)),
+            _ => match schema::before(&self.config, operation, reply)? {
+                schema::Lacks::Later(refusal, after) => Ok(Completed::Retry(refusal, after)),
+                schema::Lacks::First(detour) => Ok(Completed::First(detour)),
+                schema::Lacks::Nothing => Ok(Completed::Send(self.request(&[operation])?)),
             },
         }
     }
@@ -320,6 +323,15 @@ impl Destination for Cordial {
         reply::read_poll(operations, job, reply, self.poll_after())
     }
 
+    fn read_back(&self, operation: &Operation) -> Option<Request> {
+        let read = readback::read(&self.config, operation)?;
+        self.call(read.endpoint, read.path, None).ok()
+    }
+
+    fn compare(&self, operation: &Operation, reply: &Reply) -> Result<Held, Error> {
+        readback::compare(&self.config, operation, reply)
+    }
+
     fn check(&self) -> Request {
         Request {
             endpoint: Cow::Borrowed(endpoints::ATTRIBUTES),
@@ -333,7 +345,7 @@ impl Destination for Cordial {
 
     fn read_check(&self, reply: &Reply) -> String {
         match reply.status {
-            200..=299 => reply::compare(&self.config, reply),
+            200..=299 => schema::compare(&self.config, reply),
             401 => "the key is not known there; check it, the region, and that the key allows this address".to_owned(),
             403 => "the key does not allow this call, or this address; add both in Cordial's console".to_owned(),
             status => format!("the destination answered with status {status}"),

@@ -15,12 +15,12 @@ use serde_json::value::RawValue;
 use super::super::{Job, Operation, Reading, Refusal, Reply, Skip, Verdict};
 use super::build::Grant;
 use super::config::{Config, UnknownAttributes};
-use super::{ContactRow, capabilities as endpoints, files, internal};
+use super::{capabilities as endpoints, files, internal, schema};
 use crate::error::{Error, ErrorCode, Retry};
 use crate::model::{Instant, SkipReason};
 
 /// What an error says, from all the places it may stand in.
-struct Complaint {
+pub(super) struct Complaint {
     /// Cordial's word, as far as it can hold nothing personal.
     key: String,
     /// All texts, lower-cased, for matching only.
@@ -30,7 +30,7 @@ struct Complaint {
 }
 
 impl Complaint {
-    fn of(reply: &Reply) -> Complaint {
+    pub(super) fn of(reply: &Reply) -> Complaint {
         let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
         let mut texts = String::new();
         for member in ["error", "message", "messages", "errors", "fieldErrors"] {
@@ -53,7 +53,7 @@ impl Complaint {
         words.iter().any(|word| self.text.contains(word))
     }
 
-    fn nobody(&self) -> bool {
+    pub(super) fn nobody(&self) -> bool {
         self.key == "CONTACTS_CONTACT_NOT_FOUND"
             || (self.says(&["contact"]) && self.says(&["doesn't exist", "does not exist", "not found"]))
     }
@@ -82,11 +82,12 @@ fn safe(word: &str) -> String {
 }
 
 /// Reads the answer to one request.
-pub(super) fn read(unknown: UnknownAttributes, poll_after: Duration, operations: &[&Operation], reply: &Reply) -> Reading {
+pub(super) fn read(config: &Config, poll_after: Duration, operations: &[&Operation], reply: &Reply) -> Reading {
     let endpoint = operations.first().map_or("", |operation| operation.endpoint.as_ref());
-    match reply.status {
-        200..=299 => accepted(endpoint, poll_after, operations, reply),
-        _ => refused(endpoint, unknown, operations, reply),
+    match (reply.status, operations) {
+        (200..=299, [operation]) if schema::is_look(endpoint) => each(operations, || schema::found(operation, reply)),
+        (200..=299, _) => accepted(endpoint, poll_after, operations, reply),
+        _ => refused(endpoint, config, operations, reply),
     }
 }
 
@@ -126,7 +127,7 @@ fn each(operations: &[&Operation], verdict: impl Fn() -> Verdict) -> Reading {
     Reading::Each(operations.iter().map(|_| verdict()).collect(), Vec::new())
 }
 
-fn refused(endpoint: &str, unknown: UnknownAttributes, operations: &[&Operation], reply: &Reply) -> Reading {
+fn refused(endpoint: &str, config: &Config, operations: &[&Operation], reply: &Reply) -> Reading {
     if let Some(reading) = common(endpoint, reply) {
         return reading;
     }
@@ -165,6 +166,10 @@ fn refused(endpoint: &str, unknown: UnknownAttributes, operations: &[&Operation]
             let why = refusal(ErrorCode::Conflict, "the order is known by now; it is updated");
             return each(operations, || Verdict::Retry(why.clone(), Some(Duration::from_secs(1))));
         }
+        // Somebody made it between the look and this call.
+        (endpoints::MAKE_ATTRIBUTE | endpoints::MAKE_LIST, 400 | 409 | 422) if complaint.says(&["exist", "unique", "taken", "already"]) => {
+            return each(operations, || Verdict::Accepted);
+        }
         (_, 404 | 422 | 400) if complaint.nobody() => {
             let why = refusal(ErrorCode::NotFound, "the contact does not exist yet");
             return each(operations, || Verdict::Retry(why.clone(), None));
@@ -177,11 +182,20 @@ fn refused(endpoint: &str, unknown: UnknownAttributes, operations: &[&Operation]
     if let (Some(name), [operation]) = (&complaint.unknown, operations) {
         let name = safe_key(name);
         let message = format!("the account has no attribute or list `{name}`; attributes are told apart by case");
-        if unknown == UnknownAttributes::Drop
-            && matches!(endpoint, endpoints::CONTACT | endpoints::CONTACT_ASYNC)
-            && let Some(body) = without(&operation.body, &name)
-        {
-            return Reading::Each(vec![Verdict::Amended(body, format!("{message}; sent without it"))], Vec::new());
+        let contact = matches!(endpoint, endpoints::CONTACT | endpoints::CONTACT_ASYNC);
+        match config.unknown_attributes {
+            UnknownAttributes::Create if contact => {
+                if let Some(look) = schema::look(config, operation, &name) {
+                    let why = refusal(ErrorCode::Rejected, &message);
+                    return each(operations, || Verdict::First(schema::first(vec![look.clone()], why.clone())));
+                }
+            }
+            UnknownAttributes::Drop if contact => {
+                if let Some(body) = without(&operation.body, &name) {
+                    return Reading::Each(vec![Verdict::Amended(body, format!("{message}; sent without it"))], Vec::new());
+                }
+            }
+            _ => {}
         }
         return reject(ErrorCode::Rejected, &message);
     }
@@ -325,6 +339,7 @@ fn number(value: &Value) -> u64 {
 // -- orders ----------------------------------------------------------------------------------------------------------
 
 /// Whether something is there.
+#[derive(Debug)]
 pub(super) enum Known {
     Yes,
     No,
@@ -344,7 +359,7 @@ pub(super) fn order_is_known(reply: &Reply) -> Result<Known, Error> {
     }
 }
 
-fn later(endpoint: &str, reply: &Reply) -> Result<Known, Error> {
+pub(super) fn later(endpoint: &str, reply: &Reply) -> Result<Known, Error> {
     match common(endpoint, reply) {
         Some(Reading::Stop(error)) => Err(error),
         Some(Reading::Retry(refusal, after)) => Ok(Known::Later(refusal, after)),
@@ -364,80 +379,6 @@ pub(super) fn as_update(body: &[u8], triggers: bool) -> Result<Vec<u8>, Error> {
         row.insert("suppressTriggers".to_owned(), serde_json::value::to_raw_value(&true).map_err(broken)?);
     }
     serde_json::to_vec(&row).map_err(broken)
-}
-
-// -- attributes ------------------------------------------------------------------------------------------------------
-
-/// The account's attributes: a list of them, or an object by key.
-fn account(reply: &Reply) -> Option<BTreeMap<String, String>> {
-    let shown = |key: &str, value: &Value| (key.to_owned(), value["type"].as_str().unwrap_or_default().to_owned());
-    match serde_json::from_slice::<Value>(&reply.body).ok()? {
-        Value::Array(list) => Some(list.iter().filter_map(|value| Some(shown(value["key"].as_str()?, value))).collect()),
-        Value::Object(by_key) => Some(
-            by_key
-                .iter()
-                .map(|(key, value)| (value["key"].as_str().map_or(key.as_str(), |own| own), value))
-                .map(|(key, value)| shown(key, value))
-                .collect(),
-        ),
-        _ => None,
-    }
-}
-
-/// What is wrong with a key in this account.
-fn fault(account: &BTreeMap<String, String>, key: &str) -> Option<String> {
-    if account.contains_key(key) {
-        return None;
-    }
-    Some(match account.keys().find(|own| own.eq_ignore_ascii_case(key)) {
-        Some(own) => format!("`{key}` is spelled `{own}` there"),
-        None => format!("`{key}` is not there"),
-    })
-}
-
-/// Refuses a contact with attributes the account does not have. Lists are no attributes and are not shown.
-pub(super) fn account_knows(operation: &Operation, reply: &Reply) -> Result<Known, Error> {
-    if !(200..300).contains(&reply.status) {
-        return later(endpoints::ATTRIBUTES, reply);
-    }
-    let Some(account) = account(reply) else {
-        return Ok(Known::Later(Refusal::new(ErrorCode::Unavailable, "unreadable_reply", "the account's attributes cannot be read"), None));
-    };
-    let row: ContactRow<'_> =
-        serde_json::from_slice(&operation.body).map_err(|error| internal("a contact's row is not its own").because(error))?;
-    let faults: Vec<String> = row
-        .attributes
-        .iter()
-        .filter(|(name, value)| name.as_ref() != "channels" && !matches!(value.get(), "null" | "true" | "false"))
-        .filter_map(|(name, _)| fault(&account, name.split('.').next().unwrap_or(name)))
-        .take(20)
-        .collect();
-    if faults.is_empty() {
-        return Ok(Known::Yes);
-    }
-    Err(Error::new(ErrorCode::Rejected, format!("attributes the account does not have: {}", faults.join(", "))))
-}
-
-/// The configured attributes against the account's, in one sentence.
-pub(super) fn compare(config: &Config, reply: &Reply) -> String {
-    let Some(account) = account(reply) else { return "the credentials work; the account's attributes could not be read".to_owned() };
-    let mut faults: Vec<String> = config
-        .attributes
-        .values()
-        .filter_map(|attribute| {
-            fault(&account, &attribute.key).or_else(|| {
-                let wanted = serde_json::to_value(attribute.kind).ok()?;
-                let there = account.get(&attribute.key)?;
-                (!there.is_empty() && wanted.as_str() != Some(there)).then(|| format!("`{}` is of type `{there}` there", attribute.key))
-            })
-        })
-        .collect();
-    faults.extend(config.customer_id_attribute.iter().filter_map(|key| fault(&account, key)));
-    if faults.is_empty() {
-        "the credentials work, and the account has every configured attribute".to_owned()
-    } else {
-        format!("the credentials work; attributes to correct: {}", faults.join(", "))
-    }
 }
 
 // -- permissions -----------------------------------------------------------------------------------------------------
@@ -516,7 +457,7 @@ pub(super) fn permission(operation: &Operation, reply: &Reply) -> Result<Change,
     Ok(Change::Write(body))
 }
 
-enum Stored {
+pub(super) enum Stored {
     None,
     Subscribed,
     Asked,
@@ -525,7 +466,7 @@ enum Stored {
 }
 
 /// A channel's permission, or, where it is kept per programme, the strictest of its programmes'.
-fn status(channel: &Value) -> Stored {
+pub(super) fn status(channel: &Value) -> Stored {
     let one = |part: &Value| match part["subscribeStatus"].as_str() {
         None | Some("none" | "") => Stored::None,
         Some("subscribed") => Stored::Subscribed,
@@ -549,7 +490,7 @@ fn status(channel: &Value) -> Stored {
 }
 
 /// `2026-01-01T10:00:00+0000`, or RFC 3339.
-fn instant(value: &Value) -> Option<Instant> {
+pub(super) fn instant(value: &Value) -> Option<Instant> {
     let text = value.as_str()?;
     let read = DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%z").or_else(|_| DateTime::parse_from_rfc3339(text)).ok()?;
     Some(read.to_utc())

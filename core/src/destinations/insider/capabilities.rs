@@ -184,7 +184,7 @@ pub const CAPABILITIES: Capabilities = Capabilities {
             path: "/api/user/v1/profile",
             rate: per_minute(1_000, "partner", ""),
             retry_safe_by: RetrySafety::ReadOnly,
-            note: "1,000 quota units a minute; a read of attributes is counted as one here. Nobody is 404. Also checks the credentials.",
+            note: "1,000 quota units a minute; a read of attributes is counted as one here. Nobody is 404. Also checks the credentials, and reads back for reconciliation.",
             ..STATE
         },
         Endpoint {

@@ -6,6 +6,7 @@ mod config;
 mod ids;
 mod payload;
 mod profile;
+mod readback;
 mod reply;
 mod request;
 #[cfg(test)]
@@ -13,7 +14,7 @@ mod tests;
 
 use std::borrow::Cow;
 
-use super::{Built, Capabilities, Completed, Destination, Operation, Reading, Reply, Request, Secret};
+use super::{Built, Capabilities, Completed, Destination, Held, Operation, Reading, Reply, Request, Secret};
 use crate::error::Error;
 use crate::model::Record;
 use capabilities as endpoints;
@@ -109,6 +110,14 @@ impl Destination for Insider {
 
     fn complete(&self, operation: &Operation, reply: &Reply) -> Result<Completed, Error> {
         self.second_call(operation, reply)
+    }
+
+    fn read_back(&self, operation: &Operation) -> Option<Request> {
+        self.reading_back(operation)
+    }
+
+    fn compare(&self, operation: &Operation, reply: &Reply) -> Result<Held, Error> {
+        self.held(operation, reply)
     }
 
     fn check(&self) -> Request {

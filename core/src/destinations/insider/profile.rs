@@ -210,7 +210,7 @@ impl Stored {
 }
 
 /// Anything that is not clearly a yes is a no.
-fn is_yes(value: &Value) -> bool {
+pub(super) fn is_yes(value: &Value) -> bool {
     match value {
         Value::Bool(value) => *value,
         Value::Number(number) => number.as_i64() == Some(1),
@@ -226,7 +226,7 @@ fn channel_of(flag: &str) -> &str {
 
 /// The name under which an attribute is read: customs get `c_`, and `gdpr_optin` loses its end
 /// (<https://academy.insiderone.com/docs/default-attributes>).
-fn read_name(name: &str) -> String {
+pub(super) fn read_name(name: &str) -> String {
     match name.strip_prefix("custom.") {
         Some(own) => format!("c_{own}"),
         None if name == "gdpr_optin" => "gdpr".to_owned(),

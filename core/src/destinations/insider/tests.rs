@@ -9,6 +9,7 @@ mod commerce;
 mod engine;
 mod limits;
 mod people;
+mod readback;
 
 use std::io::Write as _;
 
