@@ -454,6 +454,27 @@ export type Mode = "live" | "backfill";
 export type OrderStatus = string;
 export type PaymentStatus = string;
 /**
+ * Why a check came out as it did.
+ */
+export type ReconcileReason =
+  | "changed_there"
+  | "never_sent"
+  | "waiting"
+  | "dead_lettered"
+  | "withheld"
+  | "stale"
+  | "no_read_back"
+  | "not_told"
+  | "unauthorized"
+  | "rate_limited"
+  | "unavailable"
+  | "refused"
+  | "stopped";
+/**
+ * What a destination holds of something that was or would be sent.
+ */
+export type ReconcileStatus = "equal" | "differs" | "missing" | "unreadable" | "unsupported" | "skipped";
+/**
  * A text that never shows: not in Debug, not in errors, not in reports.
  */
 export type Secret = string;
@@ -3462,6 +3483,199 @@ export interface Received {
    * What will not be sent.
    */
   skipped: RecordSkip[];
+}
+/**
+ * One thing that a record would write, and what the destination holds of it.
+ */
+export interface ReconcileCheck {
+  /**
+   * The destination, by its name.
+   */
+  destination: string;
+  /**
+   * One sentence more, where there is one; no personal data.
+   */
+  detail?: string | null;
+  /**
+   * The endpoint that writes it.
+   */
+  endpoint: string;
+  /**
+   * What differs, as JSON pointers into the row that is or would be sent; the empty pointer is the whole.
+   */
+  fields?: string[];
+  /**
+   * Under which it is or would be sent.
+   */
+  idempotency_key: string;
+  /**
+   * Why; absent when it is equal.
+   */
+  reason?: ReconcileReason | null;
+  /**
+   * What was found.
+   */
+  status: ReconcileStatus;
+  /**
+   * Those of them that, as far as the state knows, were not sent with this value.
+   */
+  unsent?: string[];
+}
+/**
+ * Records by what was found.
+ */
+export interface ReconcileCounts {
+  /**
+   * Records with something different.
+   */
+  differs: number;
+  /**
+   * Records of which everything that can be read is as it should be.
+   */
+  equal: number;
+  /**
+   * Records with something missing, and nothing different.
+   */
+  missing: number;
+  /**
+   * Records looked at.
+   */
+  records: number;
+  /**
+   * Records of which nothing belongs there, for a reason.
+   */
+  skipped: number;
+  /**
+   * Records of which something could not be learnt, and nothing else is wrong.
+   */
+  unreadable: number;
+  /**
+   * Records of which the destination shows nothing.
+   */
+  unsupported: number;
+}
+/**
+ * Options of `reconcile`.
+ */
+export interface ReconcileOptions {
+  /**
+   * Only at this destination, by its name; at all of them unless given.
+   */
+  destination?: string | null;
+  /**
+   * How rows are laid out.
+   */
+  format?: Format;
+  /**
+   * In which mode the rows were sent: what a backfill withholds is not looked for. The `Sync`'s setting unless given.
+   */
+  mode?: Mode | null;
+  /**
+   * What the bytes are, for documents that do not say.
+   */
+  resource?: string | null;
+}
+/**
+ * What was found at one destination.
+ */
+export interface ReconciledAt {
+  /**
+   * Checks by reason.
+   */
+  by_reason: {
+    [k: string]: number;
+  };
+  /**
+   * Records by what was found there.
+   */
+  counts: ReconcileCounts;
+  /**
+   * HTTP requests made, repetitions included.
+   */
+  requests: number;
+  /**
+   * Why not everything was asked for; what was not is `unreadable`.
+   */
+  stopped?: string | null;
+}
+/**
+ * One record and what was found of it.
+ */
+export interface ReconciledRecord {
+  /**
+   * One for everything it would write.
+   */
+  checks: ReconcileCheck[];
+  /**
+   * Ties the logs together.
+   */
+  correlation_id: string;
+  /**
+   * Position of its row in the input.
+   */
+  position: number;
+  /**
+   * Its name at the source.
+   */
+  resource: ResourceRef;
+  /**
+   * The worst of its checks.
+   */
+  status: ReconcileStatus;
+}
+/**
+ * Answer of `reconcile`: does the destination hold what it should? It never has a value, only where values differ.
+ */
+export interface Reconciliation {
+  /**
+   * Checks by reason.
+   */
+  by_reason: {
+    [k: string]: number;
+  };
+  /**
+   * Records at the worst of the destinations.
+   */
+  counts: ReconcileCounts;
+  /**
+   * The same at each destination, by name.
+   */
+  destinations: {
+    [k: string]: ReconciledAt;
+  };
+  /**
+   * Rows that only name a resource to fetch.
+   */
+  fetches: Fetch[];
+  /**
+   * When the last one had answered.
+   */
+  finished_at: string;
+  /**
+   * Rows ignored by name.
+   */
+  ignored: Ignored[];
+  /**
+   * Whether nothing is different, missing or unreadable, and no row was rejected. What cannot be read is not counted
+   * against it: look at `unsupported`.
+   */
+  ok: boolean;
+  /**
+   * Every record that belongs somewhere, in input order.
+   */
+  records: ReconciledRecord[];
+  /**
+   * Rows that could not become a record, or that validation refused.
+   */
+  rejected: Rejection[];
+  /**
+   * Parts of records that do not belong there, and why.
+   */
+  skipped: RecordSkip[];
+  /**
+   * When the first destination was asked.
+   */
+  started_at: string;
 }
 /**
  * One canonical thing with its envelope: an upsert, a delete or an event.

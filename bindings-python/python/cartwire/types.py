@@ -193,6 +193,14 @@ __all__ = [
     "Receipt",
     "ReceiveOptions",
     "Received",
+    "ReconcileCheck",
+    "ReconcileCounts",
+    "ReconcileOptions",
+    "ReconcileReason",
+    "ReconcileStatus",
+    "ReconciledAt",
+    "ReconciledRecord",
+    "Reconciliation",
     "Record",
     "RecordFinding",
     "RecordSkip",
@@ -2386,6 +2394,126 @@ class Received(TypedDict):
     """What will not be sent."""
 
 
+class _ReconcileCheck(TypedDict):
+    """What is always there in `ReconcileCheck`."""
+
+    destination: str
+    """The destination, by its name."""
+    endpoint: str
+    """The endpoint that writes it."""
+    idempotency_key: str
+    """Under which it is or would be sent."""
+    status: ReconcileStatus
+    """What was found."""
+
+
+class ReconcileCheck(_ReconcileCheck, total=False):
+    """One thing that a record would write, and what the destination holds of it."""
+
+    detail: str | None
+    """One sentence more, where there is one; no personal data."""
+    fields: list[str]
+    """What differs, as JSON pointers into the row that is or would be sent; the empty pointer is the whole."""
+    reason: ReconcileReason | None
+    """Why; absent when it is equal."""
+    unsent: list[str]
+    """Those of them that, as far as the state knows, were not sent with this value."""
+
+
+class ReconcileCounts(TypedDict):
+    """Records by what was found."""
+
+    differs: int
+    """Records with something different."""
+    equal: int
+    """Records of which everything that can be read is as it should be."""
+    missing: int
+    """Records with something missing, and nothing different."""
+    records: int
+    """Records looked at."""
+    skipped: int
+    """Records of which nothing belongs there, for a reason."""
+    unreadable: int
+    """Records of which something could not be learnt, and nothing else is wrong."""
+    unsupported: int
+    """Records of which the destination shows nothing."""
+
+
+class ReconcileOptions(TypedDict, total=False):
+    """Options of `reconcile`."""
+
+    destination: str | None
+    """Only at this destination, by its name; at all of them unless given."""
+    format: Format
+    """How rows are laid out."""
+    mode: Mode | None
+    """In which mode the rows were sent: what a backfill withholds is not looked for. The `Sync`'s setting unless given."""
+    resource: str | None
+    """What the bytes are, for documents that do not say."""
+
+
+class _ReconciledAt(TypedDict):
+    """What is always there in `ReconciledAt`."""
+
+    by_reason: dict[str, int]
+    """Checks by reason."""
+    counts: ReconcileCounts
+    """Records by what was found there."""
+    requests: int
+    """HTTP requests made, repetitions included."""
+
+
+class ReconciledAt(_ReconciledAt, total=False):
+    """What was found at one destination."""
+
+    stopped: str | None
+    """Why not everything was asked for; what was not is `unreadable`."""
+
+
+class ReconciledRecord(TypedDict):
+    """One record and what was found of it."""
+
+    checks: list[ReconcileCheck]
+    """One for everything it would write."""
+    correlation_id: str
+    """Ties the logs together."""
+    position: int
+    """Position of its row in the input."""
+    resource: ResourceRef
+    """Its name at the source."""
+    status: ReconcileStatus
+    """The worst of its checks."""
+
+
+class Reconciliation(TypedDict):
+    """Answer of `reconcile`: does the destination hold what it should? It never has a value, only where values differ."""
+
+    by_reason: dict[str, int]
+    """Checks by reason."""
+    counts: ReconcileCounts
+    """Records at the worst of the destinations."""
+    destinations: dict[str, ReconciledAt]
+    """The same at each destination, by name."""
+    fetches: list[Fetch]
+    """Rows that only name a resource to fetch."""
+    finished_at: str
+    """When the last one had answered."""
+    ignored: list[Ignored]
+    """Rows ignored by name."""
+    ok: bool
+    """Whether nothing is different, missing or unreadable, and no row was rejected. What cannot be read is not counted
+    against it: look at `unsupported`.
+    """
+    records: list[ReconciledRecord]
+    """Every record that belongs somewhere, in input order."""
+    rejected: list[Rejection]
+    """Rows that could not become a record, or that validation refused."""
+    skipped: list[RecordSkip]
+    """Parts of records that do not belong there, and why."""
+    started_at: str
+    """When the first destination was asked."""
+
+
 class Record(TypedDict):
     """One canonical thing with its envelope: an upsert, a delete or an event."""
 
@@ -3614,6 +3742,35 @@ OrderStatus: TypeAlias = str
 
 PaymentStatus: TypeAlias = str
 """Known words, others are kept: ``balance_due``, ``pending``, ``authorized``, ``paid``, ``failed``, ``credit_owed``, ``partially_refunded``, ``refunded``, ``voided``."""
+
+ReconcileReason: TypeAlias = Literal["changed_there", "never_sent", "waiting", "dead_lettered", "withheld", "stale", "no_read_back", "not_told", "unauthorized", "rate_limited", "unavailable", "refused", "stopped"]
+"""Why a check came out as it did.
+``changed_there``: The state says that it was delivered as the record says: it was changed or removed at the destination since, or was
+accepted there and not kept.
+``never_sent``: The state knows nothing of a delivery of what is missing or different: the record, or a newer version of it, was not
+sent.
+``waiting``: It waits in the outbox, or is under way.
+``dead_lettered``: The destination refused it; it is among the dead letters.
+``withheld``: A backfill withheld it.
+``stale``: A newer version was accepted since, so that this one need not be there; the destination was not asked.
+``no_read_back``: The destination has no call that shows it.
+``not_told``: The destination was asked, and its answer does not tell.
+``unauthorized``: The credentials do not allow the read.
+``rate_limited``: The destination asked to slow down more often than retries allow.
+``unavailable``: No usable answer came, as often as retries allow, or the destination is down.
+``refused``: The destination refused the read.
+``stopped``: The `Sync` was closed before.
+"""
+
+ReconcileStatus: TypeAlias = Literal["equal", "differs", "missing", "unreadable", "unsupported", "skipped"]
+"""What a destination holds of something that was or would be sent.
+``equal``: It holds what the record says.
+``differs``: It holds something else in some fields.
+``missing``: It holds nothing of it. Where a platform stores later than it accepts, that can mean that it was asked too soon.
+``unreadable``: It could not be learnt; asking again may help.
+``unsupported``: The destination shows nothing of what this writes.
+``skipped``: Nothing of the record belongs there.
+"""
 
 Secret: TypeAlias = str
 """A text that never shows: not in Debug, not in errors, not in reports."""
