@@ -23,8 +23,12 @@ pub(super) fn build(iterable: &Iterable, record: &Record) -> Built {
     if let Err(error) = builder.body(&record.body) {
         builder.built.findings.push(Finding::new(FindingCode::ValueUnsupported, "/body", error.message()));
     }
+    if let Err(error) = builder.introduce(&record.body) {
+        builder.built.findings.push(Finding::new(FindingCode::ValueUnsupported, "/envelope/identity/email", error.message()));
+    }
     if builder.built.findings.iter().any(Finding::is_error) {
         builder.built.operations.clear();
+        builder.built.provided.clear();
     }
     builder.built
 }
