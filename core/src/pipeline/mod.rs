@@ -69,13 +69,23 @@ impl Refused {
 /// Why it does not go on, when a finding is an error.
 #[allow(clippy::result_large_err)] // The rare case, moved once.
 pub fn check(decoded: DecodedRecord, context: &ValidateContext<'_>) -> Result<Checked, Refused> {
-    let DecodedRecord { position, record, findings } = decoded;
+    let DecodedRecord { position, mut record, findings } = decoded;
     let mut findings: Vec<Finding> = findings.into_iter().filter_map(|finding| context.policy.apply(finding)).collect();
     // What the source has told already, with a place in the row as the shop knows it, is not told again.
     let told = findings.len();
     for finding in validate(&record, context) {
         if findings[..told].iter().all(|old| old.code != finding.code) {
             findings.push(finding);
+        }
+    }
+    // Destinations take them for codes; a word that is none would only hide what a profile has. One that is only spelled in
+    // another way (`de_CH`) stays.
+    let market = &mut record.envelope.market;
+    for finding in findings.iter().skip(told) {
+        match (finding.code, finding.pointer.as_str()) {
+            (FindingCode::LocaleInvalid, _) => drop(market.locale.take_if(|locale| !locale.contains('_'))),
+            (FindingCode::CountryInvalid, "/envelope/market/country") => market.country = None,
+            _ => {}
         }
     }
     if !findings.iter().any(Finding::is_error) {
