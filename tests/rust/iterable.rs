@@ -114,9 +114,14 @@ fn money(amount: &str) -> Value {
 }
 
 fn bought(version: u64, status: &str) -> Value {
-    let totals = json!({"subtotal": money("10"), "shipping": money("0"), "discount": money("0"), "tax_added": money("0"), "total": money("10")});
-    record(version, customer(), json!({"type": "order", "id": format!("o-{version}"), "placed_at": "2026-01-01T10:00:00Z", "status": status,
-        "cart_id": "crt-1", "lines": [tee()], "totals": totals}))
+    let totals =
+        json!({"subtotal": money("10"), "shipping": money("0"), "discount": money("0"), "tax_added": money("0"), "total": money("10")});
+    record(
+        version,
+        customer(),
+        json!({"type": "order", "id": format!("o-{version}"), "placed_at": "2026-01-01T10:00:00Z", "status": status,
+        "cart_id": "crt-1", "lines": [tee()], "totals": totals}),
+    )
 }
 
 fn tee() -> Value {
@@ -124,7 +129,8 @@ fn tee() -> Value {
 }
 
 fn in_cart(version: u64) -> Value {
-    let totals = json!({"subtotal": money("10"), "shipping": money("0"), "discount": money("0"), "tax_added": money("0"), "total": money("10")});
+    let totals =
+        json!({"subtotal": money("10"), "shipping": money("0"), "discount": money("0"), "tax_added": money("0"), "total": money("10")});
     record(version, customer(), json!({"type": "cart", "id": "crt-1", "state": "active", "lines": [tee()], "totals": totals}))
 }
 

@@ -68,7 +68,7 @@ pub struct Config {
     /// What a deletion that is not an erasure does. Default `keep`: the profile stays.
     pub contact_deleted: ContactDeletion,
     /// Event names at Iterable by canonical name (`order_shipped`: `Order Shipped`). Default: the canonical name in
-    /// camel case (`orderShipped`), that of events of one's own too. `order_placed` is sent as a purchase only, unless it is named here.
+    /// camel case (`orderShipped`). `order_placed` is sent as a purchase only, unless it is named here.
     pub event_names: BTreeMap<String, String>,
     /// How an emptied cart is sent. Default `update_cart`, with no items.
     pub empty_cart: EmptyCart,

@@ -253,7 +253,8 @@ wire! {
         return_id: &'a str,
         source: &'a str,
         tracking_number: Option<&'a str>,
-        returned_at: Stamp,
+        announced_at: Option<Stamp>,
+        returned_at: Option<Stamp>,
         items: Option<Vec<Line<'a>>>,
     }
 
@@ -666,10 +667,14 @@ impl Place {
             Place::Profile if RESERVED.contains(&name) || name.starts_with("itblInternal") || name.starts_with("itblDS") => {
                 Some("the name belongs to Iterable")
             }
-            Place::Event(_) | Place::Properties(_) if SHADOWING.contains(&name) => Some("the name would hide the profile's field in templates"),
+            Place::Event(_) | Place::Properties(_) if SHADOWING.contains(&name) => {
+                Some("the name would hide the profile's field in templates")
+            }
             Place::Catalog(_) if name == "length" => Some("a field called `length` breaks Iterable's catalog viewer"),
             Place::Profile if PROFILE_FIELDS.contains(&name) => Some("a standard field has that name"),
-            Place::Event(own) | Place::Properties(own) | Place::Catalog(own) if own.contains(&name) => Some("a standard field has that name"),
+            Place::Event(own) | Place::Properties(own) | Place::Catalog(own) if own.contains(&name) => {
+                Some("a standard field has that name")
+            }
             _ => None,
         }
     }

@@ -972,7 +972,10 @@ fn a_cancelled_order_takes_its_cart_back_where_it_was_sent() {
     };
     let provided = cancelled(json!({}), json!({})).unwrap();
     assert_eq!((provided.given, provided.operation.once), (Given::Open, true));
-    assert_eq!((provided.operation.entity.as_str(), provided.operation.supersedes.as_slice()), ("cart:crt-5512", &["cart:crt-5512".to_owned()][..]));
+    assert_eq!(
+        (provided.operation.entity.as_str(), provided.operation.supersedes.as_slice()),
+        ("cart:crt-5512", &["cart:crt-5512".to_owned()][..])
+    );
     let fields = json!({ "cartId": "crt-5512", "cartTotal": 0.0, "cartCurrency": "EUR", "cartUpdatedAt": null });
     assert_eq!(body(&provided.operation), json!({ "user": { "userId": "c-42", "dataFields": fields }, "items": [] }));
     let profile = cancelled(json!({ "empty_cart": "profile" }), json!({})).unwrap();

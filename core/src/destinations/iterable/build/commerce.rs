@@ -164,7 +164,8 @@ impl<'a> Builder<'a> {
     /// to be reminded of it. Only where the cart was sent.
     fn cart_of_cancelled(&mut self, order: &'a Order) -> Result<(), Error> {
         let config = &self.iterable.config;
-        let Some(cart) = order.cart_id.as_deref().filter(|_| self.envelope.mode == Mode::Live && config.empty_cart != EmptyCart::Skip) else {
+        let Some(cart) = order.cart_id.as_deref().filter(|_| self.envelope.mode == Mode::Live && config.empty_cart != EmptyCart::Skip)
+        else {
             return Ok(());
         };
         let Ok(who) = ids::who(config, self.iterable.project, &self.envelope.identity) else { return Ok(()) };
@@ -273,7 +274,9 @@ impl<'a> Builder<'a> {
             (Some(product), Some(variant), CatalogLayout::Variant) => ids::variant_item_id(product, variant).into(),
             (Some(product), _, _) => ids::encode(product),
             // Not in the catalog. The words before keep it from being taken for a product that has that id.
-            (None, _, _) => ids::encode(&line.sku.as_ref().map_or_else(|| format!("line-{}", line.id), |sku| format!("sku-{sku}"))).into_owned().into(),
+            (None, _, _) => {
+                ids::encode(&line.sku.as_ref().map_or_else(|| format!("line-{}", line.id), |sku| format!("sku-{sku}"))).into_owned().into()
+            }
         }
     }
 }

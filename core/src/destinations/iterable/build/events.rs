@@ -61,7 +61,8 @@ impl<'a> Builder<'a> {
             return_id: &back.id,
             source: &self.envelope.source,
             tracking_number: back.tracking_number.as_deref(),
-            returned_at: Stamp(at),
+            announced_at: back.is_announced().then_some(Stamp(at)),
+            returned_at: (!back.is_announced()).then_some(Stamp(at)),
             items: some(back.items.iter().map(|item| Line {
                 line_id: &item.line_id,
                 sku: item.sku.as_deref(),
