@@ -109,6 +109,80 @@ fn event(version: u64, identity: Value, name: &str, previous: Value) -> Value {
     record(version, identity, json!({"type": "event", "name": name, "previous": previous}))
 }
 
+fn money(amount: &str) -> Value {
+    json!({"amount": amount, "currency": "EUR"})
+}
+
+fn bought(version: u64, status: &str) -> Value {
+    let totals =
+        json!({"subtotal": money("10"), "shipping": money("0"), "discount": money("0"), "tax_added": money("0"), "total": money("10")});
+    record(
+        version,
+        customer(),
+        json!({"type": "order", "id": format!("o-{version}"), "placed_at": "2026-01-01T10:00:00Z", "status": status,
+        "cart_id": "crt-1", "lines": [tee()], "totals": totals}),
+    )
+}
+
+fn tee() -> Value {
+    json!({"id": "l1", "product_id": "p1", "name": "Tee", "quantity": 1, "unit_list_price": money("10"), "unit_price": money("10"), "total": money("10")})
+}
+
+fn in_cart(version: u64) -> Value {
+    let totals =
+        json!({"subtotal": money("10"), "shipping": money("0"), "discount": money("0"), "tax_added": money("0"), "total": money("10")});
+    record(version, customer(), json!({"type": "cart", "id": "crt-1", "state": "active", "lines": [tee()], "totals": totals}))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_comes_before_its_customer_finds_their_address() {
+    let stage = Stage::new("hybrid", json!({})).await;
+    delivered(&stage.deliver(&[bought(1, "open")]).await, 2);
+    assert_eq!(stage.inspect(json!({"what": "profile", "userId": "c-42"}))["email"], "mara@example.com");
+    // Once is enough, and afterwards the customer's own record counts.
+    delivered(&stage.deliver(&[bought(2, "open")]).await, 1);
+    delivered(&stage.deliver(&[record(3, customer(), json!({"type": "contact", "first_name": "Mara"}))]).await, 1);
+    let profile = stage.inspect(json!({"what": "profile", "userId": "c-42"}));
+    assert_eq!((profile["email"].as_str(), profile["dataFields"]["firstName"].as_str()), (Some("mara@example.com"), Some("Mara")));
+    // An order under a former address changes nothing.
+    let mut late = bought(4, "open");
+    late["envelope"]["identity"]["email"] = json!("former@example.com");
+    delivered(&stage.deliver(&[late]).await, 1);
+    assert_eq!(stage.inspect(json!({"what": "profile", "userId": "c-42"}))["email"], "mara@example.com");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_first_seen_cancelled_empties_the_cart_that_was_sent() {
+    let stage = Stage::new("hybrid", json!({})).await;
+    // Nothing was sent of the cart: nothing is to be taken back.
+    delivered(&stage.deliver(&[bought(1, "cancelled")]).await, 0);
+    delivered(&stage.deliver(&[in_cart(2)]).await, 2);
+    let items = || stage.inspect(json!({"what": "profile", "userId": "c-42"}))["dataFields"]["shoppingCartItems"].clone();
+    assert_eq!(items().as_array().unwrap().len(), 1);
+    delivered(&stage.deliver(&[bought(3, "cancelled")]).await, 1);
+    assert_eq!(items(), json!([]));
+    // The cart is over: neither the same news nor an older reading of the cart is sent again.
+    delivered(&stage.deliver(&[bought(3, "cancelled"), in_cart(2)]).await, 0);
+    let other = Stage::new("hybrid", json!({})).await;
+    // A purchase has cleared the cart; cancelling it later must not touch the one that came after.
+    delivered(&other.deliver(&[in_cart(1), bought(2, "open")]).await, 2);
+    delivered(&other.deliver(&[bought(2, "cancelled")]).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_customers_with_one_address_the_one_that_is_refused_is_known() {
+    let stage = Stage::new("hybrid", json!({})).await;
+    let person = |id: &str| {
+        let identity = json!({"customer_id": id, "email": "mara@example.com"});
+        let mut row = record(1, identity, json!({"type": "contact", "first_name": "Mara"}));
+        row["envelope"]["idempotency_key"] = json!(format!("k-{id}"));
+        row
+    };
+    let report = stage.deliver(&[person("c-60"), person("c-61")]).await;
+    assert_eq!((arrived(&report), stage.dead().await), (1, vec!["conflict".to_owned()]), "{report:#}");
+    assert_eq!(stage.calls("POST /api/users/merge"), 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_who_registers_is_one_person_with_one_history() {
     let stage = Stage::new("hybrid", json!({})).await;
@@ -212,7 +286,8 @@ async fn a_session_becomes_the_customer_who_signs_in() {
     let stage = Stage::new("hybrid", json!({"anonymous_profiles": true})).await;
     let session = json!({"anonymous_id": "s-1"});
     delivered(&stage.deliver(&[event(1, session, "product_viewed", json!(null))]).await, 1);
-    delivered(&stage.deliver(&[event(2, customer(), "logged_in", json!({"anonymous_id": "s-1"}))]).await, 2);
+    // The customer's address, which nothing told of before, the merge, and the event.
+    delivered(&stage.deliver(&[event(2, customer(), "logged_in", json!({"anonymous_id": "s-1"}))]).await, 3);
     let profile = stage.inspect(json!({"what": "profile", "userId": "c-42"}));
     assert_eq!(profile["events"].as_array().unwrap().len(), 2, "{profile:#}");
     assert_eq!(stage.profiles(), 1);
@@ -246,7 +321,8 @@ async fn a_journey_starts_once_and_never_in_a_backfill() {
     let new = event(2, customer(), "cart_abandoned", json!(null));
     let fired = || stage.inspect(json!({"what": "journeys"}))["come back"]["fired"].as_u64().unwrap_or(0);
     let report = stage.deliver_as(std::slice::from_ref(&old), "backfill").await;
-    assert_eq!((arrived(&report), fired()), (1, 0), "{report:#}");
+    // The event, and in front of it the address.
+    assert_eq!((arrived(&report), fired()), (2, 0), "{report:#}");
     // Heard live later, it is still of the past.
     stage.deliver(&[old]).await;
     assert_eq!(fired(), 0);

@@ -13,7 +13,7 @@ pub mod events;
 pub use consent::{ConsentConfig, ConsentRule};
 pub use events::{EventsConfig, OldOrders, OrderFacts};
 
-use crate::destinations::{Operation, Skip};
+use crate::destinations::{Given, Operation, Skip};
 use crate::fingerprint::opaque;
 use crate::model::{Identity, Mode, SkipReason};
 use crate::state::{KeyStatus, Known};
@@ -25,6 +25,19 @@ pub enum Decision {
     Send(delta::Reduced),
     /// Do not send it.
     Skip(Skip),
+}
+
+/// A version that no source counts up to, for entities that are over.
+pub const CLOSED: u64 = i64::MAX.unsigned_abs();
+
+/// Whether what is known of an entity is what an operation that is provided for it wants.
+#[must_use]
+pub fn holds(given: Given, known: &Known) -> bool {
+    let heard = known.version.is_some() || known.pending || !known.sent.is_empty();
+    match given {
+        Given::Unknown => !heard,
+        Given::Open => heard && known.version != Some(CLOSED),
+    }
 }
 
 /// Decides about one operation. `mode` is its record's, `null_clears` comes from the endpoint's capabilities.

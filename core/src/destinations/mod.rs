@@ -107,6 +107,13 @@ pub trait Destination: Send + Sync {
         Ok(Held::Unknown("this destination shows nothing of what it holds"))
     }
 
+    /// What no two rows of one request may share, such as an address that is unique there: a request ends before a row that
+    /// has the same as one in front of it. `None`, the default, for rows that get along with all others.
+    fn apart(&self, operation: &Operation) -> Option<String> {
+        let _ = operation;
+        None
+    }
+
     /// A request without side effects that tells whether the credentials work.
     fn check(&self) -> Request;
 
@@ -143,6 +150,8 @@ pub trait Destination: Send + Sync {
 pub struct Built {
     /// What to send; empty when `skipped` says why.
     pub operations: Vec<Operation>,
+    /// What goes in front of it, if what is known of an entity is as each of them wants it.
+    pub provided: Vec<Provided>,
     /// Parts of the record that are not sent, and why. With no operations at all, the whole record.
     pub skipped: Vec<Skip>,
     /// What the destination cannot take as it is; an error means nothing of the record is sent.
@@ -150,6 +159,25 @@ pub struct Built {
     /// Keys of things that happened and are withheld because they could start a journey. They are remembered, so that the
     /// same thing heard live later starts none either.
     pub withheld: Vec<IdempotencyKey>,
+}
+
+/// An operation that only goes out when what is known of its entity, by what was accepted for this destination, is so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provided {
+    /// What must be known.
+    pub given: Given,
+    /// What is sent then. Otherwise it is forgotten without a word.
+    pub operation: Operation,
+}
+
+/// What must be known of an entity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Given {
+    /// Nothing: neither was anything of it delivered nor does anything wait. For what must be there before something else,
+    /// and is told of better elsewhere, such as the address of a customer who is only heard of by an order.
+    Unknown,
+    /// Something, and it is not over: for what takes back what was sent, such as the cart of an order that was cancelled.
+    Open,
 }
 
 /// Something that is not sent.

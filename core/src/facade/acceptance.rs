@@ -9,7 +9,7 @@ use super::options::{CallOptions, Fix};
 use super::pure::located;
 use super::runs::{Intaken, IntakenRow};
 use super::track::{SIGNAL, Storefront};
-use crate::decide::{self, ConsentConfig, Decision, EventsConfig, consent};
+use crate::decide::{self, CLOSED, ConsentConfig, Decision, EventsConfig, consent};
 use crate::destinations::{Destination, Operation, Skip};
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Body, Channel, ConsentStatus, Instant, Mode, Record, Rejection, SkipReason};
@@ -345,6 +345,7 @@ impl Desk {
         let alike = |operation: &Operation| operation.endpoint == letter.operation.endpoint && operation.entity == letter.operation.entity;
         let endpoint = |operation: &Operation| operation.endpoint == letter.operation.endpoint;
         let mut built = draft.operations;
+        built.extend(draft.provided.into_iter().map(|provided| provided.operation));
         let found = [&same as &dyn Fn(&Operation) -> bool, &alike, &endpoint].iter().find_map(|test| built.iter().position(test));
         let Some(index) = found else {
             let why =
@@ -445,7 +446,7 @@ impl Desk {
         let known = {
             let subjects: Vec<Subject<'_>> = pending
                 .iter()
-                .flat_map(|row| &row.draft.operations)
+                .flat_map(|row| row.draft.provided.iter().map(|provided| &provided.operation).chain(&row.draft.operations))
                 .map(|operation| Subject { entity: &operation.entity, idempotency_key: operation.idempotency_key.as_str() })
                 .collect();
             self.store.known(&target.name, &subjects)?
@@ -458,10 +459,14 @@ impl Desk {
             for skip in draft.skipped {
                 taken.skip(position, skip, label);
             }
-            for operation in draft.operations {
+            let provided = draft.provided.into_iter().map(|provided| (Some(provided.given), provided.operation));
+            for (given, operation) in provided.chain(draft.operations.into_iter().map(|operation| (None, operation))) {
                 let mut known =
                     known.next().ok_or_else(|| Error::new(ErrorCode::Internal, "the state answered for fewer subjects than asked"))?;
                 seen.cover(&operation, &mut known);
+                if given.is_some_and(|given| !decide::holds(given, &known)) {
+                    continue;
+                }
                 let null_clears =
                     target.destination.capabilities().endpoint(&operation.endpoint).is_some_and(|endpoint| endpoint.null_clears);
                 match decide::decide(&operation, &known, draft.mode, null_clears)? {
@@ -500,9 +505,6 @@ impl Desk {
         Ok(())
     }
 }
-
-/// A version that no source counts up to, for entities that are over.
-const CLOSED: u64 = i64::MAX.unsigned_abs();
 
 /// Removes operations of the same batch that a newer one makes pointless; answers their positions.
 fn supersede(operations: &mut Vec<NewOperation>, newer: &Operation) -> Vec<u64> {

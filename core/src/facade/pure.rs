@@ -156,7 +156,8 @@ impl Pipeline {
     /// `invalid_config` when no destination is set.
     pub fn build(&self, data: &[u8]) -> Result<Vec<u8>> {
         let destination = self.destination.as_deref().ok_or_else(|| missing("destination"))?;
-        let share = self.spread(data, Some(destination));
+        let mut share = self.spread(data, Some(destination));
+        pipeline::provide(&mut share.drafts);
         let mut operations = Vec::with_capacity(share.drafts.len());
         let mut skipped = Vec::new();
         let mut findings = Vec::new();

@@ -575,6 +575,15 @@ pub struct Return {
     pub items: Vec<ReturnItem>,
 }
 
+impl Return {
+    /// Whether nothing has come back yet: all of it is only announced (`Advised`).
+    #[must_use]
+    pub fn is_announced(&self) -> bool {
+        let announced = |item: &ReturnItem| item.shipping_state.as_deref().is_some_and(|state| state.eq_ignore_ascii_case("advised"));
+        !self.items.is_empty() && self.items.iter().all(announced)
+    }
+}
+
 /// Units of a line that came back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReturnItem {

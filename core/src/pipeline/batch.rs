@@ -3,7 +3,7 @@
 //! Bytes are counted on the request body the destination really builds, not on the rows: a vendor measures what it
 //! receives. Rows are summed only to guess where to start.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::destinations::{Destination, Endpoint, Operation, Refusal, Request};
 use crate::error::{Error, ErrorCode};
@@ -31,9 +31,13 @@ pub fn pack_prefix(destination: &dyn Destination, endpoint: &Endpoint, operation
     let max_row = limit(endpoint.max_record_bytes);
     let mut count = 0;
     let mut rows = 0_usize;
+    let mut own = HashSet::new();
     for operation in operations.iter().take(limit(endpoint.max_records)) {
         rows = rows.saturating_add(operation.body.len());
         if operation.body.len() > max_row || (count > 0 && rows > max_bytes) {
+            break;
+        }
+        if destination.apart(operation).is_some_and(|name| !own.insert(name)) {
             break;
         }
         count += 1;
@@ -92,71 +96,78 @@ pub struct Plan {
     pub refused: Vec<(usize, Refusal)>,
 }
 
-/// Plans requests for operations as delivery would send them if nothing failed: a dry run. Operations of one lane share
-/// a request only where the endpoint allows it. Endpoints come in the order they first appear, so that a profile is
-/// written before what needs it.
+/// Plans requests for operations as delivery would send them if nothing failed: a dry run. What is of one lane goes in its
+/// order, in waves as delivery lets lanes go: the first of every lane, then the second, and so on; only where the endpoint
+/// takes many per lane does the next go along. Within a wave endpoints come in the order they first appear.
 ///
 /// # Errors
 /// What [`Destination::request`] says.
 pub fn plan(destination: &dyn Destination, operations: &[&Operation]) -> Result<Plan, Error> {
-    struct Bucket<'o> {
+    struct Bucket {
+        wave: usize,
         endpoint: &'static Endpoint,
-        /// (turn, position): operations of the same turn are of different lanes.
-        rows: Vec<(usize, usize)>,
-        turns: HashMap<&'o str, usize>,
+        rows: Vec<usize>,
         /// An operation that reads first goes alone.
         read: Option<Request>,
     }
+    /// Where the latest operation of a lane went.
+    struct Last<'o> {
+        wave: usize,
+        to: (&'o str, &'o str),
+        alone: bool,
+    }
     let mut plan = Plan::default();
-    let mut buckets: Vec<Bucket<'_>> = Vec::new();
-    let mut index: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let mut buckets: Vec<Bucket> = Vec::new();
+    let mut index: BTreeMap<(usize, &str, &str), usize> = BTreeMap::new();
+    let mut lanes: HashMap<&str, Last<'_>> = HashMap::new();
     for (position, operation) in operations.iter().enumerate() {
         let Some(endpoint) = destination.capabilities().endpoint(&operation.endpoint) else {
             plan.refused.push((position, unknown_endpoint(operation)));
             continue;
         };
-        if let Some(prefetch) = destination.prefetch(operation) {
-            buckets.push(Bucket { endpoint, rows: vec![(0, position)], turns: HashMap::new(), read: Some(prefetch) });
+        let read = destination.prefetch(operation);
+        let (to, alone) = ((operation.endpoint.as_ref(), operation.group.as_str()), read.is_some());
+        let wave = match lanes.get(operation.lane.as_str()) {
+            None => 0,
+            Some(last) if endpoint.many_per_lane && !alone && !last.alone && last.to == to => last.wave,
+            Some(last) => last.wave + 1,
+        };
+        lanes.insert(operation.lane.as_str(), Last { wave, to, alone });
+        if alone {
+            buckets.push(Bucket { wave, endpoint, rows: vec![position], read });
             continue;
         }
-        let at = *index.entry((operation.endpoint.as_ref(), operation.group.as_str())).or_insert_with(|| {
-            buckets.push(Bucket { endpoint, rows: Vec::new(), turns: HashMap::new(), read: None });
+        let at = *index.entry((wave, to.0, to.1)).or_insert_with(|| {
+            buckets.push(Bucket { wave, endpoint, rows: Vec::new(), read: None });
             buckets.len() - 1
         });
-        let bucket = &mut buckets[at];
-        let turn = bucket.turns.entry(operation.lane.as_str()).or_default();
-        bucket.rows.push((if endpoint.many_per_lane { 0 } else { *turn }, position));
-        *turn += 1;
+        buckets[at].rows.push(position);
     }
-    for mut bucket in buckets {
+    buckets.sort_by_key(|bucket| bucket.wave);
+    for bucket in buckets {
         if let Some(prefetch) = bucket.read {
-            let alone: Vec<usize> = bucket.rows.iter().map(|(_, position)| *position).collect();
-            let rows: Vec<&Operation> = alone.iter().map(|position| operations[*position]).collect();
+            let rows: Vec<&Operation> = bucket.rows.iter().map(|position| operations[*position]).collect();
             let computed = rows.iter().any(|operation| destination.is_computed(operation));
             let request = if computed { prefetch.clone() } else { destination.request(&rows)? };
-            plan.requests.push(Planned { operations: alone, prefetch: Some(prefetch), request });
+            plan.requests.push(Planned { operations: bucket.rows, prefetch: Some(prefetch), request });
             continue;
         }
-        bucket.rows.sort_unstable();
-        for turn in bucket.rows.chunk_by(|a, b| a.0 == b.0) {
-            let mut rest = turn;
-            while let Some((_, first)) = rest.first() {
-                // Never more than one request takes, or many rows would be listed again for each request.
-                let most = rest.iter().take(limit(bucket.endpoint.max_records));
-                let rows: Vec<&Operation> = most.map(|(_, position)| operations[*position]).collect();
-                let used = match pack_prefix(destination, bucket.endpoint, &rows)? {
-                    Prefix::Fits { count, request } => {
-                        let operations = rest[..count].iter().map(|(_, position)| *position).collect();
-                        plan.requests.push(Planned { operations, prefetch: None, request });
-                        count
-                    }
-                    Prefix::TooLarge(refusal) => {
-                        plan.refused.push((*first, refusal));
-                        1
-                    }
-                };
-                rest = &rest[used..];
-            }
+        let mut rest = bucket.rows.as_slice();
+        while let Some(first) = rest.first() {
+            // Never more than one request takes, or many rows would be listed again for each request.
+            let most = rest.iter().take(limit(bucket.endpoint.max_records));
+            let rows: Vec<&Operation> = most.map(|position| operations[*position]).collect();
+            let used = match pack_prefix(destination, bucket.endpoint, &rows)? {
+                Prefix::Fits { count, request } => {
+                    plan.requests.push(Planned { operations: rest[..count].to_vec(), prefetch: None, request });
+                    count
+                }
+                Prefix::TooLarge(refusal) => {
+                    plan.refused.push((*first, refusal));
+                    1
+                }
+            };
+            rest = &rest[used..];
         }
     }
     Ok(plan)
@@ -245,6 +256,9 @@ mod tests {
             let read = Operation { body: b"0".to_vec(), ..operation.clone() };
             (operation.endpoint == "read_first").then(|| Request { path: "/read".into(), ..self.request(&[&read]).unwrap() })
         }
+        fn apart(&self, operation: &Operation) -> Option<String> {
+            operation.body.starts_with(b"@").then(|| String::from_utf8_lossy(&operation.body).into_owned())
+        }
         fn check(&self) -> Request {
             unreachable!("packing checks nothing")
         }
@@ -321,6 +335,21 @@ mod tests {
     }
 
     #[test]
+    fn a_lane_keeps_its_order_across_endpoints_and_reads() {
+        // Somebody's event alone opens the bucket of events; it must not draw in the events of those who are read first.
+        let operations =
+            [row("many", "a", 1), row("read_first", "b", 1), row("many", "b", 1), row("read_first", "c", 1), row("many", "c", 1)];
+        assert_eq!(planned(&operations).0, [vec![0], vec![1], vec![3], vec![2, 4]]);
+        assert_eq!(planned(&[row("bulk", "a", 1), row("many", "a", 1), row("bulk", "a", 1)]).0, [vec![0], vec![1], vec![2]]);
+    }
+
+    #[test]
+    fn rows_that_must_stay_apart_do_not_share_a_request() {
+        let named = |lane: &str, name: &str| Operation { body: format!("{name:>2}").into_bytes(), ..row("bulk", lane, 0) };
+        assert_eq!(planned(&[named("a", "@1"), named("b", "@2"), named("c", "@1"), named("d", "12")]).0, [vec![0, 1], vec![2, 3]]);
+    }
+
+    #[test]
     fn a_request_that_is_computed_from_a_read_is_planned_as_that_read() {
         let known = row("read_first", "a", 1);
         let computed = Operation { body: b"?".to_vec(), ..row("read_first", "b", 0) };
@@ -354,11 +383,9 @@ mod tests {
                 let distinct = lanes.windows(2).all(|pair| pair[0] != pair[1]);
                 prop_assert!(distinct || operations[request.operations[0]].endpoint == "many");
             }
-            for endpoint in ["bulk", "many"] {
-                for lane in 0..5 {
-                    let of_lane = seen.iter().filter(|at| operations[**at].endpoint == endpoint && operations[**at].lane == lane.to_string());
-                    prop_assert!(of_lane.is_sorted());
-                }
+            for lane in 0..5 {
+                let of_lane = seen.iter().filter(|at| operations[**at].lane == lane.to_string());
+                prop_assert!(of_lane.is_sorted());
             }
             seen.extend(plan.refused.iter().map(|(position, _)| *position));
             seen.sort_unstable();

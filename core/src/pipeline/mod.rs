@@ -3,7 +3,9 @@
 pub mod batch;
 pub mod intake;
 
-use crate::destinations::{Destination, Operation, Skip};
+use std::collections::{HashMap, HashSet};
+
+use crate::destinations::{Destination, Given, Operation, Provided, Skip};
 use crate::model::{Body, Finding, FindingCode, IdempotencyKey, Mode, Record, Rejection, ResourceRef};
 use crate::sources::{DecodedRecord, Fetch};
 use crate::validate::{ValidateContext, validate};
@@ -30,6 +32,8 @@ pub struct Draft {
     pub position: u64,
     /// What to send.
     pub operations: Vec<Operation>,
+    /// What goes in front of it, where what is known of its entity is so.
+    pub provided: Vec<Provided>,
     /// What is not sent, and why.
     pub skipped: Vec<Skip>,
     /// Warnings.
@@ -65,13 +69,23 @@ impl Refused {
 /// Why it does not go on, when a finding is an error.
 #[allow(clippy::result_large_err)] // The rare case, moved once.
 pub fn check(decoded: DecodedRecord, context: &ValidateContext<'_>) -> Result<Checked, Refused> {
-    let DecodedRecord { position, record, findings } = decoded;
+    let DecodedRecord { position, mut record, findings } = decoded;
     let mut findings: Vec<Finding> = findings.into_iter().filter_map(|finding| context.policy.apply(finding)).collect();
     // What the source has told already, with a place in the row as the shop knows it, is not told again.
     let told = findings.len();
     for finding in validate(&record, context) {
         if findings[..told].iter().all(|old| old.code != finding.code) {
             findings.push(finding);
+        }
+    }
+    // Destinations take them for codes; a word that is none would only hide what a profile has. One that is only spelled in
+    // another way (`de_CH`) stays.
+    let market = &mut record.envelope.market;
+    for finding in findings.iter().skip(told) {
+        match (finding.code, finding.pointer.as_str()) {
+            (FindingCode::LocaleInvalid, _) => drop(market.locale.take_if(|locale| !locale.contains('_'))),
+            (FindingCode::CountryInvalid, "/envelope/market/country") => market.country = None,
+            _ => {}
         }
     }
     if !findings.iter().any(Finding::is_error) {
@@ -117,11 +131,40 @@ pub fn draft(
     Ok(Draft {
         position,
         operations: built.operations,
+        provided: built.provided,
         skipped: built.skipped,
         findings,
         withheld: built.withheld,
         mode: record.envelope.mode,
     })
+}
+
+/// Puts in front of each draft's operations what is provided for, as far as the drafts themselves tell: for a dry run, which
+/// knows nothing of what was sent before.
+pub fn provide(drafts: &mut [Draft]) {
+    let wanted: HashSet<String> =
+        drafts.iter().flat_map(|draft| &draft.provided).map(|provided| provided.operation.entity.clone()).collect();
+    if wanted.is_empty() {
+        return;
+    }
+    // Whether what was seen of an entity so far is open.
+    let mut seen: HashMap<String, bool> = HashMap::new();
+    for draft in drafts {
+        let holds = |provided: &Provided| match (provided.given, seen.get(&provided.operation.entity)) {
+            (Given::Unknown, state) => state.is_none(),
+            (Given::Open, state) => state == Some(&true),
+        };
+        let provided = std::mem::take(&mut draft.provided).into_iter().filter(holds).map(|provided| provided.operation);
+        draft.operations.splice(0..0, provided.collect::<Vec<_>>());
+        for operation in &draft.operations {
+            if wanted.contains(&operation.entity) {
+                seen.entry(operation.entity.clone()).or_insert(true);
+            }
+            for closed in operation.supersedes.iter().filter(|entity| operation.once && wanted.contains(*entity)) {
+                seen.insert(closed.clone(), false);
+            }
+        }
+    }
 }
 
 fn reject(position: u64, record: &Record, findings: Vec<Finding>) -> Rejection {

@@ -651,7 +651,7 @@ fn line_total_mismatch(record: &Record, _: &ValidateContext<'_>, report: &mut Re
             continue;
         };
         if expected.checked_sub(total).is_none_or(|difference| difference.abs() > tolerance) {
-            let expected = expected.normalize();
+            let expected = written(expected, Some(digits));
             report.at(
                 &LINES.index(index).name("total"),
                 format_args!("quantity times unit price less discounts is {expected} {currency}, the total says {total} {currency}"),
@@ -679,11 +679,20 @@ fn order_total_mismatch(record: &Record, _: &ValidateContext<'_>, report: &mut R
             &pointer,
             format_args!(
                 "lines, shipping, fees and tax less discounts are {} {currency}, the total says {total} {currency}",
-                added.normalize()
+                written(added, currency.digits())
             ),
         ),
         Some(_) => {}
     }
+}
+
+/// An amount with all its digits that say something, and at least those of the minor unit.
+fn written(amount: Decimal, digits: Option<u32>) -> Decimal {
+    let mut amount = amount.normalize();
+    if let Some(digits) = digits.filter(|digits| *digits > amount.scale()) {
+        amount.rescale(digits);
+    }
+    amount
 }
 
 /// Whether a sum and a total are the same to the minor unit. A currency without one must match to the last digit.

@@ -475,9 +475,9 @@ fn kinds_name_the_words_of_the_model() {
 #[test]
 fn both_figures_of_a_sum_are_in_the_message() {
     let found = judge(&with(&order(), &[("/body/totals/total", eur("25.41"))]));
-    assert!(found[0].message.contains("25.4 EUR") && found[0].message.contains("25.41 EUR"), "{}", found[0].message);
+    assert!(found[0].message.contains("25.40 EUR") && found[0].message.contains("25.41 EUR"), "{}", found[0].message);
     let found = judge(&with(&order(), &[("/body/lines/0/unit_price", eur("11.00"))]));
-    assert!(found[0].message.contains("22 EUR") && found[0].message.contains("20.00 EUR"), "{}", found[0].message);
+    assert!(found[0].message.contains("22.00 EUR") && found[0].message.contains("20.00 EUR"), "{}", found[0].message);
 }
 
 #[test]

@@ -394,7 +394,6 @@ impl Config {
         }
         match name {
             EventName::OrderPlaced => None,
-            EventName::Other(own) => Some(own.as_str().into()),
             known => Some(ids::camel(known.as_str()).into()),
         }
     }

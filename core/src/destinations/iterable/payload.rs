@@ -130,6 +130,7 @@ wire! {
         fee_total: Option<JsonNumber>,
         tax_total: Option<JsonNumber>,
         discount_total: JsonNumber,
+        gift_certificate_total: Option<JsonNumber>,
         discount_codes: Option<Vec<&'a str>>,
         status: &'a str,
         payment_status: Option<&'a str>,
@@ -174,7 +175,7 @@ wire! {
         cart_id: &'a str,
         cart_total: JsonNumber,
         cart_currency: &'a str,
-        cart_updated_at: Option<Stamp>,
+        cart_updated_at: Option<Option<Stamp>>,
         cart_url: Option<&'a str>,
     }
 
@@ -183,7 +184,7 @@ wire! {
         email: Option<&'a str>,
         user_id: Option<&'a str>,
         prefer_user_id: Option<bool>,
-        data_fields: Data<NoItems>,
+        data_fields: Data<NoItems<'a>>,
     }
 
     /// `CommerceItem`.
@@ -252,7 +253,8 @@ wire! {
         return_id: &'a str,
         source: &'a str,
         tracking_number: Option<&'a str>,
-        returned_at: Stamp,
+        announced_at: Option<Stamp>,
+        returned_at: Option<Stamp>,
         items: Option<Vec<Line<'a>>>,
     }
 
@@ -413,8 +415,10 @@ pub(super) struct Data<T>(pub T);
 /// `shoppingCartItems`, empty.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct NoItems {
+pub(super) struct NoItems<'a> {
     pub shopping_cart_items: [(); 0],
+    #[serde(flatten)]
+    pub cart: CartData<'a>,
 }
 
 /// Just who: `users/forget`.
@@ -575,6 +579,8 @@ pub(super) enum Place {
     Profile,
     /// In an event or item.
     Event(&'static [&'static str]),
+    /// In an event, as its properties: they have canonical names, so they are written in camel case as all else is.
+    Properties(&'static [&'static str]),
     /// In a catalog item.
     Catalog(&'static [&'static str]),
 }
@@ -592,7 +598,7 @@ pub(super) const PROFILE_FIELDS: &[&str] = &[
 #[rustfmt::skip]
 pub(super) const PURCHASE_FIELDS: &[&str] = &[
     "orderId", "orderNumber", "source", "currency", "subtotal", "shippingTotal", "feeTotal", "taxTotal", "discountTotal",
-    "discountCodes", "status", "paymentStatus", "shippingStatus", "workflowState", "shippingMethods", "paymentMethods", "cartId",
+    "giftCertificateTotal", "discountCodes", "status", "paymentStatus", "shippingStatus", "workflowState", "shippingMethods", "paymentMethods", "cartId",
     "store", "channel", "country", "locale", "shippingCountry", "shippingCity", "shippingRegion", "shippingPostalCode", "url",
     "recurring", "imported", "placedAt", "id", "total", "createdAt", "shoppingCartItems",
 ];
@@ -648,15 +654,27 @@ pub(super) const CATEGORY_TYPES: &[(&str, FieldType)] = {
 };
 
 impl Place {
+    /// A name as it is written here.
+    fn written(self, name: &str) -> Cow<'_, str> {
+        match self {
+            Place::Properties(_) if name.contains('_') && !name.starts_with('_') => Cow::Owned(super::ids::camel(name)),
+            _ => Cow::Borrowed(name),
+        }
+    }
+
     fn forbids(self, name: &str) -> Option<&'static str> {
         match self {
             Place::Profile if RESERVED.contains(&name) || name.starts_with("itblInternal") || name.starts_with("itblDS") => {
                 Some("the name belongs to Iterable")
             }
-            Place::Event(_) if SHADOWING.contains(&name) => Some("the name would hide the profile's field in templates"),
+            Place::Event(_) | Place::Properties(_) if SHADOWING.contains(&name) => {
+                Some("the name would hide the profile's field in templates")
+            }
             Place::Catalog(_) if name == "length" => Some("a field called `length` breaks Iterable's catalog viewer"),
             Place::Profile if PROFILE_FIELDS.contains(&name) => Some("a standard field has that name"),
-            Place::Event(own) | Place::Catalog(own) if own.contains(&name) => Some("a standard field has that name"),
+            Place::Event(own) | Place::Properties(own) | Place::Catalog(own) if own.contains(&name) => {
+                Some("a standard field has that name")
+            }
             _ => None,
         }
     }
@@ -676,10 +694,20 @@ impl<'a> Attrs<'a> {
         Attrs { attributes, place, over: None }
     }
 
+    /// The name under which an attribute is written, or why it is not.
+    fn name<'n>(&self, name: &'n str) -> Result<Cow<'n, str>, &'static str> {
+        let written = self.place.written(name);
+        match self.place.forbids(&written).or_else(|| name_fault(&written)) {
+            Some(why) => Err(why),
+            None if written != name && self.attributes.contains_key(&*written) => Err("another property has that name in camel case"),
+            None => Ok(written),
+        }
+    }
+
     /// Names each attribute that is left out.
     pub(super) fn report(&self, pointer: &str, findings: &mut Vec<Finding>) {
         for (name, value) in self.attributes {
-            if let Some(why) = self.place.forbids(name).or_else(|| name_fault(name)) {
+            if let Err(why) = self.name(name) {
                 findings.push(dropped(pointer, name, why));
             } else {
                 report_value(value, pointer, name, findings);
@@ -736,8 +764,11 @@ impl Serialize for Attrs<'_> {
         let mut map = serializer.serialize_map(None)?;
         for (name, value) in self.attributes {
             let hidden = self.over.is_some_and(|over| over.contains_key(name));
-            if !hidden && self.place.forbids(name).is_none() && name_fault(name).is_none() && fits(value) {
-                map.serialize_entry(name, &Typed(value))?;
+            if hidden || !fits(value) {
+                continue;
+            }
+            if let Ok(name) = self.name(name) {
+                map.serialize_entry(&*name, &Typed(value, self.place))?;
             }
         }
         map.end()
@@ -754,7 +785,7 @@ fn fits(value: &AttributeValue) -> bool {
 }
 
 /// A value in the JSON form that locks its field to the right type.
-struct Typed<'a>(&'a AttributeValue);
+struct Typed<'a>(&'a AttributeValue, Place);
 
 impl Serialize for Typed<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -774,20 +805,20 @@ impl Serialize for Typed<'_> {
             AttributeValue::List(values) => {
                 let mut list = serializer.serialize_seq(None)?;
                 for value in values.iter().filter(|value| fits(value)) {
-                    list.serialize_element(&Typed(value))?;
+                    list.serialize_element(&Typed(value, self.1))?;
                 }
                 list.end()
             }
-            AttributeValue::Object(members) => object(members, serializer),
+            AttributeValue::Object(members) => object(members, self.1, serializer),
         }
     }
 }
 
-fn object<S: Serializer>(members: &BTreeMap<String, AttributeValue>, serializer: S) -> Result<S::Ok, S::Error> {
+fn object<S: Serializer>(members: &BTreeMap<String, AttributeValue>, place: Place, serializer: S) -> Result<S::Ok, S::Error> {
     let mut map = serializer.serialize_map(None)?;
     for (name, value) in members {
         if name_fault(name).is_none() && fits(value) {
-            map.serialize_entry(name, &Typed(value))?;
+            map.serialize_entry(&*place.written(name), &Typed(value, place))?;
         }
     }
     map.end()

@@ -85,6 +85,8 @@ struct Row<'a> {
     user_id: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     event_name: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    data_fields: Option<Address<'a>>,
 }
 
 /// What is done about a clash of identities.
@@ -148,6 +150,13 @@ struct Address<'a> {
     email: Option<Cow<'a, str>>,
 }
 
+/// The address a profile row has or gives, in lower case.
+pub(super) fn address_of(row: &[u8]) -> Option<String> {
+    let row: Row<'_> = serde_json::from_slice(row).ok()?;
+    let email = row.email.or_else(|| row.data_fields?.email)?;
+    Some(email.to_lowercase())
+}
+
 fn accepted(operations: &[&Operation], reply: &Reply, clash: Clash) -> Reading {
     let endpoint = operations.first().map_or("", |operation| operation.endpoint.as_ref());
     if matches!(endpoint, endpoints::USERS_BULK | endpoints::TRACK_BULK | endpoints::LIST_SUBSCRIBE | endpoints::LIST_UNSUBSCRIBE) {
@@ -169,6 +178,7 @@ fn accepted(operations: &[&Operation], reply: &Reply, clash: Clash) -> Reading {
 
 fn bulk(operations: &[&Operation], answer: &BulkAnswer, reply: &Reply, clash: Clash) -> Reading {
     let warnings = filtered(reply);
+    let endpoint = operations.first().map_or("", |operation| operation.endpoint.as_ref());
     // E-mails come back in lower case whatever was sent; userIds are exact.
     let mut emails: BTreeMap<String, &str> = BTreeMap::new();
     let mut user_ids: BTreeMap<&str, &str> = BTreeMap::new();
@@ -192,6 +202,9 @@ fn bulk(operations: &[&Operation], answer: &BulkAnswer, reply: &Reply, clash: Cl
         let row = serde_json::from_slice::<Row<'_>>(&operation.body).ok();
         let array = row.as_ref().and_then(|row| {
             let by_email = row.email.as_ref().and_then(|email| emails.get(&email.to_lowercase()));
+            // No two rows of a request have one address, so it names the row also where it is only a field.
+            let in_fields = row.data_fields.as_ref().and_then(|fields| fields.email.as_ref()).filter(|_| endpoint == endpoints::USERS_BULK);
+            let by_email = by_email.or_else(|| in_fields.and_then(|email| emails.get(&email.to_lowercase())));
             let by_user_id = row.user_id.as_ref().and_then(|id| user_ids.get(id.as_ref()));
             by_email.or(by_user_id).copied()
         });

@@ -6,7 +6,7 @@ use std::io::Write as _;
 
 use serde_json::{Value, json};
 
-use super::super::{Completed, Destination, Operation, Reading, Reply, Verdict};
+use super::super::{Completed, Destination, Given, Operation, Reading, Reply, Verdict};
 use super::{CAPABILITIES, Config, Iterable};
 use crate::error::ErrorCode;
 use crate::model::{FindingCode, Record, SkipReason};
@@ -242,6 +242,99 @@ fn a_box_ticked_at_the_checkout_writes_permission_and_leaves_the_profile_and_its
     );
     assert_eq!((&built[0].delta, built[0].version, built[1].version), (&None, None, None));
     assert_eq!(built[1].entity, "consent:c-42:email");
+}
+
+#[test]
+fn an_order_that_says_neither_yes_nor_no_makes_no_profile() {
+    let iterable = open(with_consent(json!({})));
+    for kind in ["order", "cart", "subscriber"] {
+        let from = json!({ "resource": { "type": kind, "id": "o-1" }, "identity": { "email": "s3@example.com" } });
+        for status in ["unknown", "pending"] {
+            let consents = json!({ "consents": [{ "channel": "email", "status": status }] });
+            assert_eq!(skip(&iterable, &contact(consents, from.clone())), SkipReason::ConsentUnknown, "{kind} {status}");
+        }
+        let consents = json!({ "consents": [{ "channel": "sms", "status": "unknown" }, { "channel": "email", "status": "denied" }] });
+        assert_eq!(ops(&iterable, &contact(consents, from)).len(), 2);
+    }
+    // A customer's own record is written whatever is said: it is them.
+    assert_eq!(ops(&iterable, &consented("email", "unknown")).len(), 1);
+}
+
+/// The row that is sent where nothing was sent of the person yet.
+fn introduction(iterable: &Iterable, record: &Record) -> Option<Value> {
+    let mut built = iterable.build(record);
+    let provided = built.provided.pop()?;
+    assert!(built.provided.is_empty());
+    assert_eq!((provided.given, provided.operation.delta.as_deref()), (Given::Unknown, Some("/dataFields")));
+    assert_eq!((provided.operation.version, provided.operation.once), (None, false));
+    let what_follows = built.operations.first()?;
+    assert_eq!(provided.operation.lane, what_follows.lane, "in front of it");
+    assert_ne!(provided.operation.idempotency_key, what_follows.idempotency_key);
+    exchange(iterable, &iterable.request(&[&provided.operation]).unwrap(), None);
+    Some(body(&provided.operation))
+}
+
+#[test]
+fn who_is_only_heard_of_by_an_order_gets_their_address_along() {
+    let row = json!({ "userId": "c-42", "dataFields": { "email": "mara@example.com" } });
+    let from_order = json!({ "resource": { "type": "order", "id": "o-1" } });
+    let yes = || contact(json!({ "consents": [{ "channel": "email", "status": "granted" }] }), from_order.clone());
+    for settings in [json!({}), json!({ "project_type": "user_id" })] {
+        let iterable = open(with_consent(settings));
+        let records = [order(json!({})), cart(json!({})), refund(), shipment(json!({})), event("account_created")];
+        for record in records.into_iter().map(|body| record(body, json!({}))).chain([yes()]) {
+            assert_eq!(introduction(&iterable, &record), Some(row.clone()));
+        }
+        let provided = iterable.build(&yes()).provided.remove(0).operation;
+        assert_eq!((provided.endpoint.as_ref(), provided.entity.as_str()), ("users.bulkUpdate", "contact:c-42"));
+    }
+    let single = open(json!({ "write": "single", "create_new_fields": false }));
+    let row = introduction(&single, &record(order(json!({})), json!({}))).unwrap();
+    assert_eq!(row["createNewFields"], false);
+}
+
+#[test]
+fn an_address_is_not_put_in_front_of_what_has_it_or_of_nothing() {
+    let iterable = open(with_consent(json!({})));
+    let guest = json!({ "identity": { "email": "mara@example.com" } });
+    let nameless = json!({ "identity": { "customer_id": "c-42" } });
+    let odd = json!({ "identity": { "customer_id": "c-42", "email": "mara" } });
+    for envelope in [guest, nameless, odd] {
+        assert_eq!(introduction(&iterable, &record(order(json!({})), envelope)), None);
+    }
+    assert_eq!(introduction(&iterable, &consented("email", "granted")), None, "the customer's own record");
+    assert_eq!(introduction(&iterable, &record(event("email_changed"), json!({}))), None);
+    assert!(iterable.build(&record(order(json!({})), json!({ "mode": "backfill" }))).provided.is_empty(), "nothing follows");
+    assert_eq!(introduction(&open(json!({ "project_type": "email" })), &record(order(json!({})), json!({}))), None);
+}
+
+#[test]
+fn two_rows_with_one_address_stay_apart() {
+    let iterable = open(json!({}));
+    let row = |identity: Value| ops(&iterable, &contact(json!({ "first_name": "Mara" }), json!({ "identity": identity }))).remove(0);
+    let one = row(json!({ "customer_id": "60", "email": "mara@example.com" }));
+    let other = row(json!({ "customer_id": "61", "email": "mara@example.com" }));
+    let guest = row(json!({ "email": "mara@example.com" }));
+    let silent = row(json!({ "customer_id": "62" }));
+    assert_eq!(iterable.apart(&one).as_deref(), Some("mara@example.com"));
+    assert_eq!((iterable.apart(&other), iterable.apart(&guest)), (iterable.apart(&one), iterable.apart(&one)));
+    assert_eq!(iterable.apart(&silent), None);
+    let bought = ops(&iterable, &record(order(json!({})), json!({ "identity": { "email": "mara@example.com" } }))).remove(0);
+    assert_eq!(iterable.apart(&bought), None, "one row per request already");
+}
+
+#[test]
+fn a_refusal_that_names_an_address_in_the_fields_finds_its_row() {
+    let iterable = open(json!({ "guests": "keep" }));
+    let row = |id: &str, email: &str| {
+        ops(&iterable, &contact(json!({ "first_name": "Mara" }), json!({ "identity": { "customer_id": id, "email": email } }))).remove(0)
+    };
+    let (one, two) = (row("60", "one@example.com"), row("61", "two@example.com"));
+    let answer = json!({ "successCount": 1, "failCount": 1, "failedUpdates": { "conflictEmails": ["Two@example.com"] } });
+    let reply = Reply { status: 200, headers: vec![], body: answer.to_string().into_bytes() };
+    let Reading::Each(verdicts, _) = iterable.read(&[&one, &two], &reply) else { panic!("each row has its verdict") };
+    assert_eq!(verdicts[0], Verdict::Accepted);
+    assert!(matches!(&verdicts[1], Verdict::Rejected(refusal) if refusal.code.0 == ErrorCode::Conflict));
 }
 
 #[test]
@@ -871,6 +964,61 @@ fn an_order_below_zero_or_not_placed_or_called_off_is_no_purchase() {
 }
 
 #[test]
+fn a_cancelled_order_takes_its_cart_back_where_it_was_sent() {
+    let cancelled = |settings: Value, envelope: Value| {
+        let mut built = open(settings).build(&record(order(json!({ "status": "cancelled" })), envelope));
+        assert!(built.operations.is_empty());
+        built.provided.pop()
+    };
+    let provided = cancelled(json!({}), json!({})).unwrap();
+    assert_eq!((provided.given, provided.operation.once), (Given::Open, true));
+    assert_eq!(
+        (provided.operation.entity.as_str(), provided.operation.supersedes.as_slice()),
+        ("cart:crt-5512", &["cart:crt-5512".to_owned()][..])
+    );
+    let fields = json!({ "cartId": "crt-5512", "cartTotal": 0.0, "cartCurrency": "EUR", "cartUpdatedAt": null });
+    assert_eq!(body(&provided.operation), json!({ "user": { "userId": "c-42", "dataFields": fields }, "items": [] }));
+    let profile = cancelled(json!({ "empty_cart": "profile" }), json!({})).unwrap();
+    assert_eq!(body(&profile.operation)["dataFields"]["shoppingCartItems"], json!([]));
+    assert_eq!(cancelled(json!({ "empty_cart": "skip" }), json!({})), None);
+    assert_eq!(cancelled(json!({}), json!({ "mode": "backfill" })), None);
+}
+
+#[test]
+fn what_was_taken_off_stands_beside_what_the_items_come_to() {
+    let discount = |kind: &str, amount: &str| json!({ "kind": kind, "amount": money(amount) });
+    let mut shirt = line("l1", 2, "19.50", "34.50");
+    shirt["unit_list_price"] = money("25.00");
+    shirt["discounts"] = json!([discount("product", "11.00"), discount("cart", "3.00"), discount("coupon", "1.50")]);
+    let mut gift = line("l2", 1, "5.00", "0");
+    gift["kind"] = json!("gift");
+    gift["discounts"] = json!([discount("cart", "5.00")]);
+    let bought = order(json!({
+        "lines": [shirt, gift],
+        "discounts": [discount("cart", "2.00")],
+        "gift_certificates": [{ "amount": money("20.00") }],
+        "totals": { "subtotal": money("34.50"), "shipping": money("4.90"), "discount": money("22.00"), "tax_added": money("0"), "total": money("17.40") },
+    }));
+    let row = body(&ops(&open(json!({})), &record(bought, json!({}))).remove(0));
+    let fields = &row["dataFields"];
+    // 2 × 19.50, and the gift is free: 39 + 4.90 − (4.50 + 2) − 20 = 17.40
+    assert_eq!((&row["items"][0]["price"], &row["items"][1]["price"]), (&json!(19.5), &json!(0.0)));
+    assert_eq!((&fields["subtotal"], &fields["discountTotal"], &fields["giftCertificateTotal"]), (&json!(39.0), &json!(6.5), &json!(20.0)));
+    assert_eq!(row["total"], json!(17.4));
+}
+
+#[test]
+fn what_is_no_product_is_not_taken_for_one() {
+    let mut service = line("1", 1, "5.00", "5.00");
+    let members = service.as_object_mut().unwrap();
+    ["sku", "product_id", "variant_id", "name"].into_iter().for_each(|name| drop(members.remove(name)));
+    let mut wrapping = service.clone();
+    wrapping["sku"] = json!("88");
+    let row = body(&ops(&open(json!({})), &record(cart(json!({ "lines": [service, wrapping] })), json!({}))).remove(0));
+    assert_eq!((&row["items"][0]["id"], &row["items"][1]["id"]), (&json!("line-1"), &json!("sku-88")));
+}
+
+#[test]
 fn ids_of_purchases_hold_letters_digits_and_hyphens_and_the_store_where_ids_repeat() {
     let iterable = open(json!({}));
     let record = record(order(json!({ "id": "10_017/é" })), json!({ "source": "bigcommerce", "tenant": "s1" }));
@@ -921,7 +1069,12 @@ fn an_emptied_cart_is_sent_as_configured() {
     }
     let operations = ops(&open(json!({ "empty_cart": "profile" })), &emptied);
     assert_eq!(operations[0].endpoint, "users.bulkUpdate");
-    assert_eq!(body(&operations[0]), json!({ "userId": "c-42", "dataFields": { "shoppingCartItems": [] } }));
+    // Also what else the profile says of the cart; when it was touched is not known.
+    let fields = json!({
+        "shoppingCartItems": [], "cartId": "crt-5512", "cartTotal": 0.0, "cartCurrency": "EUR", "cartUpdatedAt": null,
+        "cartUrl": "https://shop.example/cart/crt-5512"
+    });
+    assert_eq!(body(&operations[0]), json!({ "userId": "c-42", "dataFields": fields }));
     assert_eq!(skip(&open(json!({ "empty_cart": "skip" })), &emptied), SkipReason::NotConfigured);
 }
 
@@ -977,6 +1130,47 @@ fn refund() -> Value {
         "type": "refund", "id": "ref_1", "order_id": "7f3a2c10-55d1", "order_number": "DE-10017", "amount": money("19.50"),
         "refunded_at": "2026-01-05T10:00:00Z", "reason": "size", "full": false, "lines": [{ "line_id": "l1", "sku": "TEE-BLK-M", "quantity": 1, "amount": money("19.50") }],
     })
+}
+
+#[test]
+fn a_return_is_announced_once_and_comes_back_once() {
+    let iterable = open(json!({ "event_names": { "order_return_announced": "Return label" } }));
+    let back = |states: &[&str]| {
+        let items: Vec<Value> = states
+            .iter()
+            .map(|state| json!({ "id": format!("i-{state}"), "line_id": "l1", "quantity": 1, "shipping_state": state }))
+            .collect();
+        let body = json!({ "type": "return", "id": "ret1", "order_id": "7f3a2c10-55d1", "items": items });
+        let operation = ops(&iterable, &record(body, json!({}))).remove(0);
+        let row = self::body(&operation);
+        (row["eventName"].clone(), row["id"].clone(), operation.idempotency_key)
+    };
+    let (announced, id, key) = back(&["Advised", "Advised"]);
+    assert_eq!((announced, id), (json!("Return label"), json!("ct-return-announced-ret1")));
+    for states in [&["Advised", "Returned"][..], &["Unusable"], &["BackInStock", "Advised"]] {
+        let (returned, id, later) = back(states);
+        assert_eq!((returned, id), (json!("orderReturned"), json!("ct-return-ret1")));
+        assert_ne!(later, key);
+    }
+}
+
+#[test]
+fn events_and_their_properties_are_written_in_camel_case() {
+    let mut happened = event("size_guide_opened");
+    happened["properties"] = json!({
+        "old_email": { "type": "text", "value": "a" }, "products": { "type": "list", "value": [
+            { "type": "object", "value": { "product_id": { "type": "text", "value": "p" } } }] },
+        "cart_id": { "type": "text", "value": "hides a standard field" },
+        "a_b": { "type": "integer", "value": 1 }, "aB": { "type": "integer", "value": 2 },
+    });
+    let iterable = open(json!({}));
+    let built = iterable.build(&record(happened, json!({})));
+    let row = body(&built.operations[0]);
+    assert_eq!(row["eventName"], "sizeGuideOpened");
+    let fields = &row["dataFields"];
+    assert_eq!((&fields["oldEmail"], &fields["products"], &fields["aB"]), (&json!("a"), &json!([{ "productId": "p" }]), &json!(2)));
+    let pointers: Vec<&str> = built.findings.iter().map(|finding| finding.pointer.as_str()).collect();
+    assert_eq!(pointers, ["/body/properties/a_b", "/body/properties/cart_id"]);
 }
 
 fn shipment(change: Value) -> Value {

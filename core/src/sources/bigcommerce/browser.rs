@@ -61,7 +61,7 @@ impl Row<'_, '_> {
             }
         };
         text("category_name", &payload.category_name);
-        text("search_term", &payload.search_keyword);
+        text("query", &payload.search_keyword);
         let codes: Vec<AttributeValue> = payload.coupon_codes.iter().filter_map(|code| owned(code)).map(AttributeValue::Text).collect();
         if !codes.is_empty() {
             properties.insert("coupon_codes".to_owned(), AttributeValue::List(codes));

@@ -26,9 +26,10 @@ impl Row<'_, '_> {
         let an_hour_later = || cart.updated_time.0.and_then(|at| at.checked_add_signed(chrono::TimeDelta::hours(1)));
         let left_at = composed.abandoned_at.0.or_else(|| an_hour_later().filter(|_| composed.abandoned == Some(true)));
         let Some(left_at) = left_at else { return self.cart(cart, raw) };
+        let before = self.out.records.len();
         self.cart_as(cart, raw, CartState::Abandoned)?;
         let Some(id) = filled(&cart.id) else { return Err(self.missing("id")) };
-        let last = self.out.records.last().map(|one| &one.record);
+        let last = self.out.records.get(before..).and_then(<[_]>::last).map(|one| &one.record);
         let Some((Body::Cart(body), market)) = last.map(|record| (record.body.clone(), record.envelope.market.clone())) else {
             return Ok(());
         };
@@ -164,6 +165,11 @@ impl Row<'_, '_> {
         market: Market,
         findings: Vec<Finding>,
     ) {
+        // Carts have no session's id: until someone signs in or types an address there is nobody to tell anything of.
+        if identity.customer_id.is_none() && identity.email.is_none() {
+            self.ignore("cart of nobody known", true);
+            return;
+        }
         let id = body.id.clone();
         let changed = updated.0.or(cart.created_time.0);
         let version = version_text(changed, raw);

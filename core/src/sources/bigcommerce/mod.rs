@@ -283,8 +283,14 @@ impl Reader<'_> {
             self.row(position, out).ignore("hook", true);
             return Ok((length, 1));
         }
+        let configured = self.compiled.config.store.as_str();
+        let tenant = webhooks::tenant(&hook, configured);
+        if !configured.is_empty() && tenant != configured {
+            // Ids are numbers that every store counts from one: whatever it names is somebody or something else here.
+            self.row(position, out).ignore("webhook of another store", false);
+            return Ok((length, 1));
+        }
         let things = webhooks::about(&hook)?;
-        let tenant = webhooks::tenant(&hook, &self.compiled.config.store);
         for (at, ids) in (position..).zip(&things) {
             self.row_of(tenant, at, out).hooked(&hook, ids)?;
         }

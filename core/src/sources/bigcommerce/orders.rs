@@ -131,7 +131,8 @@ impl Row<'_, '_> {
                 id: &id,
                 version: number,
                 occurred_at: changed,
-                market: market.clone(),
+                // The order's own language, if any: the shop's is not the person's.
+                market: Market { locale: locale(&parts.order.customer_locale), ..market.clone() },
                 identity: identity.clone(),
                 fact: &["consent", &version],
             };

@@ -43,9 +43,15 @@ impl<'c> Row<'c, '_> {
         let Some(id) = customer.id.id() else { return Err(self.missing("id")) };
         let mut findings = Vec::new();
         let wire_addresses = beside.addresses.unwrap_or(&customer.addresses);
-        self.cut(&mut findings, "addresses", customer.address_count.whole(), wire_addresses.0.as_ref().map(Vec::len));
         let attributes_known = beside.attributes.unwrap_or(&customer.attributes);
-        self.cut(&mut findings, "attributes", customer.attribute_count.whole(), attributes_known.0.as_ref().map(Vec::len));
+        let addresses_cut = self.cut(&mut findings, "addresses", customer.address_count.whole(), wire_addresses);
+        let attributes_cut = self.cut(&mut findings, "attributes", customer.attribute_count.whole(), attributes_known);
+        // Taken for the whole, it would blank what stands beyond the cut. What was put together from its parts is as whole as
+        // it gets, and asking again would not end.
+        if (addresses_cut && beside.addresses.is_none()) || (attributes_cut && beside.attributes.is_none()) {
+            self.fetch("customer", id, "customer with lists that were cut");
+            return Ok(());
+        }
         let fields = if self.compiled.customer_fields { self.customer_fields(customer, raw, beside) } else { Fields::default() };
         let mut attributes = Attributes::new();
         fields.map(&config.contact_fields, &mut attributes, &mut findings);
@@ -59,7 +65,8 @@ impl<'c> Row<'c, '_> {
         let market = Market {
             channel: channel.or_else(|| config.channel.clone()),
             country: first.and_then(|one| country(&one.country_iso2)),
-            locale: config.locale.clone(),
+            // Customers have no language here; the shop's is not theirs, and would overwrite what they chose elsewhere.
+            locale: None,
             customer_group: group.clone(),
             ..Market::default()
         };
@@ -101,13 +108,15 @@ impl<'c> Row<'c, '_> {
         Ok(())
     }
 
-    /// Lists inside a customer end after ten rows.
-    fn cut(&self, findings: &mut Vec<Finding>, list: &str, told: Option<i64>, there: Option<usize>) {
-        let (Some(told), Some(there)) = (told, there) else { return };
-        if i64::try_from(there).is_ok_and(|there| there < told) {
+    /// Lists inside a customer end after ten rows. Answers whether this one did.
+    fn cut<T>(&self, findings: &mut Vec<Finding>, list: &str, told: Option<i64>, there: &List<T>) -> bool {
+        let (Some(told), Some(there)) = (told, there.0.as_ref().map(Vec::len)) else { return false };
+        let cut = i64::try_from(there).is_ok_and(|there| there < told);
+        if cut {
             let message = format!("{there} of {told} {list} are in the document; read the others by `customer_id`");
             findings.push(Finding::new(FindingCode::DocumentIncomplete, self.pointer(&format!("/{list}")), message));
         }
+        cut
     }
 
     fn customer_fields<'w>(&self, customer: &Customer<'w>, raw: &'w str, beside: &Beside<'_, 'w>) -> Fields<'w> {
@@ -179,7 +188,6 @@ impl<'c> Row<'c, '_> {
         };
         let market = Market {
             channel: subscriber.channel_id.id().or(subscriber.origin_channel_id.id()).map(str::to_owned).or_else(|| config.channel.clone()),
-            locale: config.locale.clone(),
             ..Market::default()
         };
         let version = version_text(changed, raw);
@@ -199,17 +207,16 @@ impl<'c> Row<'c, '_> {
             self.ignore("wishlist without items", true);
             return Ok(());
         }
-        let list = |values: Vec<&str>| AttributeValue::List(values.into_iter().map(|one| AttributeValue::Text(one.to_owned())).collect());
+        let product = |(product, variant): &(&str, Option<&str>)| {
+            let text = |name: &str, id: &str| (name.to_owned(), AttributeValue::Text(id.to_owned()));
+            AttributeValue::Object([text("product_id", product)].into_iter().chain(variant.map(|id| text("variant_id", id))).collect())
+        };
         let mut properties = Attributes::new();
         properties.insert("wishlist_id".to_owned(), AttributeValue::Text(id.to_owned()));
         if let Some(name) = owned(&wishlist.name) {
             properties.insert("wishlist_name".to_owned(), AttributeValue::Text(name));
         }
-        properties.insert("product_ids".to_owned(), list(items.iter().map(|(product, _)| *product).collect()));
-        let variants: Vec<&str> = items.iter().filter_map(|(_, variant)| *variant).collect();
-        if !variants.is_empty() {
-            properties.insert("variant_ids".to_owned(), list(variants));
-        }
+        properties.insert("products".to_owned(), AttributeValue::List(items.iter().map(product).collect()));
         let newest = items.last().copied();
         let event = Event {
             product_id: newest.map(|(product, _)| product.to_owned()),

@@ -168,7 +168,7 @@ pub(super) fn settle(
 fn adjusted(total: Money, mut amounts: Amounts, pointer: &str, findings: &mut Vec<Finding>) -> Result<Settled, Overflow> {
     let missing = total.amount.checked_sub(amounts.sum(false)?).ok_or(Overflow)?;
     adjust(&mut amounts, missing);
-    let message = format!("the parts miss the total by {} {}", missing.normalize(), total.currency);
+    let message = format!("the parts miss the total by {}", money(missing, total.currency));
     findings.push(Finding::new(FindingCode::OrderAdjusted, pointer, message));
     close(total, amounts, Reading { fees: false, net: false, missing: Decimal::ZERO })
 }

@@ -116,6 +116,9 @@ fn staff_notes_never_leave_though_somebody_asks_for_them() {
     );
     let text = serde_json::to_string(&out.records).unwrap();
     assert!(!text.contains("pays late") && !text.contains("192.0.2.1"));
+    // Whoever asked is told, without the value.
+    let told: Vec<&str> = out.records[0].findings.iter().map(|finding| finding.pointer.as_str()).collect();
+    assert_eq!(told, ["/notes"]);
 }
 
 const BODY: &[u8] = br#"{"scope":"store/order/created","store_id":"1","data":{"type":"order","id":41},"hash":"aa","created_at":1772445600,"producer":"stores/demo"}"#;

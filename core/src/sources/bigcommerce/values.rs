@@ -43,9 +43,9 @@ pub(super) enum Place {
     Option,
 }
 
-/// Named values, unread, with the JSON pointer of each.
+/// Named values, unread, with the JSON pointer of each; then the names and pointers of those that never leave the shop.
 #[derive(Default)]
-pub(super) struct Fields<'a>(Vec<Field<'a>>);
+pub(super) struct Fields<'a>(Vec<Field<'a>>, Vec<(String, String)>);
 
 struct Field<'a> {
     place: Place,
@@ -67,8 +67,10 @@ impl<'a> Fields<'a> {
     pub(super) fn own(&mut self, raw: &'a str, prefix: &str) {
         let fields: BTreeMap<Text<'a>, &'a RawValue> = serde_json::from_str(raw).unwrap_or_default();
         for (name, raw) in fields {
-            if !WITHHELD.contains(&&*name) {
-                let pointer = format!("{prefix}/{}", pointer_token(&name));
+            let pointer = format!("{prefix}/{}", pointer_token(&name));
+            if WITHHELD.contains(&&*name) {
+                self.1.push((name.to_string(), pointer));
+            } else {
                 self.add(Place::Own, &name, Some(raw), pointer);
             }
         }
@@ -98,7 +100,12 @@ impl<'a> Fields<'a> {
     pub(super) fn map(&self, mappings: &[FieldMapping], out: &mut Attributes, findings: &mut Vec<Finding>) {
         for mapping in mappings {
             let added = self.find(&mapping.field, |place| place != Place::Own);
-            let Some(field) = added.or_else(|| self.find(&mapping.field, |place| place == Place::Own)) else { continue };
+            let Some(field) = added.or_else(|| self.find(&mapping.field, |place| place == Place::Own)) else {
+                if let Some((_, pointer)) = self.1.iter().find(|(name, _)| *name == mapping.field) {
+                    findings.push(Finding::new(FindingCode::ValueUnknown, pointer.clone(), "a field that never leaves the shop; left out"));
+                }
+                continue;
+            };
             match value(field.raw, mapping.kind, DEPTH) {
                 Some(value) => {
                     out.insert(mapping.name.as_ref().unwrap_or(&mapping.field).clone(), value);

@@ -18,8 +18,10 @@ impl Row<'_, '_> {
             fields.map(&config.shopping_list_fields, &locales, &pointer, &mut properties, &mut findings);
         }
         if let Some(name) = localized(list.name.as_ref(), &locales) {
-            properties.insert("list_name".to_owned(), AttributeValue::Text(name.to_owned()));
+            properties.insert("wishlist_name".to_owned(), AttributeValue::Text(name.to_owned()));
         }
+        // Not the event's own id: a list changes many times.
+        properties.insert("wishlist_id".to_owned(), AttributeValue::Text(list.id.to_string()));
         let item = |line: &wire::ShoppingListLine<'_>| {
             let text = |text: &str| AttributeValue::Text(text.to_owned());
             let sku = line.variant.as_ref().and_then(|variant| variant.sku.as_deref());
@@ -36,7 +38,6 @@ impl Row<'_, '_> {
         // `max_by_key` takes the last of equals: the one further down.
         let last = list.line_items.iter().max_by_key(|line| line.added_at.map(|at| at.0));
         let event = Event {
-            id: Some(list.id.to_string()),
             product_id: last.and_then(|line| owned(line.product_id.as_ref())),
             variant_id: last.and_then(|line| line.variant_id).map(|id| id.to_string()),
             sku: last.and_then(|line| owned(line.variant.as_ref()?.sku.as_ref())),
@@ -75,8 +76,9 @@ impl Row<'_, '_> {
             ("next_order_at", order.next_order_at),
         ];
         properties.extend(times.into_iter().filter_map(|(name, at)| Some((name.to_owned(), AttributeValue::DateTime(at?.0)))));
+        // Not the event's own id: a schedule changes many times.
+        properties.insert("subscription_id".to_owned(), AttributeValue::Text(order.id.to_string()));
         let event = Event {
-            id: Some(order.id.to_string()),
             order_id: order.origin_order.as_ref().and_then(|order| owned(order.id.as_ref())),
             cart_id: order.cart.as_ref().and_then(|cart| owned(cart.id.as_ref())),
             properties,

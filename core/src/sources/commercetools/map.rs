@@ -211,7 +211,8 @@ impl<'c> Row<'c, '_> {
         let market = Market {
             store: stores.first().cloned(),
             country: default.or(addresses.first()).and_then(|one| one.country.clone()),
-            locale: locales.first().map(|locale| (*locale).to_owned()),
+            // Only their own: the shop's would overwrite what they chose elsewhere.
+            locale: owned(customer.locale.as_ref()),
             customer_group: groups.first().cloned(),
             ..Market::default()
         };
@@ -658,7 +659,7 @@ pub(super) fn address(address: &wire::Address<'_>) -> Address {
         company: owned(address.company.as_ref()),
         line1: joined(&[&address.street_name, &address.street_number], " "),
         line2: joined(
-            &[&address.additional_street_info, &address.building, &address.apartment, &address.po_box, &address.additional_address_info],
+            &[&address.additional_street_info, &address.building, &address.apartment, &po_box(address), &address.additional_address_info],
             ", ",
         ),
         postal_code: owned(address.postal_code.as_ref()),
@@ -668,6 +669,13 @@ pub(super) fn address(address: &wire::Address<'_>) -> Address {
         phone: owned(address.phone.as_ref()).or_else(|| owned(address.mobile.as_ref())),
         email: owned(address.email.as_ref()),
     }
+}
+
+/// A number alone tells nobody that it is a box; some shops write the words themselves.
+fn po_box<'a>(address: &wire::Address<'a>) -> Option<Text<'a>> {
+    let number = filled(address.po_box.as_ref()?)?;
+    let bare = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b' ');
+    Some(Text(if bare { format!("PO Box {number}").into() } else { number.to_owned().into() }))
 }
 
 fn joined(parts: &[&Option<Text<'_>>], separator: &str) -> Option<String> {

@@ -225,6 +225,10 @@ impl Row<'_, '_> {
             None if self.out.records.len() > before => {}
             None => self.ignore(message_kind(message).unwrap_or("message").to_owned(), true),
             Some(Other::Ignored(what, known)) => self.ignore(what, known),
+            // Only the project that is set can be asked.
+            Some(Other::Fetch(..)) if !self.compiled.config.project.is_empty() && self.tenant != self.compiled.config.project => {
+                self.ignore("message of another project".to_owned(), false);
+            }
             Some(Other::Fetch(resource, reason)) => self.out.fetches.push(Fetch { position: self.position, resource, reason }),
         }
         Ok(())

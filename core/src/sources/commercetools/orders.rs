@@ -262,7 +262,8 @@ impl Row<'_, '_> {
                 id,
                 version: order.version,
                 occurred_at,
-                market: market.clone(),
+                // The order's own language, if any: the shop's is not the person's.
+                market: Market { locale: owned(order.locale.as_ref()), ..market.clone() },
                 identity: identity.clone(),
                 fact: &["consent", &version],
             };
@@ -621,8 +622,7 @@ fn units<'o>(order: &'o wire::Order<'_>) -> HashMap<&'o str, Units> {
     for item in order.return_info.iter().flat_map(|info| &info.items) {
         let Some(id) = item.line_item_id.as_deref().or(item.custom_line_item_id.as_deref()) else { continue };
         let line = units.entry(id).or_default();
-        // `Advised` is an announcement: nothing has come back yet.
-        if matches!(item.shipment_state.as_deref(), Some("Returned" | "BackInStock" | "Unusable")) {
+        if is_back(item) {
             line.returned = line.returned.saturating_add(item.quantity.0);
         }
         if item.payment_state.as_deref() == Some("Refunded") {
@@ -645,6 +645,11 @@ fn shipment_lines(items: &[wire::DeliveryItem<'_>], lines: &[LineItem]) -> Vec<S
     items.iter().map(of).collect()
 }
 
+/// Whether goods are back. `Advised` is an announcement.
+fn is_back(item: &wire::ReturnItem<'_>) -> bool {
+    matches!(item.shipment_state.as_deref(), Some("Returned" | "BackInStock" | "Unusable"))
+}
+
 /// A return. The platform gives it no id of its own; the ids of its items never change.
 pub(super) fn return_of(info: &wire::ReturnInfo<'_>, order: &str, number: Option<&str>, lines: &[LineItem]) -> Return {
     let items = info.items.iter().map(|item| {
@@ -665,11 +670,13 @@ pub(super) fn return_of(info: &wire::ReturnInfo<'_>, order: &str, number: Option
     parts.extend(info.items.iter().map(|item| &*item.id));
     parts[1..].sort_unstable();
     let first = info.items.iter().filter_map(|item| item.created_at).min();
+    // A return may have been announced long before it came back; then that is the news.
+    let back = info.items.iter().filter(|item| is_back(item)).filter_map(|item| item.last_modified_at).max();
     Return {
         id: opaque(&parts),
         order_id: order.to_owned(),
         order_number: number.map(str::to_owned),
-        returned_at: at(info.return_date.or(first)),
+        returned_at: at(info.return_date.or(first).max(back)),
         tracking_number: owned(info.return_tracking_id.as_ref()),
         items: items.collect(),
     }

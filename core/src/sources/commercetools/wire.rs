@@ -709,6 +709,7 @@ pub struct ReturnItem<'a> {
     #[serde(borrow)]
     pub payment_state: Option<Text<'a>>,
     pub created_at: Option<Stamp>,
+    pub last_modified_at: Option<Stamp>,
 }
 
 /// References to payments.

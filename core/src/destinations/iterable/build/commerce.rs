@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use rust_decimal::Decimal;
 
+use super::super::super::{Given, Provided};
 use super::super::capabilities as endpoints;
 use super::super::config::{CatalogLayout, EmptyCart, Write};
-use super::super::ids;
+use super::super::ids::{self, Who};
 use super::super::payload::{
     Attrs, CartData, CartRow, CartUser, Data, EmptyCartRow, ITEM_FIELDS, Item, ItemData, NoItems, PURCHASE_FIELDS, Place, Purchase,
     PurchaseData, PurchaseUser, Stamp, bytes, filled, nonzero,
@@ -15,7 +16,7 @@ use super::{Builder, category_paths, profile, some};
 
 use crate::error::Error;
 use crate::model::money::JsonNumber;
-use crate::model::{Cart, CartState, LineItem, LineKind, Mode, Money, Order, OrderStatus, ShippingStatus, SkipReason};
+use crate::model::{Cart, CartState, DiscountKind, LineItem, LineKind, Mode, Money, Order, OrderStatus, ShippingStatus, SkipReason};
 
 impl<'a> Builder<'a> {
     pub(super) fn order(&mut self, order: &'a Order) -> Result<(), Error> {
@@ -26,7 +27,7 @@ impl<'a> Builder<'a> {
             }
             OrderStatus::Cancelled => {
                 self.skip(SkipReason::Superseded, "the order is cancelled; a purchase that was not sent yet is not sent any more");
-                return Ok(());
+                return self.cart_of_cancelled(order);
             }
             _ => {}
         }
@@ -53,6 +54,7 @@ impl<'a> Builder<'a> {
         let parts = self.items(&order.lines);
         let address = order.shipping_address.as_ref();
         let totals = &order.totals;
+        let certificates: Decimal = order.gift_certificates.iter().map(|certificate| certificate.amount.amount).sum();
         let row = Purchase {
             id: &id,
             created_at: order.placed_at.timestamp(),
@@ -63,11 +65,12 @@ impl<'a> Builder<'a> {
                 order_number: order.number.as_deref(),
                 source: &self.envelope.source,
                 currency: totals.total.currency.as_str(),
-                subtotal: JsonNumber(totals.subtotal.amount + parts.taken_off - parts.fees),
+                subtotal: JsonNumber(totals.subtotal.amount + parts.taken_off + parts.discounted - parts.fees),
                 shipping_total: JsonNumber(totals.shipping.amount),
                 fee_total: nonzero(parts.fees),
                 tax_total: totals.tax.map(|tax| JsonNumber(tax.amount)),
-                discount_total: JsonNumber(totals.discount.amount + parts.taken_off),
+                discount_total: JsonNumber(totals.discount.amount - certificates + parts.taken_off + parts.discounted),
+                gift_certificate_total: nonzero(certificates),
                 discount_codes: some(order.coupons.iter().filter_map(|coupon| coupon.code.as_deref())),
                 status: order.status.as_str(),
                 payment_status: order.payment_status.as_ref().map(|status| status.as_str()),
@@ -133,30 +136,18 @@ impl<'a> Builder<'a> {
                 return Ok(());
             }
             (true, EmptyCart::Profile) => {
-                let row = EmptyCartRow {
-                    email: who.email(),
-                    user_id: who.user_id(),
-                    prefer_user_id: who.prefer(),
-                    data_fields: Data(NoItems { shopping_cart_items: [] }),
-                };
-                (if config.write == Write::Bulk { endpoints::USERS_BULK } else { endpoints::USERS_UPDATE }, bytes(&row, 128)?)
+                let fields = cart_data(cart, true);
+                self.no_items(&who, fields)?
             }
             _ => {
-                let total = if parts.items.is_empty() { Decimal::ZERO } else { cart.totals.total.amount };
+                let fields = cart_data(cart, parts.items.is_empty());
                 let row = CartRow {
                     user: CartUser {
                         email: who.email(),
                         user_id: who.user_id(),
                         prefer_user_id: who.prefer(),
                         create_new_fields: config.create_new_fields,
-                        data_fields: Data(CartData {
-                            cart_id: &cart.id,
-                            cart_total: JsonNumber(total),
-                            cart_currency: cart.totals.total.currency.as_str(),
-                            // Only the shopper's own doing: a new version alone must not look like a new cart, each one is an event.
-                            cart_updated_at: cart.last_activity_at.map(Stamp),
-                            cart_url: cart.url.as_deref(),
-                        }),
+                        data_fields: Data(fields),
                     },
                     items: parts.items,
                 };
@@ -167,6 +158,56 @@ impl<'a> Builder<'a> {
         operation.supersedes = vec![entity];
         self.built.operations.push(operation);
         Ok(())
+    }
+
+    /// Empties the cart of an order that was cancelled before its purchase was sent, as the purchase would have: nobody is
+    /// to be reminded of it. Only where the cart was sent.
+    fn cart_of_cancelled(&mut self, order: &'a Order) -> Result<(), Error> {
+        let config = &self.iterable.config;
+        let Some(cart) = order.cart_id.as_deref().filter(|_| self.envelope.mode == Mode::Live && config.empty_cart != EmptyCart::Skip)
+        else {
+            return Ok(());
+        };
+        let Ok(who) = ids::who(config, self.iterable.project, &self.envelope.identity) else { return Ok(()) };
+        let fields = CartData {
+            cart_id: cart,
+            cart_total: JsonNumber(Decimal::ZERO),
+            cart_currency: order.totals.total.currency.as_str(),
+            cart_updated_at: Some(None),
+            cart_url: None,
+        };
+        let (endpoint, body) = match config.empty_cart {
+            EmptyCart::Profile => self.no_items(&who, fields)?,
+            _ => {
+                let user = CartUser {
+                    email: who.email(),
+                    user_id: who.user_id(),
+                    prefer_user_id: who.prefer(),
+                    create_new_fields: config.create_new_fields,
+                    data_fields: Data(fields),
+                };
+                (endpoints::CART, bytes(&CartRow { user, items: Vec::new() }, 256)?)
+            }
+        };
+        let entity = format!("cart:{cart}");
+        let mut operation = self.operation(endpoint, entity.clone(), profile(&who.name()), body);
+        operation.once = true;
+        operation.idempotency_key = self.key(&ids::event_id(self.envelope, "cart-cancelled", &order.id));
+        operation.supersedes = vec![entity];
+        self.built.provided.push(Provided { given: Given::Open, operation });
+        Ok(())
+    }
+
+    /// A profile write that empties the cart.
+    fn no_items(&self, who: &Who<'_>, fields: CartData<'_>) -> Result<(&'static str, Vec<u8>), Error> {
+        let row = EmptyCartRow {
+            email: who.email(),
+            user_id: who.user_id(),
+            prefer_user_id: who.prefer(),
+            data_fields: Data(NoItems { shopping_cart_items: [], cart: fields }),
+        };
+        let endpoint = if self.iterable.config.write == Write::Bulk { endpoints::USERS_BULK } else { endpoints::USERS_UPDATE };
+        Ok((endpoint, bytes(&row, 256)?))
     }
 
     /// The lines Iterable takes as items, and what the others come to.
@@ -192,6 +233,11 @@ impl<'a> Builder<'a> {
             // What is given away, or paid with its bundle, must not count twice in sums over items.
             let free = line.kind == LineKind::Gift || (line.kind == LineKind::BundleChild && line.total.amount.is_zero());
             let discount: Decimal = line.discounts.iter().map(|discount| discount.amount.amount).sum();
+            if !free {
+                // What product discounts took off is off the price already.
+                let later = line.discounts.iter().filter(|discount| discount.kind != DiscountKind::Product);
+                parts.discounted += later.map(|discount| discount.amount.amount).sum::<Decimal>();
+            }
             let id = self.item_id(line);
             parts.items.push(Item {
                 name: line.name.as_deref().or(line.sku.as_deref()).or(line.product_key.as_deref()).unwrap_or(&line.id),
@@ -227,8 +273,27 @@ impl<'a> Builder<'a> {
         match (&line.product_id, &line.variant_id, self.iterable.config.catalog_layout) {
             (Some(product), Some(variant), CatalogLayout::Variant) => ids::variant_item_id(product, variant).into(),
             (Some(product), _, _) => ids::encode(product),
-            (None, _, _) => ids::encode(line.sku.as_deref().unwrap_or(&line.id)),
+            // Not in the catalog. The words before keep it from being taken for a product that has that id.
+            (None, _, _) => {
+                ids::encode(&line.sku.as_ref().map_or_else(|| format!("line-{}", line.id), |sku| format!("sku-{sku}"))).into_owned().into()
+            }
         }
+    }
+}
+
+/// What the profile says of a cart.
+fn cart_data(cart: &Cart, empty: bool) -> CartData<'_> {
+    CartData {
+        cart_id: &cart.id,
+        cart_total: JsonNumber(if empty { Decimal::ZERO } else { cart.totals.total.amount }),
+        cart_currency: cart.totals.total.currency.as_str(),
+        // Only the shopper's own doing: a new version alone must not look like a new cart, each one is an event. Of an empty
+        // cart nobody knows when it was touched, and the time before must not stay.
+        cart_updated_at: match cart.last_activity_at {
+            None if empty => Some(None),
+            at => at.map(|at| Some(Stamp(at))),
+        },
+        cart_url: cart.url.as_deref(),
     }
 }
 
@@ -237,6 +302,8 @@ pub(super) struct Parts<'a> {
     pub(super) items: Vec<Item<'a>>,
     /// What lines below zero take off, as a positive amount.
     taken_off: Decimal,
+    /// What was taken off items after their price.
+    discounted: Decimal,
     /// What fee lines add.
     fees: Decimal,
 }

@@ -45,8 +45,13 @@ impl<'a> Builder<'a> {
     }
 
     pub(super) fn returned(&mut self, back: &'a Return) -> Result<(), Error> {
-        let Some((who, name)) = self.tracked("order_returned", "return", &back.id) else { return Ok(()) };
-        let id = ids::event_id(self.envelope, "return", &back.id);
+        // Two things that happen to one return, each once: it is announced, and goods come back.
+        let (canonical, kind) = match back.is_announced() {
+            true => ("order_return_announced", "return-announced"),
+            false => ("order_returned", "return"),
+        };
+        let Some((who, name)) = self.tracked(canonical, kind, &back.id) else { return Ok(()) };
+        let id = ids::event_id(self.envelope, kind, &back.id);
         let purchase = ids::event_id(self.envelope, "order", &back.order_id);
         let at = back.returned_at.unwrap_or(self.envelope.occurred_at);
         let data = ReturnData {
@@ -56,7 +61,8 @@ impl<'a> Builder<'a> {
             return_id: &back.id,
             source: &self.envelope.source,
             tracking_number: back.tracking_number.as_deref(),
-            returned_at: Stamp(at),
+            announced_at: back.is_announced().then_some(Stamp(at)),
+            returned_at: (!back.is_announced()).then_some(Stamp(at)),
             items: some(back.items.iter().map(|item| Line {
                 line_id: &item.line_id,
                 sku: item.sku.as_deref(),
@@ -67,7 +73,7 @@ impl<'a> Builder<'a> {
                 payment_state: item.payment_state.as_deref(),
             })),
         };
-        self.track("order_returned", &who, Some(&name), &id, at, format!("return:{}", back.id), data)
+        self.track(canonical, &who, Some(&name), &id, at, format!("{kind}:{}", back.id), data)
     }
 
     pub(super) fn shipment(&mut self, shipment: &'a Shipment) -> Result<(), Error> {
@@ -149,7 +155,7 @@ impl<'a> Builder<'a> {
             }
         }
         let purchase = event.order_id.as_deref().map(|order| ids::event_id(self.envelope, "order", order));
-        let attributes = Attrs::new(&event.properties, Place::Event(EVENT_FIELDS));
+        let attributes = Attrs::new(&event.properties, Place::Properties(EVENT_FIELDS));
         attributes.report("/body/properties", &mut self.built.findings);
         let items = self.items(&event.lines).items;
         let data = EventData {

@@ -23,8 +23,12 @@ pub(super) fn build(iterable: &Iterable, record: &Record) -> Built {
     if let Err(error) = builder.body(&record.body) {
         builder.built.findings.push(Finding::new(FindingCode::ValueUnsupported, "/body", error.message()));
     }
+    if let Err(error) = builder.introduce(&record.body) {
+        builder.built.findings.push(Finding::new(FindingCode::ValueUnsupported, "/envelope/identity/email", error.message()));
+    }
     if builder.built.findings.iter().any(Finding::is_error) {
         builder.built.operations.clear();
+        builder.built.provided.clear();
     }
     builder.built
 }
@@ -126,10 +130,11 @@ fn some<T>(values: impl Iterator<Item = T>) -> Option<Vec<T>> {
     (!values.is_empty()).then_some(values)
 }
 
+/// The names of categories; one that was read without its name has none, and an id is not one.
 fn category_paths(categories: &[CategoryRef]) -> Option<Vec<Cow<'_, str>>> {
-    some(categories.iter().map(|category| match category.path.as_slice() {
-        [] => Cow::Borrowed(category.id.as_str()),
-        [name] => Cow::Borrowed(name.as_str()),
-        path => Cow::Owned(path.join(" > ")),
+    some(categories.iter().filter_map(|category| match category.path.as_slice() {
+        [] => None,
+        [name] => Some(Cow::Borrowed(name.as_str())),
+        path => Some(Cow::Owned(path.join(" > "))),
     }))
 }

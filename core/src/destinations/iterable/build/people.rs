@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::super::super::{Given, Operation, Provided};
 use super::super::capabilities as endpoints;
 use super::super::config::{ContactDeletion, Erase, Policy, ProjectType, Subscriptions, Write};
 use super::super::ids::{self, Who};
@@ -12,10 +13,18 @@ use super::super::payload::{Attrs, ContactFields, Day, Evidence, Place, Postal, 
 use super::{Builder, profile};
 
 use crate::error::Error;
-use crate::model::{Address, Consent, ConsentStatus, Contact, ContactDeleted, Finding, FindingCode, IdempotencyKey, Identity, SkipReason};
+use crate::model::{
+    Address, Body, Consent, ConsentStatus, Contact, ContactDeleted, EventName, Finding, FindingCode, IdempotencyKey, Identity, SkipReason,
+};
 
 impl<'a> Builder<'a> {
     pub(super) fn contact(&mut self, contact: &'a Contact) -> Result<(), Error> {
+        let said = |consent: &Consent| matches!(consent.status, ConsentStatus::Granted | ConsentStatus::Denied);
+        if self.aside() && !contact.consents.iter().any(said) {
+            // A row would make a profile of somebody who was never asked, and whom Iterable then takes for subscribed.
+            self.skip(SkipReason::ConsentUnknown, "neither a yes nor a no is said, and nothing else is told here of the person");
+            return Ok(());
+        }
         let Some(who) = self.who() else { return Ok(()) };
         let config = &self.iterable.config;
         let market = &self.envelope.market;
@@ -134,16 +143,47 @@ impl<'a> Builder<'a> {
             self.operation(endpoints::UPDATE_EMAIL, format!("address:{person}"), lane, body)
         } else {
             let Ok(who @ Who::UserId { .. }) = ids::who(config, project, identity) else { return Ok(()) };
-            let (endpoint, create) = match config.write {
-                Write::Bulk => (endpoints::USERS_BULK, None),
-                Write::Single => (endpoints::USERS_UPDATE, config.create_new_fields),
-            };
-            let row = AddressRow { user_id: who.user_id(), create_new_fields: create, data_fields: AddressField { email: new } };
-            let name = who.name();
-            self.operation(endpoint, format!("address:{name}"), profile(&name), bytes(&row, 128)?)
+            self.address_row("address", &who, new)?
         };
         operation.idempotency_key = IdempotencyKey::new(format!("{}:address", self.envelope.idempotency_key));
         self.built.operations.push(operation);
+        Ok(())
+    }
+
+    /// The row that gives a `userId` its address.
+    fn address_row(&self, kind: &str, who: &Who<'_>, email: &str) -> Result<Operation, Error> {
+        let config = &self.iterable.config;
+        let (endpoint, create) = match config.write {
+            Write::Bulk => (endpoints::USERS_BULK, None),
+            Write::Single => (endpoints::USERS_UPDATE, config.create_new_fields),
+        };
+        let row = AddressRow { user_id: who.user_id(), create_new_fields: create, data_fields: AddressField { email } };
+        let name = who.name();
+        Ok(self.operation(endpoint, format!("{kind}:{name}"), profile(&name), bytes(&row, 128)?))
+    }
+
+    /// Puts the address of a `userId` in front of what is written under it, where nothing was written of the person yet: an
+    /// order may come before its customer, and its journey would start at a profile that no mail can be sent to. Not in the
+    /// call itself: there an address that a guest has would have the purchase refused, where the row has the guest merged.
+    pub(super) fn introduce(&mut self, body: &Body) -> Result<(), Error> {
+        let told_itself = match body {
+            Body::Contact(_) => !self.aside(),
+            Body::Event(event) => event.name == EventName::EmailChanged,
+            Body::ContactDeleted(_) => true,
+            _ => false,
+        };
+        if told_itself || self.built.operations.is_empty() || self.iterable.project == ProjectType::Email {
+            return Ok(());
+        }
+        let identity = &self.envelope.identity;
+        let Some(email) = identity.email.as_deref().filter(|email| ids::email_fault(email).is_none()) else { return Ok(()) };
+        let Ok(who @ Who::UserId { .. }) = ids::who(&self.iterable.config, self.iterable.project, identity) else { return Ok(()) };
+        let mut operation = self.address_row("contact", &who, email)?;
+        // Not the customer's version, whatever the record is of: the first record of the customer counts.
+        operation.version = None;
+        operation.delta = Some("/dataFields".into());
+        operation.idempotency_key = IdempotencyKey::new(format!("{}:address", self.envelope.idempotency_key));
+        self.built.provided.push(Provided { given: Given::Unknown, operation });
         Ok(())
     }
 

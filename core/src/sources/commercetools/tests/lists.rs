@@ -34,7 +34,7 @@ fn a_shopping_list_is_an_event_of_its_customer_with_the_product_touched_last() {
     assert_eq!(event.name, EventName::WishlistUpdated);
     assert_eq!((event.product_id.as_deref(), event.variant_id.as_deref(), event.sku.as_deref()), (Some("p1"), Some("2"), Some("S-2")));
     assert_eq!((envelope.identity.customer_id.as_deref(), envelope.market.store.as_deref()), (Some("c1"), Some("alps")));
-    assert_eq!((&event.properties["list_name"], &event.properties["occasion"]), (&text("Birthday"), &text("wedding")));
+    assert_eq!((&event.properties["wishlist_name"], &event.properties["occasion"]), (&text("Birthday"), &text("wedding")));
     assert!(!event.properties.contains_key("secret"));
     let AttributeValue::List(products) = &event.properties["products"] else { panic!("no list") };
     let AttributeValue::Object(second) = &products[1] else { panic!("no object") };
