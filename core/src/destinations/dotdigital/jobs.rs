@@ -57,7 +57,7 @@ pub(super) fn field_body(name: &str, kind: &str) -> Result<Vec<u8>, Error> {
     body.put("name", name);
     body.put("type", kind);
     body.put("visibility", "Private");
-    bytes(&body, 96)
+    body.bytes()
 }
 
 /// Reads how a job stands.
