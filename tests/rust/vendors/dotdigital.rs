@@ -31,10 +31,10 @@ impl Vendor for Dotdigital {
     fn about(&self) -> &'static str {
         if self.at_once {
             "`resubscribe: no_challenge`, `backfill_grants: send`. Whoever left comes back at once by a yes that is newer than the \
-             contact's last change at Dotdigital."
+             contact's last change at Dotdigital; whoever was never asked is asked by Dotdigital's own mail."
         } else {
-            "The defaults. Whoever is new and has said nothing is created as unsubscribed. Whoever left is asked by Dotdigital's own \
-             mail, and only when the yes is newer than the contact's last change there."
+            "The defaults. Whoever is new and has said nothing is created as unsubscribed, and asked by Dotdigital's own mail after a \
+             first yes. Whoever left is asked likewise, and only when the yes is newer than the contact's last change there."
         }
     }
 
@@ -91,6 +91,10 @@ impl Vendor for Dotdigital {
                 call("POST", format!("{url}/v2/contacts/unsubscribe"), &[("authorization", BASIC)], Some(who)).await;
             }
         })
+    }
+
+    fn leaves_without_joining(&self) -> bool {
+        true
     }
 
     fn standing(&self, sandbox: &Sandbox, person: &Person, channel: &str) -> Standing {
@@ -164,6 +168,8 @@ impl Vendor for Dotdigital {
             ("contacts.importStatus", "asked for an import"),
             ("contacts.deleteStatus", "asked for a deletion"),
             ("insight.importStatus", "asked for an import"),
+            ("insight.getContactRecord", "reconciliation"),
+            ("insight.getAccountRecord", "reconciliation"),
             ("insight.createCollection", "a collection that is missing"),
             ("dataFields.list", "a data field that is missing"),
             ("dataFields.create", "a data field that is missing"),

@@ -128,6 +128,11 @@ pub trait Vendor: Send + Sync {
     /// Makes someone join or leave at the platform, behind the library's back, as its own form or link would.
     fn act<'a>(&'a self, url: &'a str, person: &'a Person, channel: &'a str, join: bool) -> Act<'a>;
 
+    /// Whether the matrix has rows for people who leave at the platform what they never joined.
+    fn leaves_without_joining(&self) -> bool {
+        false
+    }
+
     /// Why nobody but the platform can see that someone left this channel, where that is so. The rules are not asserted for
     /// those cells then, and the page says it.
     fn unseen(&self, channel: &str) -> Option<&'static str> {

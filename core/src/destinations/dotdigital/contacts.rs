@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::super::{Completed, Operation, Refusal, Reply, Request, Skip};
 use super::capabilities as endpoints;
-use super::config::Resubscribe;
+use super::config::{Resubscribe, UnaskedYes};
 use super::json::Object;
 use super::rows::{Absent, Row, Task};
 use super::{Dotdigital, ids, named, reply};
@@ -23,6 +23,10 @@ use crate::model::SkipReason;
 pub(super) struct Found<'a>(&'a Value);
 
 impl<'a> Found<'a> {
+    pub(super) const fn new(contact: &'a Value) -> Self {
+        Found(contact)
+    }
+
     fn id(&self) -> Option<i64> {
         self.0["contactId"].as_i64()
     }
@@ -32,36 +36,42 @@ impl<'a> Found<'a> {
     }
 
     /// The status of a channel in lower case; read and written words differ in case.
-    fn status(&self, channel: &str) -> Option<String> {
+    pub(super) fn status(&self, channel: &str) -> Option<String> {
         self.0["channelProperties"][channel]["status"].as_str().map(str::to_ascii_lowercase)
     }
 
-    fn is_binned(&self) -> bool {
+    pub(super) fn is_binned(&self) -> bool {
         let statuses = [self.0["status"].as_str().map(str::to_ascii_lowercase), self.status("email")];
         statuses.iter().flatten().any(|status| matches!(status.as_str(), "binned" | "deleted"))
     }
 
-    fn identifier(&self, name: &str) -> Option<&'a str> {
+    pub(super) fn identifier(&self, name: &str) -> Option<&'a str> {
         self.0["identifiers"][name].as_str().filter(|text| !text.is_empty())
     }
 
-    fn field(&self, name: &str) -> Option<&'a Value> {
+    pub(super) fn field(&self, name: &str) -> Option<&'a Value> {
         let fields = self.0["dataFields"].as_object()?;
         fields.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value).filter(|value| !value.is_null())
     }
 
-    fn is_on(&self, list: u64) -> bool {
+    pub(super) fn is_on(&self, list: u64) -> bool {
         self.0["lists"].as_array().is_some_and(|lists| lists.iter().any(|own| own["id"].as_u64() == Some(list)))
     }
 
-    fn has_record(&self, at: DateTime<Utc>) -> bool {
+    /// The answer to a marketing preference.
+    pub(super) fn preference(&self, id: u64) -> Option<bool> {
+        let all = self.0["preferences"].as_array()?;
+        all.iter().find(|own| own["id"].as_u64() == Some(id)).and_then(|own| own["isOptedIn"].as_bool())
+    }
+
+    pub(super) fn has_record(&self, at: DateTime<Utc>) -> bool {
         let same = |record: &Value| record["dateTimeConsented"].as_str().and_then(|text| text.parse().ok()) == Some(at);
         self.0["consentRecords"].as_array().is_some_and(|records| records.iter().any(same))
     }
 
     /// Whether the contact was created by us without a permission, nothing changed since, and nobody ever subscribed it:
-    /// its status is then no answer of the person. Any change could have been one, because leaving what one never joined
-    /// leaves no other trace.
+    /// its status is then most likely no answer of the person. Any change could have been one, and whether leaving what one
+    /// never joined changes the contact at all is not published.
     fn is_unasked(&self, marker: Option<&str>) -> bool {
         let marked =
             marker.and_then(|name| self.field(name)).is_some_and(|value| value.as_bool() == Some(true) || value.as_str() == Some("True"));
@@ -259,25 +269,26 @@ fn consent(d: &Dotdigital, row: &Row, found: &Found<'_>, id: i64) -> Result<Comp
         }
         "pendingoptin" => return skip(SkipReason::Unchanged, "Dotdigital has asked the person to confirm and waits for it"),
         "nosubscription" => {}
-        "unsubscribed" if unasked => {}
+        "unsubscribed" if unasked && d.config.unasked_yes == UnaskedYes::Subscribe => {}
         "unsubscribed" => {
             let newer = matches!((row.at, found.updated()), (Some(said), Some(changed)) if said > changed);
-            if !newer {
+            if !newer && !unasked {
                 return skip(SkipReason::DeniedAtDestination, "the person left at Dotdigital, and this yes is not provably newer");
             }
             match (d.config.resubscribe, row.channel.as_str()) {
-                (Resubscribe::NoChallenge, _) => {}
-                (Resubscribe::Challenge, "email") if row.quiet => {
-                    return skip(SkipReason::BackfillQuiet, "the person left at Dotdigital and could only be asked back by mail");
+                // Whoever was never asked may have left without a trace, so that no yes is provably newer.
+                (Resubscribe::NoChallenge, _) if !unasked => {}
+                (Resubscribe::Challenge | Resubscribe::NoChallenge, "email") if row.quiet => {
+                    return skip(SkipReason::BackfillQuiet, "the person may have left at Dotdigital and could only be asked by mail");
                 }
-                (Resubscribe::Challenge, "email") => {
+                (Resubscribe::Challenge | Resubscribe::NoChallenge, "email") => {
                     let mut options = Object::new(3);
                     options.put("resubscribeWithNoChallenge", false);
                     options.opt("preferredLocale", d.config.challenge_locale.as_deref());
                     options.opt("redirectUrlAfterChallenge", d.config.challenge_url.as_deref());
                     own.put("resubscribeOptions", options);
                 }
-                (Resubscribe::Challenge | Resubscribe::Never, _) => {
+                _ => {
                     return skip(SkipReason::DeniedAtDestination, "the person left at Dotdigital; `resubscribe` does not bring them back");
                 }
             }

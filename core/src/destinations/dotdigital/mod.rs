@@ -7,6 +7,7 @@ mod contacts;
 mod ids;
 mod jobs;
 mod json;
+mod readback;
 mod reply;
 mod rows;
 #[cfg(test)]
@@ -17,7 +18,7 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Built, Capabilities, Completed, Destination, Method, Operation, Reading, Reply, Request, Secret};
+use super::{Built, Capabilities, Completed, Destination, Held, Method, Operation, Reading, Reply, Request, Secret};
 use crate::error::{Error, ErrorCode};
 use crate::model::Record;
 use capabilities as endpoints;
@@ -25,7 +26,8 @@ use capabilities as endpoints;
 pub use capabilities::CAPABILITIES;
 pub use config::{
     Backfilled, BackfilledOrders, Cancelled, CatalogLayout, Collections, Config, ConsentTarget, ContactDeletion, ContactWrite, Define,
-    DeleteWrite, Erase, Events, InsightWrite, MergeOption, OptInType, OrderKey, OrderTotal, Region, Resubscribe, Spelling, Unknown,
+    DeleteWrite, Erase, Events, InsightWrite, MergeOption, OptInType, OrderKey, OrderTotal, Region, Resubscribe, Spelling, UnaskedYes,
+    Unknown,
 };
 
 /// The Dotdigital destination.
@@ -206,6 +208,14 @@ impl Destination for Dotdigital {
 
     fn read_poll(&self, operations: &[&Operation], job: &str, reply: &Reply) -> Reading {
         jobs::read(self, operations, job, reply)
+    }
+
+    fn read_back(&self, operation: &Operation) -> Option<Request> {
+        readback::read(self, operation)
+    }
+
+    fn compare(&self, operation: &Operation, reply: &Reply) -> Result<Held, Error> {
+        readback::compare(operation, reply)
     }
 
     fn check(&self) -> Request {
