@@ -155,6 +155,37 @@ impl Vendor for Dotdigital {
         }
     }
 
+    fn job_report(&self, operations: &[&Operation], refused: &[&Operation], failed: bool) -> Option<Reply> {
+        let row = |operation: &Operation| serde_json::from_slice::<Value>(&operation.body).unwrap();
+        let fault = |code: &str| json!([{"failureCode": code, "description": "p00010@example.com is invalid"}]);
+        let one = |operation: &&Operation| {
+            let row = row(operation);
+            match operation.endpoint.as_ref() {
+                "contacts.import" => json!({"matchIdentifier": row["matchIdentifier"], "identifiers": row["identifiers"],
+                    "failures": fault("InvalidContact")}),
+                "contacts.bulkDelete" => json!({"identifier": row, "failures": fault("unexpected")}),
+                _ => json!({"collectionOwner": {"ownerType": "contact", "contactIdentity": row["contactIdentity"]}, "key": row["key"],
+                    "json": row["json"], "failureReason": "JsonValueIncompatibleWithSchema", "details": ["p00010@example.com"]}),
+            }
+        };
+        let failures: Vec<Value> = refused.iter().map(one).collect();
+        let taken = operations.len() - refused.len();
+        let mut report = match operations[0].endpoint.as_ref() {
+            "contacts.import" => {
+                json!({"importId": "job-1", "summary": {"newContacts": taken, "updatedContacts": 0, "globallySuppressed": 0,
+                "invalidEntries": refused.len(), "duplicateIdentifiers": 0}, "created": [], "updated": []})
+            }
+            "contacts.bulkDelete" => json!({"deleteId": "job-1", "deleted": [], "summary": {"requestedContacts": operations.len(),
+                "deletedContacts": taken, "unknownContacts": 0, "invalidEntries": refused.len()}}),
+            "insight.import" => json!({"importId": "job-1", "summary": {"totalRecords": operations.len(), "totalImported": taken,
+                "totalRejected": refused.len()}}),
+            _ => return None,
+        };
+        report["status"] = json!(if failed { "Failed" } else { "Finished" });
+        report["failures"] = json!(failures);
+        Some(Reply { status: 200, headers: Vec::new(), body: report.to_string().into_bytes() })
+    }
+
     fn found(&self, _request: &Request) -> Reply {
         let body =
             json!({"contactId": 5_512_087, "status": "noSubscription", "identifiers": {}, "dataFields": {}, "channelProperties": {}});

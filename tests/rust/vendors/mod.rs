@@ -149,6 +149,13 @@ pub trait Vendor: Send + Sync {
     /// An answer in the vendor's words to a request of these operations; `None` where the endpoint cannot give it.
     fn answer(&self, operations: &[&Operation], answer: Answer) -> Option<Reply>;
 
+    /// The answer to the question for a job of these operations that has ended, with some of its rows named as refused, and
+    /// told to have failed as a whole or not; `None` where jobs do not report by row.
+    fn job_report(&self, operations: &[&Operation], refused: &[&Operation], failed: bool) -> Option<Reply> {
+        let _ = (operations, refused, failed);
+        None
+    }
+
     /// The answer to a read that comes before a write: somebody is there, and nothing is known of them.
     fn found(&self, request: &Request) -> Reply;
 
