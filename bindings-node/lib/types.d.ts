@@ -271,6 +271,10 @@ export type DotdigitalResubscribe = "challenge" | "no_challenge" | "never";
  */
 export type DotdigitalSpelling = "camel" | "snake";
 /**
+ * How a yes of someone is written who was created without a permission.
+ */
+export type DotdigitalUnaskedYes = "ask" | "subscribe";
+/**
  * What happens to people Dotdigital does not know and whose permission is unknown.
  */
 export type DotdigitalUnknown = "create" | "skip";
@@ -1711,6 +1715,11 @@ export interface DotdigitalConfig {
    * Default `CW_UNASKED`; an empty text does without it.
    */
   unasked_field?: string | null;
+  /**
+   * How a yes of someone who bears that mark is written. Default `ask`: Dotdigital asks them by mail, because whoever
+   * leaves what they never joined may leave no trace.
+   */
+  unasked_yes?: DotdigitalUnaskedYes;
   /**
    * What happens to people Dotdigital does not know and whose permission is unknown. Default `create`: they are created
    * as unsubscribed.

@@ -404,6 +404,35 @@ async fn rows_whose_job_fails_late_end_as_letters_and_the_others_arrive() {
     }
 }
 
+#[test]
+fn the_rows_a_job_refused_are_told_from_those_it_took_however_late_it_ends() {
+    each_endpoint(|setup, destination, endpoint, operations| {
+        let name = format!("{} {}", setup.label(), endpoint.id);
+        let Some(taken) = setup.vendor.answer(operations, Answer::JobTaken) else { return };
+        let Reading::Job(job) = destination.read(operations, &taken) else { panic!("{name}: no job") };
+        let half = operations.len() / 2;
+        for (first, failed) in [(operations.len(), false), (half, false), (0, false), (half, true), (0, true)] {
+            let Some(report) = setup.vendor.job_report(operations, &operations[first..], failed) else { return };
+            for _ in 0..100 {
+                let running = setup.vendor.answer(operations, Answer::JobRunning).expect(&name);
+                assert!(matches!(destination.read_poll(operations, &job.id, &running), Reading::Job(_)), "{name}");
+            }
+            let Reading::Each(verdicts, warnings) = destination.read_poll(operations, &job.id, &report) else { panic!("{name}") };
+            assert_eq!(verdicts.len(), operations.len(), "{name}");
+            for (index, verdict) in verdicts.iter().enumerate() {
+                let sound = match (index < first, failed) {
+                    (true, false) => *verdict == Verdict::Accepted,
+                    // What a failed job did not name may have arrived or not.
+                    (true, true) => matches!(verdict, Verdict::Retry(..)),
+                    (false, _) => !matches!(verdict, Verdict::Accepted | Verdict::Retry(..)),
+                };
+                assert!(sound, "{name}: failed {failed}, row {index} of {first} taken: {verdict:?}");
+            }
+            assert!(!format!("{verdicts:?} {warnings:?}").contains("p00010@"), "{name} tells who it is about");
+        }
+    });
+}
+
 // -- the whole way ---------------------------------------------------------------
 
 /// Set-ups of which all of these rows are answered at once; jobs are followed above. Every vendor has one.

@@ -60,6 +60,10 @@ impl Memory {
     const fn is_no(self) -> bool {
         matches!(self, Memory::NoOlder | Memory::NoNewer)
     }
+
+    const fn is_yes(self) -> bool {
+        matches!(self, Memory::YesOlder | Memory::YesNewer)
+    }
 }
 
 /// What happened at the platform since, behind the library's back: before the shop heard what it says now, or after.
@@ -70,12 +74,24 @@ enum Platform {
     LeftBefore,
     JoinedAfter,
     LeftAfter,
+    /// Left what they had never joined; only where a vendor's entry asks for it.
+    LeftOffBefore,
+    LeftOffAfter,
 }
 
 impl Platform {
     /// Those whose time is the platform's clock early in the test, and those late in it.
-    const EARLY: [Platform; 3] = [Platform::Untouched, Platform::JoinedBefore, Platform::LeftBefore];
-    const LATE: [Platform; 2] = [Platform::JoinedAfter, Platform::LeftAfter];
+    const EARLY: [Platform; 4] = [Platform::Untouched, Platform::JoinedBefore, Platform::LeftBefore, Platform::LeftOffBefore];
+    const LATE: [Platform; 3] = [Platform::JoinedAfter, Platform::LeftAfter, Platform::LeftOffAfter];
+
+    /// Whether they left without ever having been on.
+    const fn left_off(self) -> bool {
+        matches!(self, Platform::LeftOffBefore | Platform::LeftOffAfter)
+    }
+
+    const fn left(self) -> bool {
+        matches!(self, Platform::LeftBefore | Platform::LeftAfter) || self.left_off()
+    }
 
     const fn word(self) -> &'static str {
         match self {
@@ -84,6 +100,8 @@ impl Platform {
             Platform::LeftBefore => "left before",
             Platform::JoinedAfter => "joined after",
             Platform::LeftAfter => "left after",
+            Platform::LeftOffBefore => "left before, never on",
+            Platform::LeftOffAfter => "left after, never on",
         }
     }
 }
@@ -149,9 +167,10 @@ struct Cell {
 
 /// What is wrong with how a cell ended, by rules that know nothing of the code.
 fn wrong(cell: &Cell, mode: &str) -> Option<&'static str> {
-    let left = matches!(cell.platform, Platform::LeftBefore | Platform::LeftAfter);
+    let left = cell.platform.left();
+    let left_after = matches!(cell.platform, Platform::LeftAfter | Platform::LeftOffAfter);
     let may_join = match cell.incoming {
-        Incoming::Yes => cell.platform != Platform::LeftAfter && cell.memory != Memory::NoNewer,
+        Incoming::Yes => !left_after && cell.memory != Memory::NoNewer,
         Incoming::YesWithoutTime => !left && !cell.memory.is_no(),
         _ => false,
     };
@@ -242,6 +261,7 @@ impl<'a> Stage<'a> {
                 self.vendor.act(&self.url, person, channel, true).await;
                 self.vendor.act(&self.url, person, channel, false).await;
             }
+            Platform::LeftOffBefore | Platform::LeftOffAfter => self.vendor.act(&self.url, person, channel, false).await,
         }
         let before = self.vendor.standing(&self.sandbox, person, channel);
         self.noted.sent.lock().unwrap().clear();
@@ -261,7 +281,8 @@ async fn cells(stages: &[Stage<'_>; 2], channel: &str, mode: &str, first: usize)
     let mut cells = Vec::new();
     for memory in Memory::ALL {
         for (stage, (_, platforms)) in stages.iter().zip(CLOCKS) {
-            for platform in platforms {
+            let never_on = stage.vendor.leaves_without_joining() && !memory.is_yes();
+            for platform in platforms.iter().filter(|platform| never_on || !platform.left_off()) {
                 for incoming in Incoming::ALL {
                     let person = Person::numbered(first + cells.len());
                     cells.push(stage.cell(&person, channel, mode, memory, *platform, incoming).await);
@@ -311,7 +332,7 @@ async fn matrix(vendor: Box<dyn Vendor>) -> (&'static str, String, Vec<String>) 
             let cells = cells(&stages, channel, mode, first).await;
             first += cells.len();
             for cell in &cells {
-                let unseen = matches!(cell.platform, Platform::LeftBefore | Platform::LeftAfter) && vendor.unseen(channel).is_some();
+                let unseen = cell.platform.left() && vendor.unseen(channel).is_some();
                 if let Some(why) = wrong(cell, mode).filter(|_| !unseen) {
                     let Cell { memory, platform, incoming, before, after, .. } = cell;
                     faults.push(format!(
@@ -365,6 +386,8 @@ fn the_rules_tell_a_wrong_cell() {
     for bad in [
         cell(Memory::Nothing, Platform::LeftAfter, Incoming::Yes, Off, On),
         cell(Memory::NoNewer, Platform::Untouched, Incoming::Yes, Off, On),
+        cell(Memory::Pending, Platform::LeftOffAfter, Incoming::Yes, Off, On),
+        cell(Memory::Pending, Platform::LeftOffBefore, Incoming::YesWithoutTime, Off, On),
         cell(Memory::NoOlder, Platform::Untouched, Incoming::YesWithoutTime, Off, On),
         cell(Memory::Nothing, Platform::Untouched, Incoming::Unknown, Absent, On),
         cell(Memory::Nothing, Platform::LeftBefore, Incoming::Absent, Off, Default),

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use cartwire::destinations::dotdigital::{CAPABILITIES, Config, Dotdigital};
-use cartwire::destinations::{Completed, Destination, Operation, Reading, Reply, Request, Verdict};
+use cartwire::destinations::{Completed, Destination, Held, Operation, Reading, Reply, Request, Verdict};
 use cartwire::facade::Engine;
 use cartwire::model::{Finding, Record};
 use cartwire_sandbox::Sandbox;
@@ -140,6 +140,20 @@ impl Api {
         vec!["gave up".to_owned()]
     }
 
+    /// What Dotdigital holds of what a record becomes; operations it does not show are left out.
+    async fn held(&self, d: &Dotdigital, record: &Value) -> Vec<(String, Held)> {
+        let record: Record = serde_json::from_value(record.clone()).unwrap();
+        let mut all = Vec::new();
+        for operation in d.build(&record).operations {
+            if let Some(read) = d.read_back(&operation) {
+                assert_eq!((read.method.as_str(), read.body.is_none()), ("GET", true), "{}", operation.endpoint);
+                let reply = self.send(d, &read).await;
+                all.push((operation.endpoint.to_string(), d.compare(&operation, &reply).unwrap()));
+            }
+        }
+        all
+    }
+
     /// Builds a record and carries out what it becomes.
     async fn take(&self, d: &Dotdigital, record: &Value) -> Vec<String> {
         let record: Record = serde_json::from_value(record.clone()).unwrap();
@@ -267,6 +281,12 @@ async fn store(api: &Api, state: &str) {
             let d = api.destination(json!({}));
             api.take(&d, &record(order("o-0", json!({})), json!({}))).await;
         }
+        "never asked, left" => {
+            let d = api.destination(json!({}));
+            api.take(&d, &record(order("o-0", json!({})), json!({}))).await;
+            // The clock stands still, so the contact shows no trace of it.
+            api.elsewhere("POST", "/v2/contacts/unsubscribe", who).await;
+        }
         "suppressed" => {
             api.elsewhere("POST", "/contacts/v3", create("subscribed")).await;
             api.elsewhere("PUT", "/v2/contacts/suppress-contacts", json!([who])).await;
@@ -284,7 +304,7 @@ async fn store(api: &Api, state: &str) {
     }
 }
 
-const STORED: &[&str] = &["absent", "subscribed", "left", "never asked", "suppressed", "pending", "binned"];
+const STORED: &[&str] = &["absent", "subscribed", "left", "never asked", "never asked, left", "suppressed", "pending", "binned"];
 
 const INCOMING: &[(&str, &str, Option<&str>)] = &[
     ("nothing", "", None),
@@ -329,6 +349,7 @@ async fn the_consent_matrix_stands_and_nobody_is_subscribed_without_a_newer_yes(
                     assert_eq!(*status, "granted", "{stored} × {name}");
                     assert!(!["suppressed", "pending", "binned"].contains(stored), "{stored} × {name}");
                     assert!(*stored != "left" || *at == Some(AFTER), "{stored} × {name}");
+                    assert!(!stored.starts_with("never asked"), "{stored} × {name}: what they did since leaves no trace");
                 }
                 if asked > 0 {
                     let _ = write!(cell, " +{asked}");
@@ -354,20 +375,47 @@ fn golden(name: &str, text: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_buyer_who_was_never_asked_is_created_unsubscribed_and_a_later_yes_counts_at_once() {
-    let api = Api::start(json!({}));
-    let d = api.destination(json!({}));
-    let out = api.take(&d, &record(order("o-1", json!({})), json!({}))).await;
-    assert_eq!(out, ["insight.putContactRecord: accepted", "insight.putContactRecord: accepted"]);
-    let buyer = api.person("mara+shop@example.com");
-    assert_eq!((&buyer["status"]["email"], &buyer["dataFields"]["CW_UNASKED"]), (&json!("unsubscribed"), &json!(true)));
-    assert_eq!(buyer["records"], json!({"Orders": ["o-1"], "CartInsight": ["cart-o-1"]}));
-    // Ticked at the very checkout that made the order, so older than the contact.
-    let ticked = record(said("email", "granted", Some("2026-01-01T09:59:00Z")), json!({"resource": {"type": "order", "id": "o-1"}}));
-    assert_eq!(api.take(&d, &ticked).await, ["contacts.patch: accepted"]);
-    let buyer = api.person("mara+shop@example.com");
-    assert_eq!((&buyer["status"]["email"], &buyer["challenges"]), (&json!("subscribed"), &json!(0)));
-    assert!(buyer["dataFields"]["CW_UNASKED"].is_null(), "from now on the status is the person's own");
+async fn a_buyer_who_was_never_asked_is_created_unsubscribed_and_asked_by_mail_after_a_yes() {
+    for (unasked_yes, status, challenges) in [("ask", "unsubscribed", 1), ("subscribe", "subscribed", 0)] {
+        let api = Api::start(json!({}));
+        let d = api.destination(json!({"unasked_yes": unasked_yes}));
+        let out = api.take(&d, &record(order("o-1", json!({})), json!({}))).await;
+        assert_eq!(out, ["insight.putContactRecord: accepted", "insight.putContactRecord: accepted"]);
+        let buyer = api.person("mara+shop@example.com");
+        assert_eq!((&buyer["status"]["email"], &buyer["dataFields"]["CW_UNASKED"]), (&json!("unsubscribed"), &json!(true)));
+        assert_eq!(buyer["records"], json!({"Orders": ["o-1"], "CartInsight": ["cart-o-1"]}));
+        // Ticked at the very checkout that made the order, so older than the contact.
+        let ticked = record(said("email", "granted", Some("2026-01-01T09:59:00Z")), json!({"resource": {"type": "order", "id": "o-1"}}));
+        assert_eq!(api.take(&d, &ticked).await, ["contacts.patch: accepted"]);
+        let buyer = api.person("mara+shop@example.com");
+        assert_eq!((&buyer["status"]["email"], &buyer["challenges"]), (&json!(status), &json!(challenges)), "{unasked_yes}");
+        assert!(buyer["dataFields"]["CW_UNASKED"].is_null(), "from now on the status is the person's own");
+        // Nobody is asked again by the same words.
+        api.sandbox.advance_clock(60_000);
+        api.take(&d, &ticked).await;
+        assert_eq!(api.person("mara+shop@example.com")["challenges"], challenges);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_who_left_without_ever_joining_is_subscribed_by_a_yes_of_ours() {
+    // By the clock a leave changes the contact, or shows nothing at all; a yes from before it, without a time, or after it.
+    for moved_ms in [0, 60_000] {
+        for at in [None, Some(BEFORE), Some("2026-01-01T10:00:30Z"), Some(AFTER)] {
+            for settings in [json!({}), json!({"resubscribe": "no_challenge"}), json!({"resubscribe": "never"})] {
+                let api = Api::start(json!({}));
+                let d = api.destination(settings.clone());
+                api.take(&d, &record(order("o-1", json!({})), json!({}))).await;
+                api.sandbox.advance_clock(moved_ms);
+                api.elsewhere("POST", "/v2/contacts/unsubscribe", json!({"email": "mara+shop@example.com"})).await;
+                api.take(&d, &record(said("email", "granted", at), json!({}))).await;
+                let person = api.person("mara+shop@example.com");
+                let newer = moved_ms > 0 && at == Some(AFTER) && settings["resubscribe"] == "no_challenge";
+                let wanted = if newer { "subscribed" } else { "unsubscribed" };
+                assert_eq!(person["status"]["email"], wanted, "{moved_ms} {at:?} {settings}");
+            }
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -606,7 +654,7 @@ async fn events_go_to_collections_or_through_the_api_and_an_abandoned_cart_enrol
     let collections = api.destination(json!({}));
     api.take(&collections, &record(viewed.clone(), json!({}))).await;
     assert_eq!(api.inspect(json!({"what": "counts"}))["collections"]["ProductViewed"], 1);
-    let through = api.destination(json!({"events": "api", "programs": {"cart_abandoned": 3120}}));
+    let through = api.destination(json!({"events": "api", "programs": {"cart_abandoned": 3120}, "unasked_yes": "subscribe"}));
     assert_eq!(api.take(&through, &record(viewed, json!({}))).await, ["events.import: accepted"]);
     assert_eq!(api.inspect(json!({"what": "events"}))[0]["type"], "productViewed");
     let left = record(json!({"type": "event", "name": "cart_abandoned", "cart_id": "cart-1"}), json!({}));
@@ -657,7 +705,10 @@ async fn a_backfill_starts_no_program_and_subscribes_nobody() {
         assert_eq!(api.person("silent@example.com")["status"]["email"], "unsubscribed");
         assert_eq!(counts["collections"]["Orders"], 1);
         // What was withheld can still be said.
-        let send = api.destination(json!({"backfill_grants": "send"}));
+        let careful = api.destination(json!({"backfill_grants": "send"}));
+        api.take(&careful, &record(said("email", "granted", Some(BEFORE)), who("yes"))).await;
+        assert_eq!(api.person("yes@example.com")["status"]["email"], "unsubscribed", "and a backfill asks nobody by mail");
+        let send = api.destination(json!({"backfill_grants": "send", "unasked_yes": "subscribe"}));
         api.take(&send, &record(said("email", "granted", Some(BEFORE)), who("yes"))).await;
         assert_eq!(api.person("yes@example.com")["status"]["email"], "subscribed", "{contacts}");
     }
@@ -701,7 +752,7 @@ async fn the_engine_carries_people_orders_and_imports_to_the_end_and_sends_nothi
     let api = Api::start(json!({"polls": 0}));
     let options = json!({
         "destination": {"type": "dotdigital", "user": "sandbox-user", "password": "sandbox-password",
-            "base_url": api.sandbox.url("dotdigital").unwrap(), "define_fields": "create"},
+            "base_url": api.sandbox.url("dotdigital").unwrap(), "define_fields": "create", "unasked_yes": "subscribe"},
         "state": "memory:", "rate_limits": false, "retry": {"base_delay_ms": 10, "max_delay_ms": 100, "throttle_floor_ms": 10},
     });
     let engine = Engine::open(options.to_string().as_bytes()).await.unwrap();
@@ -784,4 +835,91 @@ async fn the_check_changes_nothing_and_a_wrong_region_or_password_stops_the_dest
     assert_eq!(refused.status, 401);
     assert!(wrong.read_check(&refused).contains("password"));
     assert_eq!(api.inspect(json!({"what": "counts"}))["profiles"], 0);
+}
+
+// -- reading back ----------------------------------------------------------------------------------------------------------
+
+fn differs(pointers: &[&str]) -> Held {
+    Held::Differs(pointers.iter().map(|pointer| (*pointer).to_owned()).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_are_held_as_they_were_written_until_somebody_changes_them() {
+    let api = Api::start(json!({}));
+    let d = api.destination(json!({"group_lists": {"vip": 40212}, "consent": {"email": {"lists": [40211], "preference": 7}}}));
+    let consents = json!([{"channel": "email", "status": "granted", "at": AFTER}]);
+    let attributes = json!({"since": {"type": "date", "value": "2024-02-29"}, "points": {"type": "integer", "value": 7}});
+    let mara = record(contact(json!({"consents": consents, "groups": ["vip"], "attributes": attributes})), json!({}));
+    let all = |held: [Held; 3]| held.map(|held| ("contacts.patch".to_owned(), held)).to_vec();
+    assert_eq!(api.held(&d, &mara).await, all([Held::Missing, Held::Missing, Held::Missing]));
+    api.take(&d, &mara).await;
+    assert_eq!(api.held(&d, &mara).await, all([Held::Same, Held::Same, Held::Same]));
+    let changed = json!({"dataFields": {"FIRSTNAME": "Mareike", "POINTS": 8}, "preferences": [{"id": 7, "isOptedIn": false}]});
+    api.elsewhere("PATCH", "/contacts/v3/email/mara%2Bshop%40example.com", changed).await;
+    let fields = differs(&["/fields/FIRSTNAME", "/fields/POINTS"]);
+    assert_eq!(api.held(&d, &mara).await, all([differs(&["/preference"]), fields.clone(), Held::Same]));
+    // Whoever leaves is off the lists too.
+    api.elsewhere("POST", "/v2/contacts/unsubscribe", json!({"email": "mara+shop@example.com"})).await;
+    assert_eq!(api.held(&d, &mara).await, all([differs(&["/granted", "/preference"]), fields, differs(&["/granted"])]));
+    let no = record(said("email", "denied", Some(AFTER)), json!({"resource": {"type": "subscriber", "id": "s"}}));
+    assert_eq!(api.held(&d, &no).await[0].1, Held::Same);
+    let event = json!({"type": "event", "name": "email_changed", "previous": {"email": "mara+shop@example.com"}});
+    let renamed = record(event, json!({"identity": {"email": "new@example.com"}}));
+    assert_eq!(api.held(&d, &renamed).await[0].1, Held::Missing);
+    api.take(&d, &renamed).await;
+    assert_eq!(api.held(&d, &renamed).await[0].1, Held::Same);
+    let gone = record(json!({"type": "contact_deleted", "erase": true}), json!({"identity": {"email": "new@example.com"}}));
+    for write in ["single", "bulk"] {
+        let d = api.destination(json!({"delete_write": write, "erase": "delete"}));
+        let wanted = if write == "single" { differs(&[""]) } else { Held::Same };
+        assert_eq!(api.held(&d, &gone).await[0].1, wanted);
+        api.take(&d, &gone).await;
+        assert_eq!(api.held(&d, &gone).await[0].1, Held::Same, "the recycle bin holds nobody");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_are_held_by_their_key_single_or_imported() {
+    for write in ["single", "bulk"] {
+        let api = Api::start(json!({}));
+        let d = api.destination(json!({"insight_write": write}));
+        let bought = record(order("o-1", json!({})), json!({}));
+        let tee = record(product("prod-1", json!({})), json!({}));
+        for row in [&bought, &tee] {
+            assert!(api.held(&d, row).await.iter().all(|(_, held)| *held == Held::Missing), "{write}");
+            api.take(&d, row).await;
+            assert!(api.held(&d, row).await.iter().all(|(_, held)| *held == Held::Same), "{write}");
+        }
+        assert_eq!(api.held(&d, &bought).await.len(), 2, "the order and its cart");
+        let other = record(order("o-1", json!({"status": "confirmed", "number": "DE-9"})), json!({}));
+        assert_eq!(api.held(&d, &other).await[0].1, differs(&["/json/custom", "/json/orderStatus"]));
+        let cancelled = record(order("o-1", json!({"status": "cancelled"})), json!({"version": 5}));
+        assert_eq!(api.held(&d, &cancelled).await[0].1, differs(&[""]));
+        api.take(&d, &cancelled).await;
+        assert_eq!(api.held(&d, &cancelled).await[0].1, Held::Same);
+        let gone = record(json!({"type": "product_deleted", "id": "prod-1"}), json!({}));
+        assert_eq!(api.held(&d, &gone).await[0].1, differs(&[""]));
+        api.take(&d, &gone).await;
+        assert_eq!(api.held(&d, &gone).await[0].1, Held::Same);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn imported_people_are_held_and_trouble_is_not_taken_for_absence() {
+    let api = Api::start(json!({}));
+    let d = api.destination(json!({"backfill_contacts": "import"}));
+    let no = record(said("email", "denied", Some(AFTER)), backfill());
+    assert_eq!(api.held(&d, &no).await, [("contacts.import".to_owned(), Held::Missing)]);
+    api.elsewhere("POST", "/v2/data-fields", json!({"name": "ACCOUNT_CREATED_DATE", "type": "Date"})).await;
+    api.take(&d, &no).await;
+    let held = api.held(&d, &no).await.remove(0).1;
+    // An import makes no data fields, and what the account has none for was dropped.
+    assert_eq!(held, differs(&["/dataFields/COUNTRY", "/dataFields/LOCALE", "/dataFields/SHOP_CUSTOMER_ID", "/dataFields/STORE_NAME"]));
+    let row: Record = serde_json::from_value(no).unwrap();
+    let operation = d.build(&row).operations.remove(0);
+    let reply = |status| Reply { status, headers: Vec::new(), body: b"{}".to_vec() };
+    assert!(matches!(d.compare(&operation, &reply(429)), Ok(Held::Later(..))));
+    assert!(matches!(d.compare(&operation, &reply(503)), Ok(Held::Later(..))));
+    assert_eq!(d.compare(&operation, &reply(401)).unwrap_err().code().name(), "unauthorized");
+    assert!(d.compare(&operation, &reply(400)).is_err());
 }

@@ -100,6 +100,7 @@ __all__ = [
     "DotdigitalRegion",
     "DotdigitalResubscribe",
     "DotdigitalSpelling",
+    "DotdigitalUnaskedYes",
     "DotdigitalUnknown",
     "Durability",
     "EndpointCounts",
@@ -1280,6 +1281,10 @@ class DotdigitalDestinationConfig(_DotdigitalDestinationConfig, total=False):
     unasked_field: str | None
     """Data field that marks contacts created without a permission, so that a later yes is not taken for a comeback.
     Default `CW_UNASKED`; an empty text does without it.
+    """
+    unasked_yes: DotdigitalUnaskedYes
+    """How a yes of someone who bears that mark is written. Default `ask`: Dotdigital asks them by mail, because whoever
+    leaves what they never joined may leave no trace.
     """
     unknown_contacts: DotdigitalUnknown
     """What happens to people Dotdigital does not know and whose permission is unknown. Default `create`: they are created
@@ -3488,6 +3493,13 @@ DotdigitalSpelling: TypeAlias = Literal["camel", "snake"]
 """How the order's members are spelled.
 ``camel``: `orderTotal`
 ``snake``: `order_total`
+"""
+
+DotdigitalUnaskedYes: TypeAlias = Literal["ask", "subscribe"]
+"""How a yes of someone is written who was created without a permission.
+``ask``: Dotdigital asks them by mail, once, and never in a backfill.
+``subscribe``: At once, where the contact is as it was created. Only where nobody can have left, such as in an account that has
+mailed nobody yet.
 """
 
 DotdigitalUnknown: TypeAlias = Literal["create", "skip"]

@@ -45,6 +45,8 @@ pub(super) struct Record {
     pub(super) owner: Option<i64>,
     pub(super) json: Value,
     pub(super) writes: u64,
+    pub(super) created_ms: i64,
+    pub(super) updated_ms: i64,
 }
 
 /// A job.

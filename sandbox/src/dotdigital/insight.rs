@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::account::{Collection, Job, Record};
+use super::account::{Collection, Job, Record, stamp};
 use super::contacts::missing;
 use super::imports::asked;
 use super::reply::{self, Refusal};
@@ -54,8 +54,9 @@ pub(super) fn import(call: &mut Call<'_>) -> Answer {
             None | Some("") => Err(Fault { reason: "InvalidClientKey", details: Vec::new() }),
             Some(_) if call.request.half_failed && index % 2 == 1 => Err(Fault { reason: "Unknown", details: Vec::new() }),
             Some(key) if !seen.insert(key.to_owned()) => Err(Fault { reason: "DuplicateKey", details: Vec::new() }),
-            Some(key) => owner(call, &scope, &row["contactIdentity"])
-                .and_then(|owner| store(open(&mut call.account.collections, &name, &kind, &scope), key, owner, &row["json"]).map(drop)),
+            Some(key) => owner(call, &scope, &row["contactIdentity"]).and_then(|owner| {
+                store(open(&mut call.account.collections, &name, &kind, &scope), key, owner, &row["json"], call.now_ms).map(drop)
+            }),
         };
         if let Err(fault) = result {
             let mut of = json!({"ownerType": scope});
@@ -92,7 +93,7 @@ fn owner(call: &Call<'_>, scope: &str, identity: &Value) -> Result<Option<i64>, 
 }
 
 /// Writes a whole record. Returns whether it is new.
-fn store(collection: &mut Collection, key: &str, owner: Option<i64>, json: &Value) -> Result<bool, Fault> {
+fn store(collection: &mut Collection, key: &str, owner: Option<i64>, json: &Value, now_ms: i64) -> Result<bool, Fault> {
     let fault = |reason, details: Vec<String>| Err(Fault { reason, details });
     if !json.is_object() {
         return fault("InvalidJson", Vec::new());
@@ -124,7 +125,9 @@ fn store(collection: &mut Collection, key: &str, owner: Option<i64>, json: &Valu
     collection.schema.extend(types);
     let old = collection.records.remove(key);
     let writes = old.as_ref().map_or(0, |record| record.writes) + 1;
-    collection.records.insert(key.to_owned(), Record { owner, json: json.clone(), writes });
+    let created_ms = old.as_ref().map_or(now_ms, |record| record.created_ms);
+    let record = Record { owner, json: json.clone(), writes, created_ms, updated_ms: now_ms };
+    collection.records.insert(key.to_owned(), record);
     Ok(old.is_none())
 }
 
@@ -185,7 +188,7 @@ fn no_collection(name: &str) -> Refusal {
 
 fn put(call: &mut Call<'_>, name: &str, key: &str, owner: Option<i64>) -> Answer {
     let Some(collection) = call.account.collections.get_mut(name) else { return Err(no_collection(name)) };
-    match store(collection, key, owner, &call.body) {
+    match store(collection, key, owner, &call.body, call.now_ms) {
         Ok(new) => Ok(reply::nothing(if new { 201 } else { 204 })),
         Err(fault) => {
             let description = format!("the record was refused: {} {}", fault.reason, fault.details.join("; "));
@@ -210,6 +213,29 @@ pub(super) fn put_contact(call: &mut Call<'_>) -> Answer {
     let owner = person(call)?;
     let (name, key) = (call.args[2].clone(), call.args[3].clone());
     put(call, &name, &key, Some(owner))
+}
+
+pub(super) fn read_account(call: &mut Call<'_>) -> Answer {
+    let (name, key) = (call.args[0].clone(), call.args[1].clone());
+    read(call, &name, &key, None)
+}
+
+pub(super) fn read_contact(call: &mut Call<'_>) -> Answer {
+    let owner = person(call)?;
+    let (name, key) = (call.args[2].clone(), call.args[3].clone());
+    read(call, &name, &key, Some(owner))
+}
+
+fn read(call: &Call<'_>, name: &str, key: &str, owner: Option<i64>) -> Answer {
+    let Some(collection) = call.account.collections.get(name) else { return Err(no_collection(name)) };
+    let Some(record) = collection.records.get(key).filter(|record| record.owner == owner) else {
+        return Err(Refusal::v3(404, "insightData:recordNotFound", "The record could not be found").about(key, "Not found"));
+    };
+    let mut shown = json!({"key": key, "json": record.json, "created": stamp(record.created_ms), "updated": stamp(record.updated_ms)});
+    if let Some(owner) = owner {
+        shown["ownerContactId"] = json!(owner);
+    }
+    Ok(Reply::json(200, &shown))
 }
 
 pub(super) fn delete_contact(call: &mut Call<'_>) -> Answer {

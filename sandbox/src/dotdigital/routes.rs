@@ -51,6 +51,8 @@ static ROUTES: &[Route] = &[
     route("PUT /insightData/v3/contacts/{identifier}/{value}/{collectionName}/{recordId}", Tier::Medium, insight::put_contact),
     route("DELETE /insightData/v3/contacts/{identifier}/{value}/{collectionName}/empty", Tier::Low, insight::empty),
     route("DELETE /insightData/v3/contacts/{identifier}/{value}/{collectionName}/{recordId}", Tier::Medium, insight::delete_contact),
+    route("GET /insightData/v3/account/{collectionName}/{recordId}", Tier::High, insight::read_account),
+    route("GET /insightData/v3/contacts/{identifier}/{value}/{collectionName}/{recordId}", Tier::High, insight::read_contact),
     route("POST /events/v3/import", Tier::Low, programs::events),
 ];
 

@@ -31,10 +31,10 @@ impl Vendor for Dotdigital {
     fn about(&self) -> &'static str {
         if self.at_once {
             "`resubscribe: no_challenge`, `backfill_grants: send`. Whoever left comes back at once by a yes that is newer than the \
-             contact's last change at Dotdigital."
+             contact's last change at Dotdigital; whoever was never asked is asked by Dotdigital's own mail."
         } else {
-            "The defaults. Whoever is new and has said nothing is created as unsubscribed. Whoever left is asked by Dotdigital's own \
-             mail, and only when the yes is newer than the contact's last change there."
+            "The defaults. Whoever is new and has said nothing is created as unsubscribed, and asked by Dotdigital's own mail after a \
+             first yes. Whoever left is asked likewise, and only when the yes is newer than the contact's last change there."
         }
     }
 
@@ -91,6 +91,10 @@ impl Vendor for Dotdigital {
                 call("POST", format!("{url}/v2/contacts/unsubscribe"), &[("authorization", BASIC)], Some(who)).await;
             }
         })
+    }
+
+    fn leaves_without_joining(&self) -> bool {
+        true
     }
 
     fn standing(&self, sandbox: &Sandbox, person: &Person, channel: &str) -> Standing {
@@ -181,6 +185,37 @@ impl Vendor for Dotdigital {
         Reply { status: 200, headers: Vec::new(), body: body.to_string().into_bytes() }
     }
 
+    fn job_report(&self, operations: &[&Operation], refused: &[&Operation], failed: bool) -> Option<Reply> {
+        let row = |operation: &Operation| serde_json::from_slice::<Value>(&operation.body).unwrap();
+        let fault = |code: &str| json!([{"failureCode": code, "description": "p00010@example.com is invalid"}]);
+        let one = |operation: &&Operation| {
+            let row = row(operation);
+            match operation.endpoint.as_ref() {
+                "contacts.import" => json!({"matchIdentifier": row["matchIdentifier"], "identifiers": row["identifiers"],
+                    "failures": fault("InvalidContact")}),
+                "contacts.bulkDelete" => json!({"identifier": row, "failures": fault("unexpected")}),
+                _ => json!({"collectionOwner": {"ownerType": "contact", "contactIdentity": row["contactIdentity"]}, "key": row["key"],
+                    "json": row["json"], "failureReason": "JsonValueIncompatibleWithSchema", "details": ["p00010@example.com"]}),
+            }
+        };
+        let failures: Vec<Value> = refused.iter().map(one).collect();
+        let taken = operations.len() - refused.len();
+        let mut report = match operations[0].endpoint.as_ref() {
+            "contacts.import" => {
+                json!({"importId": "job-1", "summary": {"newContacts": taken, "updatedContacts": 0, "globallySuppressed": 0,
+                "invalidEntries": refused.len(), "duplicateIdentifiers": 0}, "created": [], "updated": []})
+            }
+            "contacts.bulkDelete" => json!({"deleteId": "job-1", "deleted": [], "summary": {"requestedContacts": operations.len(),
+                "deletedContacts": taken, "unknownContacts": 0, "invalidEntries": refused.len()}}),
+            "insight.import" => json!({"importId": "job-1", "summary": {"totalRecords": operations.len(), "totalImported": taken,
+                "totalRejected": refused.len()}}),
+            _ => return None,
+        };
+        report["status"] = json!(if failed { "Failed" } else { "Finished" });
+        report["failures"] = json!(failures);
+        Some(Reply { status: 200, headers: Vec::new(), body: report.to_string().into_bytes() })
+    }
+
     fn found(&self, _request: &Request) -> Reply {
         let body =
             json!({"contactId": 5_512_087, "status": "noSubscription", "identifiers": {}, "dataFields": {}, "channelProperties": {}});
@@ -194,6 +229,8 @@ impl Vendor for Dotdigital {
             ("contacts.importStatus", "asked for an import"),
             ("contacts.deleteStatus", "asked for a deletion"),
             ("insight.importStatus", "asked for an import"),
+            ("insight.getContactRecord", "reconciliation"),
+            ("insight.getAccountRecord", "reconciliation"),
             ("insight.createCollection", "a collection that is missing"),
             ("dataFields.list", "a data field that is missing"),
             ("dataFields.create", "a data field that is missing"),

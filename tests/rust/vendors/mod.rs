@@ -182,6 +182,11 @@ pub trait Vendor: Send + Sync {
     /// Makes someone join or leave at the platform, behind the library's back, as its own form or link would.
     fn act<'a>(&'a self, url: &'a str, person: &'a Person, channel: &'a str, join: bool) -> Act<'a>;
 
+    /// Whether the matrix has rows for people who leave at the platform what they never joined.
+    fn leaves_without_joining(&self) -> bool {
+        false
+    }
+
     /// Why nobody but the platform can see that someone left this channel, where that is so. The rules are not asserted for
     /// those cells then, and the page says it.
     fn unseen(&self, channel: &str) -> Option<&'static str> {
@@ -206,6 +211,13 @@ pub trait Vendor: Send + Sync {
     fn asked(&self, request: &Request, operations: &[&Operation], end: Option<End>) -> Reply {
         let _ = (operations, end);
         panic!("{} has no jobs, and `{}` was asked", self.label(), request.endpoint)
+    }
+
+    /// The answer to the question for a job of these operations that has ended, with some of its rows named as refused, and
+    /// told to have failed as a whole or not; `None` where jobs do not report by row.
+    fn job_report(&self, operations: &[&Operation], refused: &[&Operation], failed: bool) -> Option<Reply> {
+        let _ = (operations, refused, failed);
+        None
     }
 
     /// The answer to a read that comes before a write: somebody is there, and nothing is known of them.

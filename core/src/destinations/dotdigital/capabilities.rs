@@ -30,6 +30,10 @@ pub(super) const INSIGHT_STATUS: &str = "insight.importStatus";
 pub(super) const PUT_CONTACT: &str = "insight.putContactRecord";
 /// `insightData/v3/account/…/{recordId}`, writing
 pub(super) const PUT_ACCOUNT: &str = "insight.putAccountRecord";
+/// `insightData/v3/contacts/…/{recordId}`, reading
+pub(super) const GET_CONTACT_RECORD: &str = "insight.getContactRecord";
+/// `insightData/v3/account/…/{recordId}`, reading
+pub(super) const GET_ACCOUNT_RECORD: &str = "insight.getAccountRecord";
 /// `insightData/v3/contacts/…/{recordId}`, deleting
 pub(super) const DELETE_RECORD: &str = "insight.deleteContactRecord";
 /// `insightData/v3/accounts/…/deleteRecords`
@@ -202,6 +206,13 @@ pub const CAPABILITIES: Capabilities = Capabilities {
             note: "The published document says `Complete`, the server `Finished`; both count.",
             ..READ
         },
+        Endpoint {
+            id: GET_CONTACT_RECORD,
+            path: "/insightData/v3/contacts/{identifier}/{value}/{collection}/{recordId}",
+            note: "Reconciliation only.",
+            ..READ
+        },
+        Endpoint { id: GET_ACCOUNT_RECORD, path: "/insightData/v3/account/{collection}/{recordId}", note: "Reconciliation only.", ..READ },
         Endpoint {
             id: DELETE_RECORD,
             method: Method::Delete,

@@ -43,6 +43,9 @@ pub struct Config {
     /// Default `CW_UNASKED`; an empty text does without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unasked_field: Option<String>,
+    /// How a yes of someone who bears that mark is written. Default `ask`: Dotdigital asks them by mail, because whoever
+    /// leaves what they never joined may leave no trace.
+    pub unasked_yes: UnaskedYes,
     /// Whether data fields the account does not know are made. Default `create`.
     pub define_fields: Define,
     /// Data field per canonical name (`loyalty_tier`: `TIER`), for attributes and for the standard ones; an empty name
@@ -156,6 +159,17 @@ choice! {
         Create,
         /// Nothing of them is sent.
         Skip,
+    }
+
+    /// How a yes of someone is written who was created without a permission.
+    #[schemars(rename = "DotdigitalUnaskedYes")]
+    UnaskedYes {
+        /// Dotdigital asks them by mail, once, and never in a backfill.
+        #[default]
+        Ask,
+        /// At once, where the contact is as it was created. Only where nobody can have left, such as in an account that has
+        /// mailed nobody yet.
+        Subscribe,
     }
 
     /// Whether data fields are made.

@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 
 use super::super::{Completed, Operation, Refusal, Reply, Request, Skip};
 use super::capabilities as endpoints;
-use super::config::Resubscribe;
-use super::json::{Object, Val, bytes};
+use super::config::{Resubscribe, UnaskedYes};
+use super::json::Object;
 use super::rows::{Absent, Row, Task};
 use super::{Dotdigital, ids, named, reply};
 use crate::error::{Error, ErrorCode};
@@ -23,6 +23,10 @@ use crate::model::SkipReason;
 pub(super) struct Found<'a>(&'a Value);
 
 impl<'a> Found<'a> {
+    pub(super) const fn new(contact: &'a Value) -> Self {
+        Found(contact)
+    }
+
     fn id(&self) -> Option<i64> {
         self.0["contactId"].as_i64()
     }
@@ -32,36 +36,42 @@ impl<'a> Found<'a> {
     }
 
     /// The status of a channel in lower case; read and written words differ in case.
-    fn status(&self, channel: &str) -> Option<String> {
+    pub(super) fn status(&self, channel: &str) -> Option<String> {
         self.0["channelProperties"][channel]["status"].as_str().map(str::to_ascii_lowercase)
     }
 
-    fn is_binned(&self) -> bool {
+    pub(super) fn is_binned(&self) -> bool {
         let statuses = [self.0["status"].as_str().map(str::to_ascii_lowercase), self.status("email")];
         statuses.iter().flatten().any(|status| matches!(status.as_str(), "binned" | "deleted"))
     }
 
-    fn identifier(&self, name: &str) -> Option<&'a str> {
+    pub(super) fn identifier(&self, name: &str) -> Option<&'a str> {
         self.0["identifiers"][name].as_str().filter(|text| !text.is_empty())
     }
 
-    fn field(&self, name: &str) -> Option<&'a Value> {
+    pub(super) fn field(&self, name: &str) -> Option<&'a Value> {
         let fields = self.0["dataFields"].as_object()?;
         fields.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value).filter(|value| !value.is_null())
     }
 
-    fn is_on(&self, list: u64) -> bool {
+    pub(super) fn is_on(&self, list: u64) -> bool {
         self.0["lists"].as_array().is_some_and(|lists| lists.iter().any(|own| own["id"].as_u64() == Some(list)))
     }
 
-    fn has_record(&self, at: DateTime<Utc>) -> bool {
+    /// The answer to a marketing preference.
+    pub(super) fn preference(&self, id: u64) -> Option<bool> {
+        let all = self.0["preferences"].as_array()?;
+        all.iter().find(|own| own["id"].as_u64() == Some(id)).and_then(|own| own["isOptedIn"].as_bool())
+    }
+
+    pub(super) fn has_record(&self, at: DateTime<Utc>) -> bool {
         let same = |record: &Value| record["dateTimeConsented"].as_str().and_then(|text| text.parse().ok()) == Some(at);
         self.0["consentRecords"].as_array().is_some_and(|records| records.iter().any(same))
     }
 
     /// Whether the contact was created by us without a permission, nothing changed since, and nobody ever subscribed it:
-    /// its status is then no answer of the person. Any change could have been one, because leaving what one never joined
-    /// leaves no other trace.
+    /// its status is then most likely no answer of the person. Any change could have been one, and whether leaving what one
+    /// never joined changes the contact at all is not published.
     fn is_unasked(&self, marker: Option<&str>) -> bool {
         let marked =
             marker.and_then(|name| self.field(name)).is_some_and(|value| value.as_bool() == Some(true) || value.as_str() == Some("True"));
@@ -99,21 +109,21 @@ pub(super) fn complete(d: &Dotdigital, operation: &Operation, reply: &Reply) -> 
         Task::Profile => profile(d, &row, &found, id, mark),
         Task::Consent if mark.is_some() => {
             let (mut body, mut fields) = (Object::new(1), Object::new(1));
-            fields.put(mark.unwrap_or_default(), true);
+            fields.put_named(mark.unwrap_or_default(), true);
             body.put("dataFields", fields);
-            Ok(Completed::Send(patch(d, id, &body)?))
+            Ok(Completed::Send(patch(d, id, body)?))
         }
         Task::Consent => consent(d, &row, &found, id),
         Task::Rename => {
             let mut body = Object::new(1);
             body.put("identifiers", identifiers(&row.identifiers));
-            Ok(Completed::Send(patch(d, id, &body)?))
+            Ok(Completed::Send(patch(d, id, body)?))
         }
         Task::List if row.granted == found.is_on(row.list) => skip(SkipReason::Unchanged, "the list says so already"),
         Task::List if row.granted => {
             let mut body = Object::new(1);
             body.put("lists", numbers(&[row.list]));
-            Ok(Completed::Send(patch(d, id, &body)?))
+            Ok(Completed::Send(patch(d, id, body)?))
         }
         Task::List => {
             let (list, id) = (row.list.to_string(), id.to_string());
@@ -159,7 +169,7 @@ fn create(d: &Dotdigital, row: &Row) -> Result<Request, Error> {
     let mut fields = data_fields(row, false);
     // A later yes is then not taken for a comeback.
     if let (None, true, Some(marker)) = (said("email"), email, d.config.unasked_field()) {
-        fields.put(marker, true);
+        fields.put_named(marker, true);
     }
     body.put("dataFields", fields);
     let mut channels = Object::new(3);
@@ -185,7 +195,7 @@ fn create(d: &Dotdigital, row: &Row) -> Result<Request, Error> {
     }
     body.put("channelProperties", channels);
     beside(row, &mut body);
-    d.call(endpoints::CREATE, |_| None, Some(bytes(&body, 512)?))
+    d.call(endpoints::CREATE, |_| None, Some(body.bytes()?))
 }
 
 /// The contact that insight data needs: somebody who bought and was never asked.
@@ -203,14 +213,14 @@ fn profile(d: &Dotdigital, row: &Row, found: &Found<'_>, id: i64, mark: Option<&
     let mut own = Object::new(3);
     for (name, value) in &row.identifiers {
         if changed(name) && found.identifier(name) != Some(value) {
-            own.put(name.clone(), value);
+            own.put_named(name, value);
         }
     }
     let new_number = own.has(ids::MOBILE);
     body.put("identifiers", own);
     let mut fields = data_fields(row, true);
     if let Some(mark) = mark {
-        fields.put(mark, true);
+        fields.put_named(mark, true);
     }
     body.put("dataFields", fields);
     if new_number {
@@ -226,7 +236,7 @@ fn profile(d: &Dotdigital, row: &Row, found: &Found<'_>, id: i64, mark: Option<&
     if body.is_empty() {
         return Ok(Completed::Skip(Skip::new(SkipReason::Unchanged, "the contact has these identifiers already")));
     }
-    Ok(Completed::Send(patch(d, id, &body)?))
+    Ok(Completed::Send(patch(d, id, body)?))
 }
 
 /// Weighs a permission against the contact's state. Whoever left stays away unless a yes is provably newer.
@@ -255,29 +265,30 @@ fn consent(d: &Dotdigital, row: &Row, found: &Found<'_>, id: i64) -> Result<Comp
             }
             let mut body = Object::new(1);
             body.put("consentRecords", records(row));
-            return Ok(Completed::Send(patch(d, id, &body)?));
+            return Ok(Completed::Send(patch(d, id, body)?));
         }
         "pendingoptin" => return skip(SkipReason::Unchanged, "Dotdigital has asked the person to confirm and waits for it"),
         "nosubscription" => {}
-        "unsubscribed" if unasked => {}
+        "unsubscribed" if unasked && d.config.unasked_yes == UnaskedYes::Subscribe => {}
         "unsubscribed" => {
             let newer = matches!((row.at, found.updated()), (Some(said), Some(changed)) if said > changed);
-            if !newer {
+            if !newer && !unasked {
                 return skip(SkipReason::DeniedAtDestination, "the person left at Dotdigital, and this yes is not provably newer");
             }
             match (d.config.resubscribe, row.channel.as_str()) {
-                (Resubscribe::NoChallenge, _) => {}
-                (Resubscribe::Challenge, "email") if row.quiet => {
-                    return skip(SkipReason::BackfillQuiet, "the person left at Dotdigital and could only be asked back by mail");
+                // Whoever was never asked may have left without a trace, so that no yes is provably newer.
+                (Resubscribe::NoChallenge, _) if !unasked => {}
+                (Resubscribe::Challenge | Resubscribe::NoChallenge, "email") if row.quiet => {
+                    return skip(SkipReason::BackfillQuiet, "the person may have left at Dotdigital and could only be asked by mail");
                 }
-                (Resubscribe::Challenge, "email") => {
+                (Resubscribe::Challenge | Resubscribe::NoChallenge, "email") => {
                     let mut options = Object::new(3);
                     options.put("resubscribeWithNoChallenge", false);
                     options.opt("preferredLocale", d.config.challenge_locale.as_deref());
                     options.opt("redirectUrlAfterChallenge", d.config.challenge_url.as_deref());
                     own.put("resubscribeOptions", options);
                 }
-                (Resubscribe::Challenge | Resubscribe::Never, _) => {
+                _ => {
                     return skip(SkipReason::DeniedAtDestination, "the person left at Dotdigital; `resubscribe` does not bring them back");
                 }
             }
@@ -292,7 +303,7 @@ fn consent(d: &Dotdigital, row: &Row, found: &Found<'_>, id: i64) -> Result<Comp
 }
 
 /// The change of a permission, and what goes with it.
-fn write(d: &Dotdigital, row: &Row, found: &Found<'_>, id: i64, own: Option<Object<'_>>, marker: Option<&str>) -> Result<Request, Error> {
+fn write(d: &Dotdigital, row: &Row, found: &Found<'_>, id: i64, own: Option<Object>, marker: Option<&str>) -> Result<Request, Error> {
     let mut body = Object::new(6);
     if row.channel != "email" && found.identifier(ids::MOBILE) != row.identifiers.get(ids::MOBILE).map(String::as_str) {
         let mobile = row.identifiers.iter().filter(|(name, _)| name.as_str() == ids::MOBILE);
@@ -302,12 +313,12 @@ fn write(d: &Dotdigital, row: &Row, found: &Found<'_>, id: i64, own: Option<Obje
         && let Some(marker) = marker.filter(|name| found.field(name).is_some())
     {
         let mut fields = Object::new(1);
-        fields.put(marker.to_owned(), Val::Raw(RawValue::NULL));
+        fields.put_named(marker, RawValue::NULL);
         body.put("dataFields", fields);
     }
     let mut channels = Object::new(2);
     if let Some(own) = own {
-        channels.put(row.channel.clone(), own);
+        channels.put_named(&row.channel, own);
     }
     // A number that is new to a contact would get the account's default permission on the other channel.
     if found.identifier(ids::MOBILE).is_none() && body.has("identifiers") {
@@ -316,11 +327,11 @@ fn write(d: &Dotdigital, row: &Row, found: &Found<'_>, id: i64, own: Option<Obje
     }
     body.put("channelProperties", channels);
     beside(row, &mut body);
-    patch(d, id, &body)
+    patch(d, id, body)
 }
 
 /// Lists, preference and proof that go with a permission.
-fn beside<'a>(row: &'a Row, body: &mut Object<'a>) {
+fn beside(row: &Row, body: &mut Object) {
     if row.task != Task::Consent {
         return;
     }
@@ -334,42 +345,42 @@ fn beside<'a>(row: &'a Row, body: &mut Object<'a>) {
     body.put("consentRecords", records(row));
 }
 
-fn records(row: &Row) -> Vec<Val<'_>> {
-    row.record.as_deref().map(Val::Raw).into_iter().collect()
+fn records(row: &Row) -> Vec<&RawValue> {
+    row.record.as_deref().into_iter().collect()
 }
 
-fn patch(d: &Dotdigital, id: i64, body: &Object<'_>) -> Result<Request, Error> {
+fn patch(d: &Dotdigital, id: i64, body: Object) -> Result<Request, Error> {
     let id = id.to_string();
-    let mut request = d.call(endpoints::PATCH, named(&[("identifier", ids::CONTACT_ID), ("value", &id)]), Some(bytes(body, 512)?))?;
+    let mut request = d.call(endpoints::PATCH, named(&[("identifier", ids::CONTACT_ID), ("value", &id)]), Some(body.bytes()?))?;
     request.path.push_str("?merge-option=");
     request.path.push_str(d.config.merge_option.query());
     Ok(request)
 }
 
-fn identifiers(of: &BTreeMap<String, String>) -> Object<'static> {
+fn identifiers(of: &BTreeMap<String, String>) -> Object {
     let mut object = Object::new(of.len());
     for (name, value) in of {
-        object.put(name.clone(), value.clone());
+        object.put_named(name, value);
     }
     object
 }
 
 /// The row's data fields; a null clears one that is there, and has no meaning for a new contact.
-fn data_fields(row: &Row, nulls: bool) -> Object<'_> {
+fn data_fields(row: &Row, nulls: bool) -> Object {
     let mut object = Object::new(row.fields.len());
     for (name, value) in &row.fields {
         if !name.starts_with('@') && (nulls || value.get() != "null") {
-            object.put(name.as_str(), value.as_ref());
+            object.put_named(name, value.as_ref());
         }
     }
     object
 }
 
-fn numbers<'a>(ids: &[u64]) -> Vec<Val<'a>> {
-    ids.iter().filter_map(|id| i64::try_from(*id).ok()).map(Val::Whole).collect()
+fn numbers(ids: &[u64]) -> Vec<i64> {
+    ids.iter().filter_map(|id| i64::try_from(*id).ok()).collect()
 }
 
-fn status<'a>(word: &'static str) -> Object<'a> {
+fn status(word: &'static str) -> Object {
     let mut object = Object::new(1);
     object.put("status", word);
     object

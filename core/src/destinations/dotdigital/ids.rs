@@ -26,6 +26,7 @@ pub(super) struct Who<'a> {
     pub custom: Option<(&'a str, &'a str)>,
     /// Known from an earlier export.
     pub contact_id: Option<&'a str>,
+    name: String,
 }
 
 impl<'a> Who<'a> {
@@ -48,9 +49,8 @@ impl<'a> Who<'a> {
     }
 
     /// A name for lanes and entities that tells nothing about the person.
-    pub(super) fn name(&self) -> String {
-        let (identifier, value) = self.insight();
-        fingerprint::opaque(&[identifier, value])
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 }
 
@@ -74,7 +74,10 @@ pub(super) fn who<'a>(config: &'a Config, identity: &'a Identity) -> Result<Who<
     let custom = config.customer_identifier.as_deref().zip(customer);
     let contact_id = identity.external_ids.get(OWN).map(String::as_str).filter(|id| id.parse::<u64>().is_ok());
     if email.is_some() || mobile.is_some() || custom.is_some() || contact_id.is_some() {
-        return Ok(Who { email, mobile, custom, contact_id });
+        let mut who = Who { email, mobile, custom, contact_id, name: String::new() };
+        let (identifier, value) = who.insight();
+        who.name = fingerprint::opaque(&[identifier, value]);
+        return Ok(who);
     }
     if identity.customer_id.is_some() {
         let why = "Dotdigital needs an e-mail or a phone number; a customer id alone counts only with `customer_identifier`";

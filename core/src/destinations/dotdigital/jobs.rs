@@ -57,7 +57,7 @@ pub(super) fn field_body(name: &str, kind: &str) -> Result<Vec<u8>, Error> {
     body.put("name", name);
     body.put("type", kind);
     body.put("visibility", "Private");
-    bytes(&body, 96)
+    body.bytes()
 }
 
 /// Reads how a job stands.
@@ -79,9 +79,11 @@ pub(super) fn read(d: &Dotdigital, operations: &[&Operation], job: &str, reply: 
     match status.as_str() {
         "finished" | "complete" => {}
         "failed" => {
-            // Every row is a state under an id, so it may be sent again.
-            let verdict = || Verdict::Retry(Refusal::new(ErrorCode::Unavailable, "Failed", "the job failed at Dotdigital"), Some(SETTLING));
-            return Reading::Each(operations.iter().map(|_| verdict()).collect(), Vec::new());
+            // Every row is a state under an id, so it may be sent again, unless the report says what is wrong with it.
+            let again = || Verdict::Retry(Refusal::new(ErrorCode::Unavailable, "Failed", "the job failed at Dotdigital"), Some(SETTLING));
+            let (verdicts, warnings) = reported(d, operations, &answer);
+            let verdict = |verdict| if verdict == Verdict::Accepted { again() } else { verdict };
+            return Reading::Each(verdicts.into_iter().map(verdict).collect(), warnings);
         }
         "rejectedbywatchdog" => {
             return all(operations, "RejectedByWatchdog", "Dotdigital's data watchdog refused the import; somebody must look at it there");
@@ -91,9 +93,15 @@ pub(super) fn read(d: &Dotdigital, operations: &[&Operation], job: &str, reply: 
         }
         _ => return again(),
     }
-    let failures = answer["failures"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let (verdicts, warnings) = reported(d, operations, &answer);
+    Reading::Each(verdicts, warnings)
+}
+
+/// What the report of a job says of each row; whoever is not named was taken.
+fn reported(d: &Dotdigital, operations: &[&Operation], report: &Value) -> (Vec<Verdict>, Vec<String>) {
+    let failures = report["failures"].as_array().map(Vec::as_slice).unwrap_or_default();
     match operations.first().map_or("", |operation| operation.endpoint.as_ref()) {
-        endpoints::INSIGHT_IMPORT => records(d, operations, failures),
+        endpoints::INSIGHT_IMPORT => (records(d, operations, failures), Vec::new()),
         _ => people(operations, failures),
     }
 }
@@ -104,7 +112,7 @@ fn all(operations: &[&Operation], code: &str, message: &str) -> Reading {
 }
 
 /// Failed rows of an import or deletion of contacts, named by the identifier they were found by.
-fn people(operations: &[&Operation], failures: &[Value]) -> Reading {
+fn people(operations: &[&Operation], failures: &[Value]) -> (Vec<Verdict>, Vec<String>) {
     let mut warnings = Vec::new();
     let verdict = |operation: &&Operation| {
         let row: Value = serde_json::from_slice(&operation.body).unwrap_or_default();
@@ -126,7 +134,7 @@ fn people(operations: &[&Operation], failures: &[Value]) -> Reading {
         }
     };
     let verdicts = operations.iter().map(verdict).collect();
-    Reading::Each(verdicts, warnings)
+    (verdicts, warnings)
 }
 
 fn same(a: &Value, b: &Value) -> bool {
@@ -175,13 +183,13 @@ fn without_number(operation: &Operation) -> Option<Verdict> {
 }
 
 /// Failed records of an import, named by their key.
-fn records(d: &Dotdigital, operations: &[&Operation], failures: &[Value]) -> Reading {
+fn records(d: &Dotdigital, operations: &[&Operation], failures: &[Value]) -> Vec<Verdict> {
     let verdict = |operation: &&Operation| {
         let Ok(record) = Record::of(operation) else { return Verdict::Accepted };
         let failure = failures.iter().find(|failure| same(&failure["key"], &Value::from(record.key.as_ref())));
         failure.map_or(Verdict::Accepted, |failure| record_failure(d, record, failure))
     };
-    Reading::Each(operations.iter().map(verdict).collect(), Vec::new())
+    operations.iter().map(verdict).collect()
 }
 
 fn record_failure(d: &Dotdigital, mut record: Record<'_>, failure: &Value) -> Verdict {

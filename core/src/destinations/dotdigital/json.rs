@@ -1,12 +1,15 @@
 //! JSON as Dotdigital's insight data takes it: members in order, no empty arrays and objects (a member that is now a list
 //! and now an object blocks its collection), no array directly in an array, money always with a fraction.
+//!
+//! Members are written when they are put, into one buffer per document: an order is most of the work of a build, and a tree
+//! in between would cost more than the text.
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Timelike, Utc};
+use memchr::memmem;
 use rust_decimal::Decimal;
-use serde::ser::{SerializeMap, SerializeSeq};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::ids;
@@ -14,72 +17,261 @@ use crate::error::{Error, ErrorCode};
 use crate::model::money::JsonNumber;
 use crate::model::{AttributeValue, Attributes, Finding, FindingCode, Money};
 
-/// A value.
-pub(super) enum Val<'a> {
-    Text(Cow<'a, str>),
-    Number(Decimal),
-    Whole(i64),
-    Truth(bool),
-    At(DateTime<Utc>),
-    Day(NaiveDate),
-    Object(Object<'a>),
-    List(Vec<Val<'a>>),
-    /// JSON as it stands.
-    Raw(&'a RawValue),
+/// Members in the order they were put, as text.
+pub(super) struct Object {
+    /// From the opening brace of the outermost object on; the last brace is missing.
+    text: Vec<u8>,
+    /// Where the members of this object begin.
+    start: usize,
+    /// Some value was none that JSON and Dotdigital can hold, such as a year of five digits.
+    faulty: bool,
 }
 
-/// Members in the order they were put.
-#[derive(Default)]
-pub(super) struct Object<'a>(Vec<(Cow<'a, str>, Val<'a>)>);
+/// Something that can be a member's value.
+pub(super) trait Value {
+    /// Writes it; false where it cannot be written.
+    fn write(&self, out: &mut Vec<u8>) -> bool;
 
-impl<'a> Object<'a> {
-    pub(super) fn new(capacity: usize) -> Self {
-        Object(Vec::with_capacity(capacity))
+    /// Whether the member is left out.
+    fn is_empty(&self) -> bool {
+        false
+    }
+}
+
+impl Object {
+    /// An object that will have about so many members.
+    pub(super) fn new(members: usize) -> Self {
+        Object::of_bytes(2 + 32 * members)
     }
 
-    pub(super) fn put(&mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Val<'a>>) {
-        let value = value.into();
-        let empty = match &value {
-            Val::Object(object) => object.0.is_empty(),
-            Val::List(list) => list.is_empty(),
-            _ => false,
-        };
-        if !empty {
-            self.0.push((name.into(), value));
+    /// An object that will be about so long.
+    pub(super) fn of_bytes(bytes: usize) -> Self {
+        let mut text = Vec::with_capacity(bytes);
+        text.push(b'{');
+        Object { text, start: 1, faulty: false }
+    }
+
+    /// Its length so far.
+    pub(super) fn len(&self) -> usize {
+        self.text.len()
+    }
+
+    /// A member under a name of ours, which needs no escaping.
+    pub(super) fn put(&mut self, name: &'static str, value: impl Value) {
+        if !value.is_empty() {
+            self.plain_name(name);
+            self.faulty |= !value.write(&mut self.text);
         }
     }
 
-    pub(super) fn opt(&mut self, name: impl Into<Cow<'a, str>>, value: Option<impl Into<Val<'a>>>) {
+    /// A member under a name from settings or records.
+    pub(super) fn put_named(&mut self, name: &str, value: impl Value) {
+        if !value.is_empty() {
+            self.comma();
+            text(name, &mut self.text);
+            self.text.push(b':');
+            self.faulty |= !value.write(&mut self.text);
+        }
+    }
+
+    pub(super) fn opt(&mut self, name: &'static str, value: Option<impl Value>) {
         if let Some(value) = value {
             self.put(name, value);
         }
     }
 
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|(own, _)| own == name)
+    /// An object as a member, written in place; left out when nothing is put into it.
+    pub(super) fn object(&mut self, name: &'static str, fill: impl FnOnce(&mut Object)) {
+        let before = self.text.len();
+        self.plain_name(name);
+        if self.nest(b'{', fill) {
+            self.text.push(b'}');
+        } else {
+            self.text.truncate(before);
+        }
+    }
+
+    /// A list as a member, written in place; left out when it stays empty.
+    pub(super) fn list(&mut self, name: &'static str, fill: impl FnOnce(&mut List<'_>)) {
+        let before = self.text.len();
+        self.plain_name(name);
+        if self.nest(b'[', |inner| fill(&mut List(inner))) {
+            self.text.push(b']');
+        } else {
+            self.text.truncate(before);
+        }
+    }
+
+    /// Lets something be written behind a bracket. Returns whether anything was.
+    fn nest(&mut self, bracket: u8, fill: impl FnOnce(&mut Object)) -> bool {
+        self.text.push(bracket);
+        let outer = std::mem::replace(&mut self.start, self.text.len());
+        fill(self);
+        let filled = !self.is_empty();
+        self.start = outer;
+        filled
+    }
+
+    fn plain_name(&mut self, name: &'static str) {
+        self.comma();
+        self.text.push(b'"');
+        self.text.extend_from_slice(name.as_bytes());
+        self.text.extend_from_slice(b"\":");
+    }
+
+    fn comma(&mut self) {
+        if !self.is_empty() {
+            self.text.push(b',');
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.text.len() == self.start
     }
 
-    pub(super) fn entries(&self) -> impl Iterator<Item = &(Cow<'a, str>, Val<'a>)> {
-        self.0.iter()
+    /// Whether a member has that name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        let members = &self.text[self.start..];
+        let mut quoted = Vec::with_capacity(name.len() + 3);
+        text(name, &mut quoted);
+        quoted.push(b':');
+        memmem::find(members, &quoted).is_some() && has_member(members, &quoted)
     }
 
     /// Puts attributes under names that Dotdigital takes, and reports those that cannot be sent.
-    pub(super) fn attributes(&mut self, attributes: &'a Attributes, pointer: &str, findings: &mut Vec<Finding>) {
+    pub(super) fn attributes(&mut self, attributes: &Attributes, pointer: &str, findings: &mut Vec<Finding>) {
         for (name, value) in attributes {
             let fitted = ids::json_name(name);
             if self.has(&fitted) {
                 findings.push(dropped(pointer, name, "another member has that name"));
-            } else if let Some(value) = attribute(value, false) {
-                self.put(fitted, value);
-            } else {
+            } else if !self.attribute(&fitted, value) {
                 findings.push(dropped(pointer, name, "a list directly in a list is refused, and so is a year beyond four digits"));
             }
         }
     }
+
+    /// Puts an attribute, unless it is empty; false and nothing put where it cannot be sent.
+    fn attribute(&mut self, name: &str, value: &AttributeValue) -> bool {
+        let before = self.text.len();
+        self.comma();
+        text(name, &mut self.text);
+        self.text.push(b':');
+        let kept = match value {
+            AttributeValue::List(values) if values.is_empty() => None,
+            AttributeValue::Object(_) => {
+                let mut is_sound = true;
+                let filled = self.nest(b'{', |inner| is_sound = inner.members(value));
+                self.text.push(b'}');
+                if is_sound { filled.then_some(true) } else { Some(false) }
+            }
+            _ => Some(self.item(value)),
+        };
+        if kept != Some(true) {
+            self.text.truncate(before);
+        }
+        kept != Some(false)
+    }
+
+    /// The members of an attribute that is an object; of those that become one name the first counts.
+    fn members(&mut self, value: &AttributeValue) -> bool {
+        let AttributeValue::Object(members) = value else { return false };
+        members.iter().all(|(name, value)| {
+            let name = ids::json_name(name);
+            self.has(&name) || self.attribute(&name, value)
+        })
+    }
+
+    /// An attribute's value where it stands, empty or not; false where it cannot be sent.
+    fn item(&mut self, value: &AttributeValue) -> bool {
+        match value {
+            AttributeValue::Boolean(truth) => truth.write(&mut self.text),
+            AttributeValue::Integer(whole) => whole.write(&mut self.text),
+            AttributeValue::Decimal(number) => number.write(&mut self.text),
+            AttributeValue::Text(text) => text.as_str().write(&mut self.text),
+            AttributeValue::Date(day) => day.write(&mut self.text),
+            AttributeValue::DateTime(at) => at.write(&mut self.text),
+            AttributeValue::Money(money) => {
+                self.nest(b'{', |inner| {
+                    inner.put("amount", money.amount);
+                    inner.put("currency", money.currency.as_str());
+                });
+                self.text.push(b'}');
+                true
+            }
+            AttributeValue::List(values) => {
+                let mut is_sound = true;
+                self.nest(b'[', |inner| {
+                    is_sound = values.iter().all(|value| {
+                        inner.comma();
+                        !matches!(value, AttributeValue::List(_)) && inner.item(value)
+                    });
+                });
+                self.text.push(b']');
+                is_sound
+            }
+            AttributeValue::Object(_) => {
+                let mut is_sound = true;
+                self.nest(b'{', |inner| is_sound = inner.members(value));
+                self.text.push(b'}');
+                is_sound
+            }
+        }
+    }
+
+    /// The object's bytes.
+    ///
+    /// # Errors
+    /// `internal`: a value that JSON cannot hold, such as a year of five digits.
+    pub(super) fn bytes(mut self) -> Result<Vec<u8>, Error> {
+        if self.faulty {
+            return Err(Error::new(ErrorCode::Internal, "a row could not be written"));
+        }
+        self.text.push(b'}');
+        Ok(self.text)
+    }
+
+    /// A document as a member, even where it is empty.
+    pub(super) fn document(&mut self, name: &'static str, document: &Object) {
+        self.plain_name(name);
+        self.faulty |= !document.write(&mut self.text);
+    }
+}
+
+/// The items of a list that is being written.
+pub(super) struct List<'o>(&'o mut Object);
+
+impl List<'_> {
+    /// An object as the next item, written in place.
+    pub(super) fn object(&mut self, fill: impl FnOnce(&mut Object)) {
+        self.0.comma();
+        self.0.nest(b'{', fill);
+        self.0.text.push(b'}');
+    }
+}
+
+/// Whether a member of the outermost level is called so; `quoted` is the name as it stands before its value.
+fn has_member(members: &[u8], quoted: &[u8]) -> bool {
+    let (mut depth, mut in_text, mut escaped, mut is_name) = (0_usize, false, false, true);
+    for (at, byte) in members.iter().enumerate() {
+        if in_text {
+            in_text = escaped || *byte != b'"';
+            escaped = !escaped && *byte == b'\\';
+            continue;
+        }
+        match byte {
+            b'"' => {
+                if depth == 0 && is_name && members[at..].starts_with(quoted) {
+                    return true;
+                }
+                (in_text, is_name) = (true, false);
+            }
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b',' if depth == 0 => is_name = true,
+            _ => {}
+        }
+    }
+    false
 }
 
 /// Says that a field is left out.
@@ -88,109 +280,260 @@ pub(super) fn dropped(pointer: &str, name: &str, why: &str) -> Finding {
     Finding::new(FindingCode::FieldDropped, format!("{pointer}/{name}"), why)
 }
 
-/// An attribute as insight data; `None` where it cannot be.
-fn attribute(value: &AttributeValue, in_list: bool) -> Option<Val<'_>> {
-    Some(match value {
-        AttributeValue::Boolean(truth) => Val::Truth(*truth),
-        AttributeValue::Integer(whole) => Val::Whole(*whole),
-        AttributeValue::Decimal(number) => Val::Number(*number),
-        AttributeValue::Text(text) => Val::Text(text.into()),
-        AttributeValue::Date(day) => Val::Day(Some(*day).filter(|day| (0..=9999).contains(&day.year()))?),
-        AttributeValue::DateTime(at) => Val::At(Some(*at).filter(|at| (0..=9999).contains(&at.year()))?),
-        AttributeValue::Money(money) => Val::Object(amount(*money)),
-        AttributeValue::List(_) if in_list => return None,
-        AttributeValue::List(values) => Val::List(values.iter().map(|value| attribute(value, true)).collect::<Option<_>>()?),
-        AttributeValue::Object(members) => {
-            let mut object = Object::new(members.len());
-            for (name, value) in members {
-                let name = ids::json_name(name);
-                if !object.has(&name) {
-                    object.put(name, attribute(value, false)?);
-                }
-            }
-            Val::Object(object)
-        }
-    })
-}
-
-fn amount<'a>(money: Money) -> Object<'a> {
-    let mut object = Object::new(2);
-    object.put("amount", Val::Number(money.amount));
-    object.put("currency", Val::Text(money.currency.as_str().to_owned().into()));
-    object
-}
-
 /// An amount rounded to the currency's minor unit, as figures of orders are.
-pub(super) fn money<'a>(money: Money) -> Val<'a> {
-    Val::Number(money.rounded().amount)
+pub(super) fn money(money: Money) -> Decimal {
+    money.rounded().amount
 }
 
-macro_rules! from {
-    ($($ty:ty => $variant:ident),+ $(,)?) => { $(impl<'a> From<$ty> for Val<'a> {
-        fn from(value: $ty) -> Self { Val::$variant(value.into()) }
-    })+ };
-}
-from!(&'a str => Text, &'a String => Text, String => Text, Cow<'a, str> => Text, i64 => Whole, bool => Truth, Decimal => Number,
-    DateTime<Utc> => At, NaiveDate => Day, Object<'a> => Object);
-
-impl<'a> From<&'a RawValue> for Val<'a> {
-    fn from(raw: &'a RawValue) -> Self {
-        Val::Raw(raw)
+/// A text with its quotes.
+fn text(text: &str, out: &mut Vec<u8>) {
+    if is_plain(text.as_bytes()) {
+        out.reserve(text.len() + 2);
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+    } else {
+        // A vector takes every byte.
+        let _ = serde_json::to_writer(out, text);
     }
 }
 
-impl<'a> From<Vec<Val<'a>>> for Val<'a> {
-    fn from(list: Vec<Val<'a>>) -> Self {
-        Val::List(list)
+/// Whether nothing in it needs escaping, eight bytes at a time.
+fn is_plain(bytes: &[u8]) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    // Sets the high bit of every byte that is zero, and perhaps of some behind the first such: enough to tell whether any is.
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    let (words, rest) = bytes.as_chunks::<8>();
+    let mut found = 0;
+    for word in words {
+        let word = u64::from_ne_bytes(*word);
+        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
+        found |= control | zero(word ^ (ONES * u64::from(b'"'))) | zero(word ^ (ONES * u64::from(b'\\')));
     }
+    found == 0 && rest.iter().all(|byte| *byte >= 0x20 && *byte != b'"' && *byte != b'\\')
 }
 
-impl<'a> From<Vec<Object<'a>>> for Val<'a> {
-    fn from(list: Vec<Object<'a>>) -> Self {
-        Val::List(list.into_iter().map(Val::Object).collect())
-    }
+/// A flat value.
+pub(super) enum Val<'a> {
+    Text(Cow<'a, str>),
+    Number(Decimal),
+    Whole(i64),
+    Truth(bool),
+    At(DateTime<Utc>),
 }
 
-/// An instant as Dotdigital takes dates: UTC, whole seconds.
-pub(super) fn stamp(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Secs, true)
-}
-
-impl Serialize for Val<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl Value for Val<'_> {
+    fn write(&self, out: &mut Vec<u8>) -> bool {
         match self {
-            Val::Text(text) => serializer.serialize_str(text),
-            Val::Number(number) => JsonNumber(*number).serialize(serializer),
-            Val::Whole(whole) => serializer.serialize_i64(*whole),
-            Val::Truth(truth) => serializer.serialize_bool(*truth),
-            Val::At(at) if (0..=9999).contains(&at.year()) => serializer.serialize_str(&stamp(*at)),
-            Val::Day(day) if (0..=9999).contains(&day.year()) => serializer.collect_str(day),
-            Val::At(_) | Val::Day(_) => Err(serde::ser::Error::custom("a year has four digits")),
-            Val::Object(object) => object.serialize(serializer),
-            Val::List(list) => {
-                let mut out = serializer.serialize_seq(Some(list.len()))?;
-                list.iter().try_for_each(|value| out.serialize_element(value))?;
-                out.end()
-            }
-            Val::Raw(raw) => raw.serialize(serializer),
+            Val::Text(text) => text.write(out),
+            Val::Number(number) => number.write(out),
+            Val::Whole(whole) => whole.write(out),
+            Val::Truth(truth) => truth.write(out),
+            Val::At(at) => at.write(out),
         }
     }
 }
 
-impl Serialize for Object<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        self.0.iter().try_for_each(|(name, value)| map.serialize_entry(name, value))?;
-        map.end()
+impl<T: Value> Value for &T {
+    fn write(&self, out: &mut Vec<u8>) -> bool {
+        (**self).write(out)
     }
+
+    fn is_empty(&self) -> bool {
+        (**self).is_empty()
+    }
+}
+
+impl Value for &str {
+    fn write(&self, out: &mut Vec<u8>) -> bool {
+        text(self, out);
+        true
+    }
+}
+
+impl Value for String {
+    fn write(&self, out: &mut Vec<u8>) -> bool {
+        text(self, out);
+        true
+    }
+}
+
+impl Value for Cow<'_, str> {
+    fn write(&self, out: &mut Vec<u8>) -> bool {
+        text(self, out);
+        true
+    }
+}
+
+impl Value for bool {
+    fn write(&self, out: &mut Vec<u8>) -> bool {
+        out.extend_from_slice(if *self { b"true" } else { b"false" });
+        true
+    }
+}
+
+impl Value for i64 {
+    fn write(&self, out: &mut Vec<u8>) -> bool {
+        serialised(self, out)
+    }
+}
+
+impl Value for Decimal {
+    fn write(&self, out: &mut Vec<u8>) -> bool {
+        serialised(&JsonNumber(*self), out)
+    }
+}
+
+/// UTC, whole seconds.
+impl Value for DateTime<Utc> {
+    fn write(&self, out: &mut Vec<u8>) -> bool {
+        let time = self.time();
+        // A leap second is the sixtieth.
+        let second = time.second() + time.nanosecond() / 1_000_000_000;
+        out.push(b'"');
+        let is_sound = date(self.date_naive(), out);
+        for (before, part) in [(b'T', time.hour()), (b':', time.minute()), (b':', second)] {
+            out.push(before);
+            two(part, out);
+        }
+        out.extend_from_slice(b"Z\"");
+        is_sound
+    }
+}
+
+impl Value for NaiveDate {
+    fn write(&self, out: &mut Vec<u8>) -> bool {
+        out.push(b'"');
+        let is_sound = date(*self, out);
+        out.push(b'"');
+        is_sound
+    }
+}
+
+fn date(day: NaiveDate, out: &mut Vec<u8>) -> bool {
+    let Ok(year @ 0..=9999) = u32::try_from(day.year()) else { return false };
+    two(year / 100, out);
+    two(year % 100, out);
+    for part in [day.month(), day.day()] {
+        out.push(b'-');
+        two(part, out);
+    }
+    true
+}
+
+fn two(number: u32, out: &mut Vec<u8>) {
+    let digit = |number: u32| b"0123456789"[(number % 10) as usize];
+    out.extend_from_slice(&[digit(number / 10), digit(number)]);
+}
+
+impl Value for Object {
+    fn write(&self, out: &mut Vec<u8>) -> bool {
+        out.extend_from_slice(&self.text);
+        out.push(b'}');
+        !self.faulty
+    }
+
+    fn is_empty(&self) -> bool {
+        Object::is_empty(self)
+    }
+}
+
+impl Value for &RawValue {
+    fn write(&self, out: &mut Vec<u8>) -> bool {
+        out.extend_from_slice(self.get().as_bytes());
+        true
+    }
+}
+
+impl<T: Value> Value for Vec<T> {
+    fn write(&self, out: &mut Vec<u8>) -> bool {
+        out.push(b'[');
+        let mut is_sound = true;
+        for (index, value) in self.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            is_sound &= value.write(out);
+        }
+        out.push(b']');
+        is_sound
+    }
+
+    fn is_empty(&self) -> bool {
+        Vec::is_empty(self)
+    }
+}
+
+fn serialised<T: Serialize>(value: &T, out: &mut Vec<u8>) -> bool {
+    serde_json::to_writer(out, value).is_ok()
 }
 
 /// The bytes of a row.
 ///
 /// # Errors
-/// `internal`: a value that JSON cannot hold, such as a year of five digits.
-pub(super) fn bytes<T: Serialize>(row: &T, capacity: usize) -> Result<Vec<u8>, Error> {
+/// `internal`: a value that JSON cannot hold.
+pub(super) fn bytes<T: Serialize + ?Sized>(row: &T, capacity: usize) -> Result<Vec<u8>, Error> {
     let mut body = Vec::with_capacity(capacity);
     serde_json::to_writer(&mut body, row).map_err(|error| Error::new(ErrorCode::Internal, "a row could not be written").because(error))?;
     Ok(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::SecondsFormat;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn written(object: Object) -> String {
+        object.bytes().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    }
+
+    #[test]
+    fn what_is_empty_leaves_no_trace() {
+        let mut object = Object::new(1);
+        object.put("none", Vec::<i64>::new());
+        object.object("nobody", |inner| inner.object("deeper", |_| {}));
+        object.list("nothing", |_| {});
+        object.put("a", 1);
+        object.object("b", |inner| inner.list("c", |list| list.object(|_| {})));
+        object.document("d", &Object::new(0));
+        assert_eq!(written(object), r#"{"a":1,"b":{"c":[{}]},"d":{}}"#);
+    }
+
+    #[test]
+    fn a_member_is_known_by_its_own_name_only() {
+        let mut object = Object::new(4);
+        object.put("a", "b\":1,\"c");
+        object.object("d", |inner| inner.put("e", "f"));
+        object.put_named("g\"h", "i");
+        for (name, known) in
+            [("a", true), ("d", true), ("g\"h", true), ("b", false), ("c", false), ("e", false), ("f", false), ("i", false)]
+        {
+            assert_eq!(object.has(name), known, "{name}");
+        }
+    }
+
+    #[test]
+    fn instants_are_written_to_the_second_and_years_have_four_digits() {
+        for text in ["2026-01-31T09:05:07.999Z", "0001-12-01T00:00:00Z", "2016-12-31T23:59:60Z"] {
+            let at: DateTime<Utc> = text.parse().unwrap_or_default();
+            let mut out = Vec::new();
+            assert!(at.write(&mut out));
+            assert_eq!(String::from_utf8_lossy(&out), format!("\"{}\"", at.to_rfc3339_opts(SecondsFormat::Secs, true)));
+        }
+        let mut object = Object::new(1);
+        object.put("at", DateTime::<Utc>::MAX_UTC);
+        assert!(object.bytes().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_is_written_as_any_writer_does(value in "(\\PC|[\\x00-\\x7f]){0,40}") {
+            let mut out = Vec::new();
+            text(&value, &mut out);
+            prop_assert_eq!(out, serde_json::to_vec(&value).unwrap_or_default());
+        }
+    }
 }

@@ -7,6 +7,7 @@ mod contacts;
 mod ids;
 mod jobs;
 mod json;
+mod readback;
 mod reply;
 mod rows;
 #[cfg(test)]
@@ -17,7 +18,7 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Built, Capabilities, Completed, Destination, Method, Operation, Reading, Reply, Request, Secret};
+use super::{Built, Capabilities, Completed, Destination, Held, Method, Operation, Reading, Reply, Request, Secret};
 use crate::error::{Error, ErrorCode};
 use crate::model::Record;
 use capabilities as endpoints;
@@ -25,7 +26,8 @@ use capabilities as endpoints;
 pub use capabilities::CAPABILITIES;
 pub use config::{
     Backfilled, BackfilledOrders, Cancelled, CatalogLayout, Collections, Config, ConsentTarget, ContactDeletion, ContactWrite, Define,
-    DeleteWrite, Erase, Events, InsightWrite, MergeOption, OptInType, OrderKey, OrderTotal, Region, Resubscribe, Spelling, Unknown,
+    DeleteWrite, Erase, Events, InsightWrite, MergeOption, OptInType, OrderKey, OrderTotal, Region, Resubscribe, Spelling, UnaskedYes,
+    Unknown,
 };
 
 /// The Dotdigital destination.
@@ -33,6 +35,8 @@ pub use config::{
 pub struct Dotdigital {
     config: Config,
     base_url: String,
+    /// Made once; every call has it.
+    authorization: Secret,
 }
 
 /// The host that answers for accounts of every region.
@@ -45,7 +49,9 @@ impl Dotdigital {
     /// `invalid_config` naming the setting at fault.
     pub fn new(config: Config) -> Result<Self, Error> {
         let base_url = config.checked()?;
-        Ok(Dotdigital { config, base_url })
+        let pair = format!("{}:{}", config.user.expose(), config.password.expose());
+        let authorization = Secret::new(format!("Basic {}", STANDARD.encode(pair)));
+        Ok(Dotdigital { config, base_url, authorization })
     }
 
     /// A call of an endpoint whose placeholders are filled by name.
@@ -68,8 +74,7 @@ impl Dotdigital {
     }
 
     fn credentials(&self) -> Vec<(&'static str, Secret)> {
-        let pair = format!("{}:{}", self.config.user.expose(), self.config.password.expose());
-        vec![("authorization", Secret::new(format!("Basic {}", STANDARD.encode(pair))))]
+        vec![("authorization", self.authorization.clone())]
     }
 
     /// The read before a person is written.
@@ -79,9 +84,11 @@ impl Dotdigital {
 
     /// Writes one record by a call of its own.
     fn put_record(&self, operation: &Operation) -> Result<Request, Error> {
-        let record = rows::Record::of(operation)?;
+        let (head, document) = rows::split(&operation.body).ok_or_else(|| internal("a record's row is not its own"))?;
+        let record: rows::Head<'_> =
+            serde_json::from_slice(&head).map_err(|error| internal("a record's row is not its own").because(error))?;
         let collection = operation.params.get("collection").ok_or_else(|| internal("a record needs a collection"))?;
-        let body = Some(record.json.get().as_bytes().to_vec());
+        let body = Some(document.to_vec());
         let key = ("recordId", record.key.as_ref());
         match &record.contact_identity {
             Some(owner) => {
@@ -109,7 +116,7 @@ fn reads_first(operation: &Operation) -> bool {
 
 /// Whether a row of an import goes alone, because its contact was missing.
 fn goes_alone(operation: &Operation) -> bool {
-    operation.endpoint == endpoints::INSIGHT_IMPORT && operation.body.ends_with(b"\"ensure\":true}")
+    operation.endpoint == endpoints::INSIGHT_IMPORT && operation.body.ends_with(rows::ALONE)
 }
 
 impl Destination for Dotdigital {
@@ -201,6 +208,14 @@ impl Destination for Dotdigital {
 
     fn read_poll(&self, operations: &[&Operation], job: &str, reply: &Reply) -> Reading {
         jobs::read(self, operations, job, reply)
+    }
+
+    fn read_back(&self, operation: &Operation) -> Option<Request> {
+        readback::read(self, operation)
+    }
+
+    fn compare(&self, operation: &Operation, reply: &Reply) -> Result<Held, Error> {
+        readback::compare(operation, reply)
     }
 
     fn check(&self) -> Request {

@@ -12,7 +12,7 @@ use super::super::{Detour, Job, Operation, Reading, Refusal, Reply, Verdict};
 use super::capabilities as endpoints;
 use super::config::{Define, Unknown};
 use super::rows::{Record, Row, Task};
-use super::{Dotdigital, EVERY_REGION, contacts, ids, jobs};
+use super::{Dotdigital, contacts, ids, jobs};
 use crate::error::{Error, ErrorCode, Retry};
 use crate::fingerprint;
 use crate::model::{IdempotencyKey, SkipReason};
@@ -294,7 +294,9 @@ fn home(reply: &Reply) -> Option<String> {
 
 /// Whether the account says that it lives on another host than the one that is called.
 pub(super) fn lives_elsewhere(d: &Dotdigital, reply: &Reply) -> bool {
-    d.config.base_url.is_none() && home(reply).is_some_and(|host| !host.eq_ignore_ascii_case(&d.base_url))
+    let called = region(&d.base_url);
+    // A test server or a proxy stands where it is told to, and is no region.
+    called.is_some() && home(reply).is_some_and(|host| !host.eq_ignore_ascii_case(&d.base_url) && region(&host) != called)
 }
 
 /// What the account says about itself.
@@ -303,16 +305,23 @@ pub(super) fn check(d: &Dotdigital, reply: &Reply) -> String {
         200..=299 => match home(reply) {
             None => "the credentials work; the account does not tell its region".to_owned(),
             Some(_) if !lives_elsewhere(d, reply) => "the credentials work".to_owned(),
-            Some(host) => {
-                let region = ["r1", "r2", "r3"].into_iter().find(|region| host.eq_ignore_ascii_case(&EVERY_REGION.replace("r1", region)));
-                match region {
-                    Some(region) => format!("the credentials work, but the account lives in region `{region}`: set `region` to it"),
-                    None => "the credentials work, but the account lives on a host of its own: set `base_url` to it".to_owned(),
+            Some(host) => match region(&host) {
+                Some(found) => {
+                    let setting = if d.config.base_url.is_some() { "take `base_url` out and set `region`" } else { "set `region`" };
+                    format!("the credentials work, but the account lives in region `{found}`: {setting} to it")
                 }
-            }
+                None => "the credentials work, but the account lives on a host of its own: set `base_url` to it".to_owned(),
+            },
         },
         401 => "Dotdigital does not know the API user or its password".to_owned(),
         403 => "the API user may not read the account; check its permissions".to_owned(),
         status => format!("Dotdigital answered with status {status}"),
     }
+}
+
+/// The region a host stands for, under the vendor's present name or its former one.
+fn region(url: &str) -> Option<&'static str> {
+    let host = url.strip_prefix("https://")?.to_ascii_lowercase();
+    let name = host.strip_suffix("-api.dotdigital.com").or_else(|| host.strip_suffix("-api.dotmailer.com"))?;
+    ["r1", "r2", "r3"].into_iter().find(|region| *region == name)
 }

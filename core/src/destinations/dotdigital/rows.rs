@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use memchr::memmem;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -118,6 +119,29 @@ pub(super) struct Record<'a> {
     /// The contact must be created first, and the record goes alone.
     #[serde(default, skip_serializing_if = "is_default")]
     pub ensure: bool,
+}
+
+/// What stands in a record's row before the record.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Head<'a> {
+    #[serde(borrow, default)]
+    pub contact_identity: Option<Identity<'a>>,
+    #[serde(borrow)]
+    pub key: std::borrow::Cow<'a, str>,
+}
+
+/// How a row ends whose record goes alone.
+pub(super) const ALONE: &[u8] = b",\"ensure\":true}";
+
+/// Takes a record's row apart into its head, to be read as [`Head`], and the record, which is most of it and is not read.
+pub(super) fn split(row: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    const NAME: &[u8] = b",\"json\":";
+    // A row is written without spaces, so this can be nothing but the member's name: inside a text its quotes would be escaped.
+    let at = memmem::find(row, NAME)?;
+    let document = &row[at + NAME.len()..];
+    let document = document.strip_suffix(ALONE).or_else(|| document.strip_suffix(b"}"))?;
+    Some(([&row[..at], b"}"].concat(), document))
 }
 
 /// Whose record it is.

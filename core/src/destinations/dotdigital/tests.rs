@@ -160,6 +160,12 @@ fn the_region_is_the_host_and_the_check_goes_where_every_account_is_known() {
     let told = |host: &str| d.read_check(&reply(200, json!({ "properties": [{ "name": "ApiEndpoint", "value": host }] })));
     assert_eq!(told("https://r3-api.dotdigital.com"), "the credentials work");
     assert_eq!(told("https://r2-api.dotdigital.com"), "the credentials work, but the account lives in region `r2`: set `region` to it");
+    assert_eq!(told("https://R3-api.dotmailer.com/"), "the credentials work", "the vendor's former name");
+    assert!(told("https://own.dotdigital.com").contains("`base_url`"), "{}", told("https://own.dotdigital.com"));
+    let moved = open(json!({ "base_url": "https://r1-api.dotdigital.com" }));
+    let named =
+        moved.read_check(&reply(200, json!({ "properties": [{ "name": "ApiEndpoint", "value": "https://r2-api.dotdigital.com" }] })));
+    assert!(named.contains("`r2`") && named.contains("`base_url`"), "{named}");
     assert!(
         check.secret_headers.iter().any(|(name, value)| *name == "authorization" && value.expose() == "Basic YXBpdXNlcjpvcGVuIHNlc2FtZQ==")
     );
@@ -246,15 +252,25 @@ fn a_yes_is_weighed_against_what_dotdigital_holds() {
         json!({ "status": "subscribed", "resubscribeOptions": { "resubscribeWithNoChallenge": false } }),
         "Dotdigital asks"
     );
-    // Created by us and never subscribed: no comeback.
+    // Created by us and never subscribed: whether they left since, only they can tell.
     let mut unasked = state("unsubscribed");
     unasked["dataFields"] = json!({ "CW_UNASKED": true, "LASTSUBSCRIBED": null });
     assert_eq!(written(&d, &older, Some(unasked.clone())), Err(SkipReason::DeniedAtDestination), "what changed since may have been a no");
     unasked["created"] = unasked["updated"].clone();
-    let (_, body) = written(&d, &older, Some(unasked.clone())).unwrap();
+    let asks = json!({ "status": "subscribed", "resubscribeOptions": { "resubscribeWithNoChallenge": false } });
+    for settings in [json!({}), json!({ "resubscribe": "no_challenge" })] {
+        let (_, body) = written(&open(settings), &older, Some(unasked.clone())).unwrap();
+        assert_eq!(body, json!({ "dataFields": { "CW_UNASKED": null }, "channelProperties": { "email": asks } }), "they are asked once");
+    }
+    let empty = open(json!({ "unasked_yes": "subscribe" }));
+    let (_, body) = written(&empty, &older, Some(unasked.clone())).unwrap();
     assert_eq!(body, json!({ "dataFields": { "CW_UNASKED": null }, "channelProperties": { "email": { "status": "subscribed" } } }));
+    let stays = open(json!({ "resubscribe": "never" }));
+    assert_eq!(written(&stays, &newer, Some(unasked.clone())), Err(SkipReason::DeniedAtDestination));
     unasked["dataFields"]["LASTSUBSCRIBED"] = json!("2025-06-01T00:00:00Z");
-    assert_eq!(written(&d, &older, Some(unasked)), Err(SkipReason::DeniedAtDestination), "subscribed once and left since");
+    for d in [&d, &empty] {
+        assert_eq!(written(d, &older, Some(unasked.clone())), Err(SkipReason::DeniedAtDestination), "subscribed once and left since");
+    }
     let never = open(json!({ "resubscribe": "never" }));
     assert_eq!(written(&never, &newer, Some(state("unsubscribed"))), Err(SkipReason::DeniedAtDestination));
 }

@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use super::super::capabilities as endpoints;
 use super::super::config::CatalogLayout;
-use super::super::json::{Object, Val, bytes, money};
+use super::super::json::{Object, bytes, money};
 use super::{Builder, Collection};
 
 use crate::error::Error;
@@ -35,7 +35,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Writes the document, unless a member is missing that Dotdigital insists on.
-    fn item(&mut self, place: Collection<'_>, key: String, json: &Object<'a>, entity: String, part: Option<&str>) -> Result<(), Error> {
+    fn item(&mut self, place: Collection<'_>, key: String, json: &Object, entity: String, part: Option<&str>) -> Result<(), Error> {
         let missing: Vec<&str> = ["name", "sku", "price", "url", "imagePath"].into_iter().filter(|name| !json.has(name)).collect();
         if !missing.is_empty() {
             let why = format!("Dotdigital refuses products without {}; see the source's settings for page addresses", missing.join(", "));
@@ -50,7 +50,7 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    fn document(&mut self, product: &'a Product, variant: &'a Variant, id: String, parent: &'a str) -> Object<'a> {
+    fn document(&mut self, product: &'a Product, variant: &'a Variant, id: String, parent: &'a str) -> Object {
         let whole = parent.is_empty();
         let stock = variant.stock.as_ref();
         let image = variant.images.first().or_else(|| product.variants.iter().find_map(|variant| variant.images.first()));
@@ -71,7 +71,7 @@ impl<'a> Builder<'a> {
         if let Some(price) = &variant.price {
             json.put("price", money(price.list));
             json.opt("specialPrice", price.sale.map(money));
-            json.put("currency", price.list.currency.as_str().to_owned());
+            json.put("currency", price.list.currency.as_str());
             json.put(
                 "tierPrices",
                 price
@@ -95,7 +95,7 @@ impl<'a> Builder<'a> {
                     let mut object = Object::new(6);
                     object.put("price", money(price.list));
                     object.opt("specialPrice", price.sale.map(money));
-                    object.put("currency", price.list.currency.as_str().to_owned());
+                    object.put("currency", price.list.currency.as_str());
                     object.opt("country", price.country.as_deref());
                     object.opt("channel", price.channel.as_deref());
                     object.opt("customerGroup", price.customer_group.as_deref());
@@ -108,7 +108,7 @@ impl<'a> Builder<'a> {
         json.put("inStock", stock.is_none_or(|stock| stock.in_stock.unwrap_or(true)));
         json.opt("url", if whole { product.url.as_deref() } else { variant.url.as_deref().or(product.url.as_deref()) });
         json.opt("imagePath", image.map(|image| image.url.as_str()));
-        json.opt("shortDescription", product.description.as_deref().map(|text| text.chars().take(1_000).collect::<String>()));
+        json.opt("shortDescription", product.description.as_deref().map(opening));
         json.opt("brand", product.brand.as_deref());
         json.opt("productType", product.product_type.as_deref());
         json.put("categories", categories(&product.categories));
@@ -118,7 +118,7 @@ impl<'a> Builder<'a> {
         let mut attributes = Object::new(product.attributes.len() + variant.attributes.len());
         attributes.attributes(&product.attributes, "/body/attributes", &mut self.built.findings);
         if whole {
-            json.put("skus", product.variants.iter().filter_map(|variant| variant.sku.as_deref()).map(Val::from).collect::<Vec<_>>());
+            json.put("skus", product.variants.iter().filter_map(|variant| variant.sku.as_deref()).collect::<Vec<_>>());
         } else {
             let own = product.variants.iter().position(|other| other.id == variant.id).unwrap_or_default();
             attributes.attributes(&variant.attributes, &format!("/body/variants/{own}/attributes"), &mut self.built.findings);
@@ -149,11 +149,11 @@ impl<'a> Builder<'a> {
         json.put("id", &category.id);
         json.opt("key", category.key.as_deref());
         json.opt("name", category.name.as_deref());
-        json.opt("description", category.description.as_deref().map(|text| text.chars().take(1_000).collect::<String>()));
+        json.opt("description", category.description.as_deref().map(opening));
         json.opt("slug", category.slug.as_deref());
         json.opt("url", category.url.as_deref());
         json.opt("parentId", category.parent_id.as_deref());
-        json.put("ancestorIds", category.ancestors.iter().map(|above| Val::from(&above.id)).collect::<Vec<_>>());
+        json.put("ancestorIds", category.ancestors.iter().map(|above| &above.id).collect::<Vec<_>>());
         json.opt("orderHint", category.order_hint.as_deref());
         json.opt("createdDate", category.created_at);
         let mut attributes = Object::new(category.attributes.len());
@@ -185,7 +185,12 @@ impl<'a> Builder<'a> {
     }
 }
 
-fn categories(categories: &[CategoryRef]) -> Vec<Object<'_>> {
+/// The first thousand characters, which is what the vendor's own connectors send.
+fn opening(text: &str) -> &str {
+    text.char_indices().nth(1_000).map_or(text, |(end, _)| &text[..end])
+}
+
+fn categories(categories: &[CategoryRef]) -> Vec<Object> {
     let one = |category| {
         let category: &CategoryRef = category;
         let mut object = Object::new(2);

@@ -1,10 +1,12 @@
 //! Orders and carts.
 
+use std::borrow::Cow;
+
 use rust_decimal::Decimal;
 
 use super::super::config::{BackfilledOrders, Cancelled, CatalogLayout, OrderKey, OrderTotal, Spelling};
 use super::super::ids::Who;
-use super::super::json::{Object, Val, money};
+use super::super::json::{List, Object, money};
 use super::{Builder, Collection};
 
 use crate::error::Error;
@@ -29,21 +31,21 @@ impl<'a> Builder<'a> {
         let Some(who) = self.who() else { return Ok(()) };
         let cancelled = order.status == OrderStatus::Cancelled;
         if let Some(place) = place {
-            let key = self.order_key(&order.id, order.number.as_deref()).to_owned();
-            let entity = format!("order:{}", order.id);
+            let key = self.order_key(&order.id, order.number.as_deref());
+            let entity = ["order:", &order.id].concat();
             if cancelled && config.cancelled_orders == Cancelled::Delete {
-                self.delete_record(place, &who, &key, entity)?;
+                self.delete_record(place, &who, key, entity)?;
             } else {
-                let json = self.order_json(order, &who, key.clone(), cancelled);
-                self.record(place, Some(&who), &key, &json, entity)?;
+                let json = self.order_json(order, &who, key, cancelled);
+                self.record(place, Some(&who), key, &json, entity)?;
             }
         }
         // The cart became this order; told with the order's own lines, so that nobody is reminded of what they bought.
         if let Some(cart) = order.cart_id.as_deref().filter(|_| !cancelled && !self.is_backfill() && !config.collections.carts.is_empty()) {
             let place = Collection { name: &config.collections.carts, kind: CARTS };
-            let json = self.bought_json(order, cart);
+            let json = Self::bought_json(order, cart);
             let position = self.built.operations.len();
-            self.record(place, Some(&who), cart, &json, format!("cart:{cart}"))?;
+            self.record(place, Some(&who), cart, &json, ["cart:", cart].concat())?;
             let key = self.key("cart");
             if let Some(operation) = self.built.operations.get_mut(position) {
                 // The order's versions say nothing about the cart's.
@@ -70,7 +72,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn order_json(&mut self, order: &'a Order, who: &Who<'a>, key: String, cancelled: bool) -> Object<'a> {
+    fn order_json(&mut self, order: &'a Order, who: &Who<'a>, key: &str, cancelled: bool) -> Object {
         let spelling = self.config.order_spelling;
         let n = |camel: &'static str, snake: &'static str| if spelling == Spelling::Camel { camel } else { snake };
         let totals = &order.totals;
@@ -82,14 +84,14 @@ impl<'a> Builder<'a> {
             OrderTotal::Net if refunded.is_zero() => totals.total.amount,
             OrderTotal::Net => (totals.total.amount - refunded).max(Decimal::ZERO),
         };
-        let mut json = Object::new(24);
+        let mut json = Object::of_bytes(1_280 + 512 * order.lines.len());
         json.put("id", key);
         json.opt("email", who.email);
         json.opt(n("quoteId", "quote_id"), order.cart_id.as_deref());
         json.opt(n("storeName", "store_name"), self.envelope.market.store.as_deref());
         json.put(n("purchaseDate", "purchase_date"), order.placed_at);
         json.put(n("orderStatus", "order_status"), status(order, refunded));
-        json.put("currency", currency.as_str().to_owned());
+        json.put("currency", currency.as_str());
         json.put(n("orderSubtotal", "order_subtotal"), money(totals.subtotal));
         json.put(n("discountAmount", "discount_amount"), money(totals.discount));
         json.opt(n("deliveryMethod", "delivery_method"), order.shipping.iter().find_map(|charge| charge.method.as_deref()));
@@ -97,15 +99,27 @@ impl<'a> Builder<'a> {
         json.put(n("orderTotal", "order_total"), money(Money::new(total, currency)));
         json.opt("payment", (!order.payment_methods.is_empty()).then(|| order.payment_methods.join(", ")));
         json.opt(n("couponCode", "couponcode"), order.coupons.iter().find_map(|coupon| coupon.code.as_deref()));
-        json.opt(n("deliveryAddress", "delivery_address"), order.shipping_address.as_ref().map(|address| postal("delivery", address)));
-        json.opt(n("billingAddress", "billing_address"), order.billing_address.as_ref().map(|address| postal("billing", address)));
-        let products = self.products(&order.lines);
-        if products.is_empty() {
+        for (member, names, address) in [
+            (n("deliveryAddress", "delivery_address"), DELIVERY, &order.shipping_address),
+            (n("billingAddress", "billing_address"), BILLING, &order.billing_address),
+        ] {
+            if let Some(address) = address {
+                json.object(member, |object| postal(object, names, address));
+            }
+        }
+        json.list("products", |products| self.products(products, &order.lines));
+        if !order.lines.iter().any(|line| is_sold(line, &order.lines)) {
             // The collection wants the member, and an empty list would fix a type for it.
             self.refuse("/body/lines", "Dotdigital takes no order without a product; every line here is a fee or below zero");
         }
-        json.put("products", products);
-        let mut custom = Object::new(12);
+        json.object("custom", |custom| self.custom(custom, order, refunded));
+        json
+    }
+
+    /// What else is known of an order.
+    fn custom(&mut self, custom: &mut Object, order: &'a Order, refunded: Decimal) {
+        let totals = &order.totals;
+        let currency = totals.total.currency;
         custom.put("order_id", &order.id);
         custom.opt("order_number", order.number.as_deref());
         custom.put("status", order.status.as_str());
@@ -123,36 +137,31 @@ impl<'a> Builder<'a> {
         custom.opt("recurring", order.recurring.then_some(true));
         custom.opt("imported", order.imported.then_some(true));
         custom.attributes(&order.attributes, "/body/attributes", &mut self.built.findings);
-        json.put("custom", custom);
-        json
     }
 
     /// The lines that are goods.
-    fn products(&mut self, lines: &'a [LineItem]) -> Vec<Object<'a>> {
-        let mut products = Vec::with_capacity(lines.len());
-        for (index, line) in lines.iter().enumerate() {
-            let parent = line.parent_id.as_deref().filter(|parent| lines.iter().any(|other| other.id == *parent));
-            if !is_goods(line) || (line.kind == LineKind::BundleChild && parent.is_some()) {
-                continue;
-            }
-            let mut product = self.product_json(line, index);
-            let parts = lines.iter().enumerate().filter(|(_, part)| {
-                line.kind == LineKind::BundleParent && part.parent_id.as_deref() == Some(line.id.as_str()) && is_goods(part)
+    fn products(&mut self, products: &mut List<'_>, lines: &'a [LineItem]) {
+        for (index, line) in lines.iter().enumerate().filter(|(_, line)| is_sold(line, lines)) {
+            products.object(|product| {
+                self.product_json(product, line, index);
+                if line.kind == LineKind::BundleParent {
+                    product.list("sub_items", |items| {
+                        let is_part = |part: &LineItem| part.parent_id.as_deref() == Some(line.id.as_str()) && is_goods(part);
+                        for (index, part) in lines.iter().enumerate().filter(|(_, part)| is_part(part)) {
+                            items.object(|item| self.product_json(item, part, index));
+                        }
+                    });
+                }
             });
-            let parts: Vec<Object<'a>> = parts.map(|(index, part)| self.product_json(part, index)).collect();
-            product.put("sub_items", parts);
-            products.push(product);
         }
-        products
     }
 
-    fn product_json(&mut self, line: &'a LineItem, index: usize) -> Object<'a> {
-        let mut product = Object::new(12);
+    fn product_json(&mut self, product: &mut Object, line: &'a LineItem, index: usize) {
         let price = if line.kind == LineKind::Gift { Money::zero(line.total.currency) } else { line.unit_price };
         let name = line.name.as_deref().or(line.sku.as_deref()).or(line.product_key.as_deref()).unwrap_or(&line.id);
         let (id, parent) = self.catalog_key(line);
         if self.config.order_spelling == Spelling::Snake {
-            product.put("id", id.clone());
+            product.put("id", &id);
             if line.unit_list_price != price {
                 product.put("specialprice", money(price));
             }
@@ -163,29 +172,29 @@ impl<'a> Builder<'a> {
                 product.put("price_inc_tax", money(price));
             }
         }
-        product.put("product_id", id);
+        product.put("product_id", &id);
         product.put("parent_id", parent);
         product.put("name", name);
         product.put("sku", line.sku.as_deref().unwrap_or(&line.id));
         product.put("qty", line.quantity);
         product.put("line_total", money(line.total));
-        product.put("categories", categories(&line.categories));
-        let mut attributes = Object::new(line.attributes.len() + 3);
-        attributes.opt("brand", line.brand.as_deref());
-        attributes.opt("url", line.url.as_deref());
-        attributes.opt("image_url", line.image_url.as_deref());
-        let pointer = format!("/body/lines/{index}/attributes");
-        attributes.attributes(&line.attributes, &pointer, &mut self.built.findings);
-        product.put("product_attributes", attributes);
-        product
+        product.list("categories", |list| categories(&line.categories, list));
+        product.object("product_attributes", |attributes| {
+            attributes.opt("brand", line.brand.as_deref());
+            attributes.opt("url", line.url.as_deref());
+            attributes.opt("image_url", line.image_url.as_deref());
+            if !line.attributes.is_empty() {
+                attributes.attributes(&line.attributes, &format!("/body/lines/{index}/attributes"), &mut self.built.findings);
+            }
+        });
     }
 
     /// The key of the catalog record that a line is about, and that of its product where the record is a variant.
-    fn catalog_key(&self, line: &'a LineItem) -> (String, &'a str) {
+    fn catalog_key(&self, line: &'a LineItem) -> (Cow<'a, str>, &'a str) {
         match (&line.product_id, &line.variant_id, self.config.catalog_layout) {
-            (Some(product), Some(variant), CatalogLayout::Variant) => (format!("{product}-{variant}"), product),
-            (Some(product), _, _) => (product.clone(), ""),
-            (None, _, _) => (line.sku.clone().unwrap_or_else(|| line.id.clone()), ""),
+            (Some(product), Some(variant), CatalogLayout::Variant) => (format!("{product}-{variant}").into(), product),
+            (Some(product), _, _) => (product.into(), ""),
+            (None, _, _) => (line.sku.as_ref().unwrap_or(&line.id).into(), ""),
         }
     }
 
@@ -203,59 +212,63 @@ impl<'a> Builder<'a> {
         }
         let phase = if cart.state == CartState::Ordered { "ORDER_COMPLETE" } else { "ORDER_PENDING" };
         let totals = &cart.totals;
-        let mut json = Object::new(16);
+        let mut json = Object::of_bytes(512 + 320 * cart.lines.len());
         json.put("cartId", &cart.id);
         json.put("cartPhase", phase);
         json.opt("cartUrl", cart.url.as_deref());
         json.opt("createdDate", cart.created_at);
         json.opt("modifiedDate", cart.last_activity_at.or(cart.updated_at));
-        json.put("currency", totals.total.currency.as_str().to_owned());
-        let lines = cart_lines(&cart.lines);
+        json.put("currency", totals.total.currency.as_str());
         // An emptied cart is sent too: whoever has one is not reminded of it.
-        let zero = |amount: Money| money(if lines.is_empty() { Money::zero(amount.currency) } else { amount });
+        let is_emptied = !cart.lines.iter().any(is_goods);
+        let zero = |amount: Money| money(if is_emptied { Money::zero(amount.currency) } else { amount });
         json.put("subTotal", zero(totals.subtotal));
         json.put("discountAmount", zero(totals.discount));
         json.opt("taxAmount", totals.tax.map(zero));
         json.put("shipping", zero(totals.shipping));
         json.put("grandTotal", zero(totals.total));
-        json.put("lineItems", lines);
+        json.list("lineItems", |items| cart_lines(&cart.lines, items));
         self.record(place, Some(&who), &cart.id, &json, entity)
     }
 
     /// The cart of an order, as bought.
-    fn bought_json(&self, order: &'a Order, cart: &'a str) -> Object<'a> {
+    fn bought_json(order: &Order, cart: &str) -> Object {
         let totals = &order.totals;
-        let mut json = Object::new(12);
+        let mut json = Object::of_bytes(512 + 320 * order.lines.len());
         json.put("cartId", cart);
         json.put("cartPhase", "ORDER_COMPLETE");
         json.put("modifiedDate", order.placed_at);
-        json.put("currency", totals.total.currency.as_str().to_owned());
+        json.put("currency", totals.total.currency.as_str());
         json.put("subTotal", money(totals.subtotal));
         json.put("discountAmount", money(totals.discount));
         json.opt("taxAmount", totals.tax.map(money));
         json.put("shipping", money(totals.shipping));
         json.put("grandTotal", money(totals.total));
-        json.put("lineItems", cart_lines(&order.lines));
+        json.list("lineItems", |items| cart_lines(&order.lines, items));
         json
     }
 }
 
 /// The lines of a cart as CartInsight spells them.
-pub(super) fn cart_lines(lines: &[LineItem]) -> Vec<Object<'_>> {
-    let item = |line| {
-        let line: &LineItem = line;
-        let mut item = Object::new(10);
-        item.put("sku", line.sku.as_deref().unwrap_or(&line.id));
-        item.put("name", line.name.as_deref().or(line.sku.as_deref()).unwrap_or(&line.id));
-        item.put("quantity", line.quantity);
-        item.put("unitPrice", money(line.unit_list_price));
-        item.put("salePrice", money(if line.kind == LineKind::Gift { Money::zero(line.total.currency) } else { line.unit_price }));
-        item.put("totalPrice", money(line.total));
-        item.opt("imageUrl", line.image_url.as_deref());
-        item.opt("productUrl", line.url.as_deref());
-        item
-    };
-    lines.iter().filter(|line| is_goods(line)).map(item).collect()
+pub(super) fn cart_lines(lines: &[LineItem], items: &mut List<'_>) {
+    for line in lines.iter().filter(|line| is_goods(line)) {
+        items.object(|item| {
+            item.put("sku", line.sku.as_deref().unwrap_or(&line.id));
+            item.put("name", line.name.as_deref().or(line.sku.as_deref()).unwrap_or(&line.id));
+            item.put("quantity", line.quantity);
+            item.put("unitPrice", money(line.unit_list_price));
+            item.put("salePrice", money(if line.kind == LineKind::Gift { Money::zero(line.total.currency) } else { line.unit_price }));
+            item.put("totalPrice", money(line.total));
+            item.opt("imageUrl", line.image_url.as_deref());
+            item.opt("productUrl", line.url.as_deref());
+        });
+    }
+}
+
+/// Whether a line is a product of its own; a part of a bundle stands in the bundle.
+fn is_sold(line: &LineItem, lines: &[LineItem]) -> bool {
+    let is_part = || line.parent_id.as_deref().is_some_and(|parent| lines.iter().any(|other| other.id == parent));
+    is_goods(line) && !(line.kind == LineKind::BundleChild && is_part())
 }
 
 /// Fees and corrections stand in the totals only.
@@ -265,36 +278,30 @@ fn is_goods(line: &LineItem) -> bool {
 }
 
 /// Categories by name, the most specific part of each.
-fn categories(categories: &[CategoryRef]) -> Vec<Object<'_>> {
-    let one = |category| {
-        let category: &CategoryRef = category;
-        let mut object = Object::new(1);
-        object.put("Name", category.path.last().map_or(category.id.as_str(), String::as_str));
-        object
-    };
-    categories.iter().map(one).collect()
+fn categories(categories: &[CategoryRef], list: &mut List<'_>) {
+    for category in categories {
+        list.object(|object| object.put("Name", category.path.last().map_or(category.id.as_str(), String::as_str)));
+    }
 }
 
-fn postal<'a>(kind: &str, address: &'a Address) -> Object<'a> {
-    let mut object = Object::new(6);
-    for (part, value) in [
-        ("address_1", &address.line1),
-        ("address_2", &address.line2),
-        ("city", &address.city),
-        ("region", &address.region),
-        ("country", &address.country),
-        ("postcode", &address.postal_code),
-    ] {
-        object.opt(format!("{kind}_{part}"), value.as_deref().filter(|value| !value.is_empty()));
+/// Names of an address's parts, in the order of [`postal`].
+const DELIVERY: [&str; 6] =
+    ["delivery_address_1", "delivery_address_2", "delivery_city", "delivery_region", "delivery_country", "delivery_postcode"];
+const BILLING: [&str; 6] =
+    ["billing_address_1", "billing_address_2", "billing_city", "billing_region", "billing_country", "billing_postcode"];
+
+fn postal(object: &mut Object, names: [&'static str; 6], address: &Address) {
+    let values = [&address.line1, &address.line2, &address.city, &address.region, &address.country, &address.postal_code];
+    for (name, value) in names.into_iter().zip(values) {
+        object.opt(name, value.as_deref().filter(|value| !value.is_empty()));
     }
-    object
 }
 
 /// One word for where the order is: what was called off or given back first, then where the goods are, then where the
 /// order is.
-fn status(order: &Order, refunded: Decimal) -> Val<'_> {
+fn status(order: &Order, refunded: Decimal) -> &str {
     let total = order.totals.total.amount;
-    let word = match (&order.status, &order.payment_status, &order.shipping_status) {
+    match (&order.status, &order.payment_status, &order.shipping_status) {
         (OrderStatus::Cancelled, _, _) => "cancelled",
         (_, Some(PaymentStatus::Refunded), _) => "refunded",
         (_, Some(PaymentStatus::PartiallyRefunded), _) => "partially_refunded",
@@ -305,6 +312,5 @@ fn status(order: &Order, refunded: Decimal) -> Val<'_> {
             shipping.as_str()
         }
         (status, _, _) => status.as_str(),
-    };
-    Val::from(word)
+    }
 }

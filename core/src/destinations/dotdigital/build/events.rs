@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::super::capabilities as endpoints;
 use super::super::config::{Backfilled, Events};
 use super::super::ids::{self, Who};
-use super::super::json::{Object, bytes, money, stamp};
+use super::super::json::{Object, money};
 use super::super::rows::{Row, Task};
 use super::{Builder, Collection, commerce, identity, person};
 
@@ -19,10 +19,10 @@ impl<'a> Builder<'a> {
         let Some((place, who)) = self.followed(&self.config.collections.refunds, "refunds") else { return Ok(()) };
         let mut json = Object::new(10);
         json.put("id", &refund.id);
-        json.opt("orderId", refund.order_id.as_deref().map(|id| self.order_key(id, refund.order_number.as_deref()).to_owned()));
+        json.opt("orderId", refund.order_id.as_deref().map(|id| self.order_key(id, refund.order_number.as_deref())));
         json.opt("orderNumber", refund.order_number.as_deref());
         json.put("refundDate", refund.refunded_at);
-        json.put("currency", refund.amount.currency.as_str().to_owned());
+        json.put("currency", refund.amount.currency.as_str());
         json.put("amount", money(refund.amount));
         json.opt("shippingAmount", refund.shipping.map(money));
         json.opt("isFullRefund", refund.full);
@@ -46,7 +46,7 @@ impl<'a> Builder<'a> {
         let Some((place, who)) = self.followed(&self.config.collections.returns, "returns") else { return Ok(()) };
         let mut json = Object::new(7);
         json.put("id", &back.id);
-        json.put("orderId", self.order_key(&back.order_id, back.order_number.as_deref()).to_owned());
+        json.put("orderId", self.order_key(&back.order_id, back.order_number.as_deref()));
         json.opt("orderNumber", back.order_number.as_deref());
         json.put("returnDate", back.returned_at.unwrap_or(self.envelope.occurred_at));
         json.opt("trackingNumber", back.tracking_number.as_deref());
@@ -73,7 +73,7 @@ impl<'a> Builder<'a> {
         let Some((place, who)) = self.followed(&self.config.collections.shipments, "shipments") else { return Ok(()) };
         let mut json = Object::new(12);
         json.put("id", &shipment.id);
-        json.put("orderId", self.order_key(&shipment.order_id, shipment.order_number.as_deref()).to_owned());
+        json.put("orderId", self.order_key(&shipment.order_id, shipment.order_number.as_deref()));
         json.opt("orderNumber", shipment.order_number.as_deref());
         json.opt("status", shipment.status.as_ref().map(ShippingStatus::as_str));
         json.opt("shippedDate", shipment.shipped_at);
@@ -135,10 +135,10 @@ impl<'a> Builder<'a> {
         let api = self.config.events == Events::Api;
         let mut json = Object::new(16);
         if !api {
-            json.put("id", key.clone());
+            json.put("id", &key);
             json.put("date", self.envelope.occurred_at);
         }
-        json.opt("orderId", event.order_id.as_deref().map(|id| self.order_key(id, event.order_number.as_deref()).to_owned()));
+        json.opt("orderId", event.order_id.as_deref().map(|id| self.order_key(id, event.order_number.as_deref())));
         json.opt("orderNumber", event.order_number.as_deref());
         json.opt("cartId", event.cart_id.as_deref());
         json.opt("productId", event.product_id.as_deref());
@@ -146,9 +146,9 @@ impl<'a> Builder<'a> {
         json.opt("sku", event.sku.as_deref());
         json.opt("categoryId", event.category_id.as_deref());
         json.opt("value", event.value.map(money));
-        json.opt("currency", event.value.map(|value| value.currency.as_str().to_owned()));
+        json.opt("currency", event.value.as_ref().map(|value| value.currency.as_str()));
         json.opt("url", event.url.as_deref());
-        json.put("items", commerce::cart_lines(&event.lines));
+        json.list("items", |items| commerce::cart_lines(&event.lines, items));
         let mut properties = Object::new(event.properties.len());
         properties.attributes(&event.properties, "/body/properties", &mut self.built.findings);
         json.put("properties", properties);
@@ -156,14 +156,13 @@ impl<'a> Builder<'a> {
         let once_key = self.once_key("event", &key);
         let position = self.built.operations.len();
         if api {
-            let (identifier, value) = who.insight();
             let mut row = Object::new(6);
-            row.put("contactIdentity", identity(identifier, value));
+            row.object("contactIdentity", |object| identity(object, who));
             row.put("type", name);
             row.put("id", key.chars().take(255).collect::<String>());
-            row.put("eventTimestamp", stamp(self.envelope.occurred_at));
+            row.put("eventTimestamp", self.envelope.occurred_at);
             row.put("eventData", json);
-            let operation = self.operation(endpoints::EVENTS, entity, person(&who.name()), bytes(&row, 512)?);
+            let operation = self.operation(endpoints::EVENTS, entity, person(who.name()), row.bytes()?);
             self.built.operations.push(operation);
         } else {
             self.record(Collection { name: &name, kind: CUSTOM }, Some(who), &key, &json, entity)?;
@@ -188,7 +187,7 @@ impl<'a> Builder<'a> {
         let mut operation = self.operation(
             endpoints::ENROL,
             format!("program:{program}:{}", self.envelope.idempotency_key),
-            person(&who.name()),
+            person(who.name()),
             row.bytes()?,
         );
         operation.once = true;
@@ -204,7 +203,7 @@ impl<'a> Builder<'a> {
     }
 }
 
-fn item<'a>(line: &'a str, sku: Option<&'a str>, name: Option<&'a str>, quantity: i64) -> Object<'a> {
+fn item(line: &str, sku: Option<&str>, name: Option<&str>, quantity: i64) -> Object {
     let mut item = Object::new(6);
     item.put("lineId", line);
     item.opt("sku", sku);

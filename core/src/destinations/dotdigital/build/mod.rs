@@ -98,7 +98,7 @@ impl<'a> Builder<'a> {
     }
 
     /// A record of insight data: of a person, or of the account.
-    fn record(&mut self, place: Collection<'_>, who: Option<&Who<'_>>, key: &str, json: &Object<'_>, entity: String) -> Result<(), Error> {
+    fn record(&mut self, place: Collection<'_>, who: Option<&Who<'_>>, key: &str, json: &Object, entity: String) -> Result<(), Error> {
         if key.is_empty() {
             self.refuse("/body/id", "a record of insight data needs a key");
             return Ok(());
@@ -108,15 +108,15 @@ impl<'a> Builder<'a> {
             InsightWrite::Bulk => true,
             InsightWrite::Single => false,
         };
-        let mut row = Object::new(3);
+        let mut row = Object::of_bytes(json.len() + 2 * key.len() + 192);
         if let Some(who) = who {
-            let (identifier, value) = who.insight();
-            row.put("contactIdentity", identity(identifier, value));
+            row.object("contactIdentity", |object| identity(object, who));
         }
         row.put("key", key);
         // Never left out, not even when it is empty.
-        let body = bytes(&RowOf { row: &row, json }, 1024)?;
-        let lane = who.map_or_else(|| format!("{}:{key}", place.name), |who| person(&who.name()));
+        row.document("json", json);
+        let body = row.bytes()?;
+        let lane = who.map_or_else(|| [place.name, ":", key].concat(), |who| person(who.name()));
         let endpoint = match (bulk, who) {
             (true, _) => endpoints::INSIGHT_IMPORT,
             (false, Some(_)) => endpoints::PUT_CONTACT,
@@ -124,7 +124,7 @@ impl<'a> Builder<'a> {
         };
         let scope = if who.is_some() { "contact" } else { "account" };
         let mut operation = self.operation(endpoint, entity.clone(), lane, body);
-        operation.group = format!("{scope}:{}:{}", place.kind, place.name);
+        operation.group = [scope, ":", place.kind, ":", place.name].concat();
         operation.params = BTreeMap::from([
             ("collection".to_owned(), place.name.to_owned()),
             ("scope".to_owned(), scope.to_owned()),
@@ -139,7 +139,7 @@ impl<'a> Builder<'a> {
     /// Deletes a person's record.
     fn delete_record(&mut self, place: Collection<'_>, who: &Who<'_>, key: &str, entity: String) -> Result<(), Error> {
         let (identifier, value) = who.insight();
-        let mut operation = self.operation(endpoints::DELETE_RECORD, entity.clone(), person(&who.name()), bytes(&key, 64)?);
+        let mut operation = self.operation(endpoints::DELETE_RECORD, entity.clone(), person(who.name()), bytes(&key, 64)?);
         operation.params = BTreeMap::from([
             ("identifier".to_owned(), identifier.to_owned()),
             ("value".to_owned(), value.to_owned()),
@@ -180,29 +180,13 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// A record's row with its document, which is written even when it is empty.
-struct RowOf<'a, 'b> {
-    row: &'a Object<'b>,
-    json: &'a Object<'b>,
-}
-
-impl serde::Serialize for RowOf<'_, '_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeMap;
-        let mut map = serializer.serialize_map(None)?;
-        self.row.entries().try_for_each(|(name, value)| map.serialize_entry(name, value))?;
-        map.serialize_entry("json", self.json)?;
-        map.end()
-    }
-}
-
-fn identity<'a>(identifier: &'a str, value: &'a str) -> Object<'a> {
-    let mut object = Object::new(2);
+/// Whose a record is.
+fn identity(object: &mut Object, who: &Who<'_>) {
+    let (identifier, value) = who.insight();
     object.put("identifier", identifier);
     object.put("value", value);
-    object
 }
 
 fn person(name: &str) -> String {
-    format!("profile:{name}")
+    ["profile:", name].concat()
 }

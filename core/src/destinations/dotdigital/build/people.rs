@@ -1,5 +1,6 @@
 //! People: what is known of them, what they allowed, and that they are gone.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
@@ -9,7 +10,7 @@ use serde_json::value::RawValue;
 use super::super::capabilities as endpoints;
 use super::super::config::{Backfilled, ContactDeletion, ContactWrite, DeleteWrite, Erase, Unknown};
 use super::super::ids::{self, Who};
-use super::super::json::{Object, Val, bytes, dropped, stamp};
+use super::super::json::{Object, Val, Value, dropped};
 use super::super::rows::{Absent, Row, Task};
 use super::{Builder, person};
 
@@ -18,7 +19,7 @@ use crate::model::{Address, AttributeValue, Channel, Consent, ConsentStatus, Con
 
 /// Data fields of a person, and which of them are dates.
 struct Fields<'a> {
-    object: Object<'a>,
+    values: Vec<(Cow<'a, str>, Val<'a>)>,
     dates: Vec<String>,
 }
 
@@ -29,18 +30,18 @@ impl<'a> Builder<'a> {
         // A box ticked at the checkout says what is allowed and nothing else.
         let aside = matches!(self.envelope.resource.kind.as_str(), "order" | "cart" | "subscriber");
         let imported =
-            !aside && self.is_backfill() && self.config.backfill_contacts == ContactWrite::Import && self.import(contact, &who, &name)?;
+            !aside && self.is_backfill() && self.config.backfill_contacts == ContactWrite::Import && self.import(contact, &who, name)?;
         let mut withheld = false;
         for consent in Consent::strictest(&contact.consents) {
             if !(imported && who.contact_id.is_none() && in_import(&consent.channel)) {
-                withheld |= self.consent(consent, &who, &name, aside)? && consent.channel == Channel::Email;
+                withheld |= self.consent(consent, &who, name, aside)? && consent.channel == Channel::Email;
             }
         }
         if !imported && !aside {
-            self.profile(contact, &who, &name, withheld)?;
+            self.profile(contact, &who, name, withheld)?;
         }
         if !aside {
-            self.lists(contact, &who, &name)?;
+            self.lists(contact, &who, name)?;
         }
         if aside && self.built.operations.is_empty() && self.built.skipped.is_empty() {
             self.skip(
@@ -55,9 +56,9 @@ impl<'a> Builder<'a> {
     fn profile(&mut self, contact: &'a Contact, who: &Who<'a>, name: &str, withheld: bool) -> Result<(), Error> {
         let mut fields = self.fields(contact);
         for (identifier, value) in who.identifiers() {
-            fields.object.put(format!("@{identifier}"), value);
+            fields.values.push((format!("@{identifier}").into(), Val::Text(value.into())));
         }
-        if fields.object.is_empty() {
+        if fields.values.is_empty() {
             self.skip(SkipReason::Ignored, "nothing is known of the person but who they are");
             return Ok(());
         }
@@ -72,7 +73,7 @@ impl<'a> Builder<'a> {
             by: by.to_owned(),
             id: id.to_owned(),
             identifiers: who.identifiers().map(owned).collect(),
-            fields: raw_members(&fields.object)?,
+            fields: raw_members(&fields.values)?,
             dates: fields.dates,
             absent,
             ..Row::default()
@@ -132,21 +133,22 @@ impl<'a> Builder<'a> {
         }
         identifiers.opt(ids::EMAIL, who.email);
         if let Some((identifier, value)) = who.custom {
-            identifiers.put(identifier, value);
+            identifiers.put_named(identifier, value);
         }
         row.put("identifiers", identifiers);
-        row.put("dataFields", self.fields(contact).object);
+        let fields = self.fields(contact);
+        row.object("dataFields", |object| fields.values.iter().for_each(|(name, value)| object.put_named(name, value)));
         row.put("channelProperties", channels);
         if email == Some(ConsentStatus::Granted)
             && who.contact_id.is_none()
             && let Some(target) = self.config.consent.get("email")
         {
             if self.config.backfill_lists == Backfilled::Send {
-                row.put("lists", target.lists.iter().filter_map(|id| i64::try_from(*id).ok()).map(Val::Whole).collect::<Vec<_>>());
+                row.put("lists", target.lists.iter().filter_map(|id| i64::try_from(*id).ok()).collect::<Vec<_>>());
             }
             row.put("preferences", target.preference.map(|id| preference(id, true)).into_iter().collect::<Vec<_>>());
         }
-        let body = bytes(&row, 1024)?;
+        let body = row.bytes()?;
         let mut operation = self.operation(endpoints::IMPORT, format!("contact:{name}"), person(name), body);
         operation.supersedes = vec![format!("contact:{name}")];
         self.built.operations.push(operation);
@@ -232,11 +234,11 @@ impl<'a> Builder<'a> {
         };
         let mut record = Object::new(5);
         record.put("text", text);
-        record.put("dateTimeConsented", stamp(at));
+        record.put("dateTimeConsented", at);
         record.put("url", url);
         record.put("ipAddress", ip);
         record.put("userAgent", agent);
-        raw(&record).map(Some)
+        raw(record.bytes()?).map(Some)
     }
 
     /// Lists that mirror customer groups.
@@ -280,7 +282,7 @@ impl<'a> Builder<'a> {
         };
         let name = who.name();
         // In front of whatever the new address is written with next.
-        let mut operation = self.operation(endpoints::PATCH, format!("address:{name}"), person(&name), row.bytes()?);
+        let mut operation = self.operation(endpoints::PATCH, format!("address:{name}"), person(name), row.bytes()?);
         operation.idempotency_key = self.key("address");
         operation.version = None;
         self.built.operations.push(operation);
@@ -301,7 +303,7 @@ impl<'a> Builder<'a> {
                 if !collection.is_empty() {
                     let (identifier, value) = who.insight();
                     let mut operation =
-                        self.operation(endpoints::EMPTY, format!("emptied:{name}:{collection}"), person(&name), b"null".to_vec());
+                        self.operation(endpoints::EMPTY, format!("emptied:{name}:{collection}"), person(name), b"null".to_vec());
                     operation.idempotency_key = self.key(&format!("empty:{collection}"));
                     operation.params = BTreeMap::from([
                         ("identifier".to_owned(), identifier.to_owned()),
@@ -315,12 +317,12 @@ impl<'a> Builder<'a> {
         let (by, id) = who.lookup();
         let mut row = Object::new(1);
         match id.parse::<i64>() {
-            Ok(number) if by == ids::CONTACT_ID => row.put(by, number),
-            _ => row.put(by, id),
+            Ok(number) if by == ids::CONTACT_ID => row.put_named(by, number),
+            _ => row.put_named(by, id),
         }
         let bulk = config.delete_write == DeleteWrite::Bulk;
         let endpoint = if bulk { endpoints::BULK_DELETE } else { endpoints::DELETE };
-        let mut operation = self.operation(endpoint, entity.clone(), person(&name), bytes(&row, 64)?);
+        let mut operation = self.operation(endpoint, entity.clone(), person(name), row.bytes()?);
         operation.params = BTreeMap::from([("identifier".to_owned(), by.to_owned()), ("value".to_owned(), id.to_owned())]);
         let channels = ["email", "sms", "whatsapp"].map(|channel| format!("consent:{name}:{channel}"));
         let lists = config.group_lists.values().map(|list| format!("list:{name}:{list}"));
@@ -332,7 +334,7 @@ impl<'a> Builder<'a> {
     /// What is known of a person as data fields.
     fn fields(&mut self, contact: &'a Contact) -> Fields<'a> {
         let (market, identity) = (&self.envelope.market, &self.envelope.identity);
-        let mut fields = Fields { object: Object::new(32), dates: Vec::new() };
+        let mut fields = Fields { values: Vec::with_capacity(32), dates: Vec::new() };
         let text = |text: &'a Option<String>| text.as_deref().filter(|text| !text.is_empty());
         let joined = |list: &'a [String]| (!list.is_empty()).then(|| list.join(", "));
         self.text(&mut fields, "first_name", "FIRSTNAME", text(&contact.first_name));
@@ -403,7 +405,7 @@ impl<'a> Builder<'a> {
         }
         let field = configured.cloned().unwrap_or_else(|| ids::field_name(name));
         let fault = ids::field_fault(&field).or_else(|| {
-            let taken = fields.object.entries().any(|(own, _)| own.eq_ignore_ascii_case(&field));
+            let taken = fields.values.iter().any(|(own, _)| own.eq_ignore_ascii_case(&field));
             taken.then_some("another value has that data field; give it another in `data_fields`")
         });
         let (value, fault) = match (fault, scalar(value)) {
@@ -416,16 +418,16 @@ impl<'a> Builder<'a> {
             if matches!(value, Val::At(_)) {
                 fields.dates.push(field.clone());
             }
-            fields.object.put(field, value);
+            fields.values.push((field.into(), value));
         }
     }
 
     fn text(&mut self, fields: &mut Fields<'a>, canonical: &str, default: &str, value: Option<&'a str>) {
-        self.put(fields, canonical, default, value.map(Val::from));
+        self.put(fields, canonical, default, value.map(|text| Val::Text(text.into())));
     }
 
     fn owned_text(&mut self, fields: &mut Fields<'a>, canonical: &str, default: &str, value: Option<String>) {
-        self.put(fields, canonical, default, value.map(Val::from));
+        self.put(fields, canonical, default, value.map(|text| Val::Text(text.into())));
     }
 
     fn day(&mut self, fields: &mut Fields<'a>, canonical: &str, default: &str, value: Option<DateTime<Utc>>) {
@@ -445,7 +447,7 @@ impl<'a> Builder<'a> {
         if matches!(value, Val::At(_)) {
             fields.dates.push(name.to_owned());
         }
-        fields.object.put(name.to_owned(), value);
+        fields.values.push((name.to_owned().into(), value));
     }
 }
 
@@ -475,7 +477,7 @@ fn scalar(value: &AttributeValue) -> Result<Option<Val<'_>>, &'static str> {
         AttributeValue::Text(text) if text.chars().count() > endpoints::MAX_FIELD_TEXT => {
             Err("a data field takes at most 1,000 characters")
         }
-        AttributeValue::Text(text) => Ok(Some(Val::from(text))),
+        AttributeValue::Text(text) => Ok(Some(Val::Text(text.into()))),
         AttributeValue::Date(day) => Ok(day.and_hms_opt(0, 0, 0).map(|at| Val::At(at.and_utc()))),
         AttributeValue::DateTime(at) => Ok(Some(Val::At(*at))),
         AttributeValue::List(values) => {
@@ -485,13 +487,13 @@ fn scalar(value: &AttributeValue) -> Result<Option<Val<'_>>, &'static str> {
             if joined.chars().count() > endpoints::MAX_FIELD_TEXT {
                 return Err("a data field takes at most 1,000 characters");
             }
-            Ok((!joined.is_empty()).then(|| Val::from(joined)))
+            Ok((!joined.is_empty()).then(|| Val::Text(joined.into())))
         }
         AttributeValue::Object(_) => Err("a data field is flat; it takes no object"),
     }
 }
 
-fn preference<'a>(id: u64, answer: bool) -> Object<'a> {
+fn preference(id: u64, answer: bool) -> Object {
     let mut object = Object::new(2);
     object.opt("id", i64::try_from(id).ok());
     object.put("isOptedIn", answer);
@@ -502,10 +504,19 @@ fn owned((identifier, value): (&str, &str)) -> (String, String) {
     (identifier.to_owned(), value.to_owned())
 }
 
-fn raw(value: &impl serde::Serialize) -> Result<Box<RawValue>, Error> {
-    serde_json::value::to_raw_value(value).map_err(|error| Error::new(ErrorCode::Internal, "a value could not be written").because(error))
+fn raw(text: Vec<u8>) -> Result<Box<RawValue>, Error> {
+    let internal = || Error::new(ErrorCode::Internal, "a value could not be written");
+    let text = String::from_utf8(text).map_err(|error| internal().because(error))?;
+    RawValue::from_string(text).map_err(|error| internal().because(error))
 }
 
-fn raw_members(object: &Object<'_>) -> Result<BTreeMap<String, Box<RawValue>>, Error> {
-    object.entries().map(|(name, value)| raw(value).map(|value| (name.to_string(), value))).collect()
+fn raw_members(values: &[(Cow<'_, str>, Val<'_>)]) -> Result<BTreeMap<String, Box<RawValue>>, Error> {
+    let member = |(name, value): &(Cow<'_, str>, Val<'_>)| {
+        let mut text = Vec::with_capacity(32);
+        if !value.write(&mut text) {
+            return Err(Error::new(ErrorCode::Internal, "a value could not be written"));
+        }
+        raw(text).map(|value| (name.to_string(), value))
+    };
+    values.iter().map(member).collect()
 }
