@@ -2,6 +2,8 @@
 //! written there as `cordial-unit.ndjson`, for checking against the vendor's own contract.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod schema;
+
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::sync::{Mutex, Once};
@@ -1129,6 +1131,10 @@ fn every_endpoint_of_the_table_is_reached() {
                     reached.insert(prefetch.endpoint.to_string());
                     exchange(&cordial, &prefetch, None);
                 }
+                if let Some(read) = cordial.read_back(&operation) {
+                    reached.insert(read.endpoint.to_string());
+                    exchange(&cordial, &read, None);
+                }
                 let Ok(request) = cordial.request(&[&operation]) else { continue };
                 exchange(&cordial, &request, None);
                 if operation.endpoint == "orders.create" {
@@ -1144,6 +1150,9 @@ fn every_endpoint_of_the_table_is_reached() {
                 }
             }
         }
+    }
+    for (unknown, there) in [("first_name", "[]"), ("vip", "[]")] {
+        reached.extend(schema::making(&schema::attributed(), unknown, there).into_iter().map(|request| request.endpoint.to_string()));
     }
     let table: BTreeSet<String> = CAPABILITIES.endpoints.iter().map(|endpoint| endpoint.id.to_owned()).collect();
     assert_eq!(table.difference(&reached).collect::<Vec<_>>(), Vec::<&String>::new());
