@@ -65,7 +65,10 @@ fn main() -> Result<()> {
             Ok(std::io::stdout().write_all(&with_threads(Path::new(folder), 1)?.build(first)?)?)
         }
         ["spin", folder, size, what, seconds] => spin(Path::new(folder), size, what, Duration::from_secs(seconds.parse()?)),
-        _ => Err("write FOLDER, measure FOLDER, decode [SECONDS], pull [ORDERS], plan FOLDER SIZE, or spin FOLDER SIZE wire|typed|path SECONDS".into()),
+        _ => Err(
+            "write FOLDER, measure FOLDER, decode [SECONDS], pull [ORDERS], plan FOLDER SIZE, or spin FOLDER SIZE wire|typed|path SECONDS"
+                .into(),
+        ),
     }
 }
 

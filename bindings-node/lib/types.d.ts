@@ -455,6 +455,10 @@ export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
  * Whether a delivery may start journeys.
  */
 export type Mode = "live" | "backfill";
+/**
+ * Which old orders, first seen live, are taken as history.
+ */
+export type OldOrders = "read" | "all";
 export type OrderStatus = string;
 export type PaymentStatus = string;
 /**
@@ -2295,9 +2299,15 @@ export interface EventsConfig {
   from_orders?: boolean;
   /**
    * How long something is news, in days; 7 unless given. An order that is first seen later than that after it was
-   * placed, or whose last change lies longer back, starts no journeys: what is found then is history.
+   * placed, or whose last change lies longer back, starts no journeys: what is found then is history. So are parcels,
+   * returns, refunds and events of a source that happened longer ago.
    */
   news_days?: number;
+  /**
+   * Which orders that are first seen so late are taken as a backfill takes them, although the call was live: with their
+   * purchase and whatever else a destination starts a journey on. `read` unless given.
+   */
+  old_orders?: OldOrders;
 }
 /**
  * A row that only names a resource.
@@ -2377,6 +2387,10 @@ export interface Flushed {
    * Why delivery stopped before its end.
    */
   stopped?: string | null;
+  /**
+   * What messages only named and could not be read for so long that it was given up; a `pull` with `unread` reads it.
+   */
+  unread: number;
   /**
    * Operations that still wait.
    */
@@ -3376,11 +3390,20 @@ export interface PullOptions {
    * What to read, such as `orders`; what the source reads unless told when not given. The source's page lists them.
    */
   streams?: string[] | null;
+  /**
+   * Reads again, in the background, what messages only named and could not be read for so long that it was given up. With
+   * no `streams` to read besides, give an empty list.
+   */
+  unread?: boolean;
 }
 /**
  * Answer of `pull`.
  */
 export interface PullReport {
+  /**
+   * The first of it, at most 100.
+   */
+  given_up?: Unread[];
   /**
    * HTTP requests made to the shop, tokens and repetitions included.
    */
@@ -3403,6 +3426,10 @@ export interface PullReport {
   streams: {
     [k: string]: StreamReport;
   };
+  /**
+   * What messages only named and could not be read for so long that it was given up.
+   */
+  unread: number;
 }
 /**
  * Answer of `accept`: what is safe with us from now on.
@@ -3463,6 +3490,10 @@ export interface Received {
    * Operations committed to the outbox.
    */
   accepted: number;
+  /**
+   * How many things the call tells of, when all of them were taken before: then nothing was done about it.
+   */
+  duplicates: number;
   /**
    * Rows that only name a resource.
    */
@@ -4561,6 +4592,11 @@ export interface SyncOptions {
    */
   events?: EventsConfig;
   /**
+   * How long reading what a message only named is tried, in seconds; three days unless given. Then it is given up, and
+   * told of by `flush` and `pull`, until it is named again or a `pull` with `unread` asks for it.
+   */
+  fetch_patience_s?: number;
+  /**
    * Days an idempotency key is remembered after its delivery.
    */
   idempotency_days?: number;
@@ -4655,6 +4691,43 @@ export interface Totals {
    * What is to be paid.
    */
   total: Money;
+}
+/**
+ * Something that a message only named and that could not be read.
+ */
+export interface Unread {
+  /**
+   * How often reading it failed.
+   */
+  attempts: number;
+  /**
+   * Our code of the last failure.
+   */
+  code: string;
+  /**
+   * Correlation id of what named it.
+   */
+  correlation_id?: string | null;
+  /**
+   * When it was given up.
+   */
+  given_up_at: string;
+  /**
+   * One sentence.
+   */
+  message: string;
+  /**
+   * When it was last named.
+   */
+  named_at: string;
+  /**
+   * What named it: the message type or the webhook's scope.
+   */
+  reason: string;
+  /**
+   * What it is.
+   */
+  resource: ResourceRef;
 }
 /**
  * Settings of validation.

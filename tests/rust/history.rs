@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 /// Takes everything and keeps what it took: the name of the event and its id there, with the address in front of the name
 /// where that is not the usual one.
 #[derive(Default)]
-struct Inbox(Mutex<Vec<(String, String)>>);
+struct Inbox(Mutex<Vec<(String, String)>>, Mutex<Vec<Value>>);
 
 impl Transport for Inbox {
     fn send<'a>(&'a self, base_url: &'a str, request: &'a Request) -> BoxFuture<'a, Result<Reply, TransportFailure>> {
@@ -30,6 +30,7 @@ impl Transport for Inbox {
             let name = if request.path.contains("Purchase") { "purchase".to_owned() } else { text(&body["eventName"]) };
             let place = base_url.strip_prefix("http://127.0.0.1:").map(|place| format!("{place} ")).unwrap_or_default();
             self.0.lock().unwrap().push((format!("{place}{name}"), text(&body["id"])));
+            self.1.lock().unwrap().push(body);
             let reply = json!({"msg": "", "code": "Success", "params": {}});
             Ok(Reply { status: 200, headers: vec![], body: reply.to_string().into_bytes() })
         })
@@ -401,6 +402,36 @@ async fn signals_arrive_once_and_never_about_somebody_who_was_erased() {
     let mut names = names(&arrived);
     names.retain(|name| !name.is_empty());
     assert_eq!(names, ["productViewed", "searched"]);
+}
+
+/// A destination that knows people by their address is told of what happened to a customer, though only the id is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_with_only_an_id_reaches_a_project_of_addresses_once_the_customer_is_known() {
+    let destination = json!({"type": "iterable", "api_key": "key", "project_type": "email", "write": "single"});
+    let shop = Shop::with(NOW, "memory:", json!({"destination": destination})).await;
+    let seen = |id: &str| json!({"event": "product_viewed", "id": id, "customer_id": "c1", "product_id": "p1"});
+    let track = async |signal: Value| -> Value {
+        serde_json::from_slice(&shop.engine.track(Bytes::from(signal.to_string())).await.unwrap()).unwrap()
+    };
+    let customer = |version: u64, email: &str| {
+        json!({"id": "c1", "version": version, "email": email, "isEmailVerified": false, "addresses": [],
+            "createdAt": "2026-01-01T00:00:00.000Z", "lastModifiedAt": time(0)})
+    };
+    let early = track(seen("v1")).await;
+    assert_eq!(early["rejected"][0]["findings"][0]["code"], "destination.identity_unusable", "{early:#}");
+    shop.hears(&customer(2, "new@example.com"), 0).await;
+    shop.hears(&customer(1, "old@example.com"), 0).await;
+    let known = track(seen("v2")).await;
+    assert_eq!((&known["accepted"], &known["rejected"]), (&json!(1), &json!([])), "{known:#}");
+    shop.engine.flush(Bytes::from_static(b"{}")).await.unwrap();
+    let sent = shop.inbox.1.lock().unwrap().iter().filter(|body| body["eventName"] == "productViewed").cloned().collect::<Vec<_>>();
+    assert_eq!((sent.len(), &sent[0]["email"]), (1, &json!("new@example.com")), "{sent:?}");
+    let gone = json!({"notificationType": "ResourceDeleted", "projectKey": "demo", "resource": {"typeId": "customer", "id": "c1"},
+        "version": 9, "modifiedAt": "2026-03-05T11:00:00.000Z", "dataErasure": true});
+    shop.accepts(&gone).await;
+    let late = track(seen("v3")).await;
+    assert_eq!((&late["accepted"], &late["skipped"][0]["reason"]), (&json!(0), &json!("erased")), "{late:#}");
+    shop.arrived().await;
 }
 
 /// What a message and a snapshot say of the same thing has one key, so whichever is heard second is a duplicate.

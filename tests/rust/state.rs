@@ -9,8 +9,8 @@ use cartwire::ErrorCode;
 use cartwire::destinations::{Operation, Refusal};
 use cartwire::model::{Channel, ConsentStatus, CorrelationId, IdempotencyKey, Instant, Mode, ResourceRef, SkipReason};
 use cartwire::state::{
-    Acceptance, Accepted, Claim, ConsentRow, Failure, FetchEnd, FetchSettlement, HeldBy, KeyStatus, Known, LetterFilter, MemoryStore,
-    NewFetch, NewOperation, PendingFetch, RunRow, Settlement, StateStore, Subject, Waiting,
+    Acceptance, Accepted, Claim, ConsentRow, Failure, FetchEnd, FetchSettlement, HeldBy, KeyStatus, Known, KnownEmail, LetterFilter,
+    MemoryStore, NewFetch, NewOperation, PendingFetch, RunRow, Settlement, StateStore, Subject, Waiting,
 };
 
 #[path = "state/model.rs"]
@@ -193,6 +193,7 @@ suite! {
     letters_are_found_by_every_filter;
     letter_ids_stay_when_others_leave;
     outbox_ids_are_never_reused;
+    a_customers_address_is_the_newest_told_and_goes_with_either_name;
     a_cursor_moves;
     a_fetch_is_one_however_often_it_is_named;
     a_fetch_named_while_it_is_read_is_read_again;
@@ -832,6 +833,11 @@ fn a_fetch_is_one_however_often_it_is_named(store: &dyn StateStore) {
     assert_eq!(waiting[1].fetch, order_fetch("1", "second"));
     assert_eq!(store.fetches("a", 1).unwrap().len(), 1);
     assert_eq!(store.fetches("b", 10).unwrap().len(), 1);
+    // News that waits stays news, though a backfill names it too; history that is named live becomes news.
+    let backfill = |id: &str| NewFetch { mode: Mode::Backfill, ..order_fetch(id, "again") };
+    store.note_fetches("a", &[backfill("1"), backfill("4")], t(5)).unwrap();
+    store.note_fetches("a", &[order_fetch("4", "message")], t(6)).unwrap();
+    assert!(store.fetches("a", 10).unwrap().iter().all(|one| one.fetch.mode == Mode::Live));
 }
 
 fn a_fetch_named_while_it_is_read_is_read_again(store: &dyn StateStore) {
@@ -891,6 +897,38 @@ fn a_pushed_call_is_remembered_for_a_month_and_by_its_scope(store: &dyn StateSto
     store.note_heard("a", &["k2"], t(100)).unwrap();
     store.note_heard("b", &["k9"], t(1 + 30 * 86_400) + chrono::TimeDelta::microseconds(1)).unwrap();
     assert_eq!(store.heard("a", &["k1", "k2"]).unwrap(), [false, true], "longer ago than any queue repeats");
+}
+
+fn a_customers_address_is_the_newest_told_and_goes_with_either_name(store: &dyn StateStore) {
+    let known = |person: &str, email: &str, version: Option<u64>, second: i64| KnownEmail {
+        person: person.to_owned(),
+        alias: format!("alias of {email}"),
+        email: email.to_owned(),
+        version,
+        at: t(second),
+    };
+    let tell = |emails: Vec<KnownEmail>| {
+        drop(store.accept(&Acceptance { destination: D.to_owned(), emails, ..Acceptance::default() }, t(0)).unwrap())
+    };
+    let email = |person: &str| store.emails(&[person]).unwrap().remove(0).map(|known| known.email);
+    tell(vec![
+        known("p1", "new@example.com", Some(3), 5),
+        known("p1", "old@example.com", Some(2), 9),
+        known("p2", "two@example.com", None, 5),
+    ]);
+    assert_eq!(
+        store.emails(&["p2", "p9", "p1"]).unwrap(),
+        [Some(known("p2", "two@example.com", None, 5)), None, Some(known("p1", "new@example.com", Some(3), 5))]
+    );
+    // Without versions the time decides; the same again is the same.
+    tell(vec![known("p2", "older@example.com", Some(1), 4)]);
+    tell(vec![known("p2", "newer@example.com", None, 5)]);
+    assert_eq!(email("p2").as_deref(), Some("newer@example.com"));
+    erase(store, "alias of new@example.com", Vec::new());
+    assert_eq!((email("p1"), email("p2").is_some()), (None, true));
+    erase(store, "p2", Vec::new());
+    assert_eq!(email("p2"), None);
+    assert!(!format!("{:?}", known("p1", "new@example.com", None, 1)).contains("new@"));
 }
 
 fn a_cursor_moves(store: &dyn StateStore) {

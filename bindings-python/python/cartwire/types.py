@@ -174,6 +174,7 @@ __all__ = [
     "MoneyAttributeValue",
     "Normalized",
     "ObjectAttributeValue",
+    "OldOrders",
     "Order",
     "OrderBody",
     "OrderStatus",
@@ -234,6 +235,7 @@ __all__ = [
     "TaxLine",
     "TextAttributeValue",
     "Totals",
+    "Unread",
     "ValidateConfig",
     "ValidatePolicy",
     "ValidationReport",
@@ -1396,7 +1398,12 @@ class EventsConfig(TypedDict, total=False):
     """Whether orders are compared with what was known of them, and the difference sent as events. On unless told."""
     news_days: int
     """How long something is news, in days; 7 unless given. An order that is first seen later than that after it was
-    placed, or whose last change lies longer back, starts no journeys: what is found then is history.
+    placed, or whose last change lies longer back, starts no journeys: what is found then is history. So are parcels,
+    returns, refunds and events of a source that happened longer ago.
+    """
+    old_orders: OldOrders
+    """Which orders that are first seen so late are taken as a backfill takes them, although the call was live: with their
+    purchase and whatever else a destination starts a journey on. `read` unless given.
     """
 
 
@@ -1447,6 +1454,8 @@ class _Flushed(TypedDict):
     """The same for each destination, by name."""
     in_jobs: int
     """Those of them that an asynchronous job at the destination holds."""
+    unread: int
+    """What messages only named and could not be read for so long that it was given up; a `pull` with `unread` reads it."""
     waiting: int
     """Operations that still wait."""
 
@@ -2322,6 +2331,10 @@ class PullOptions(TypedDict, total=False):
     """
     streams: list[str] | None
     """What to read, such as `orders`; what the source reads unless told when not given. The source's page lists them."""
+    unread: bool
+    """Reads again, in the background, what messages only named and could not be read for so long that it was given up. With
+    no `streams` to read besides, give an empty list.
+    """
 
 
 class _PullReport(TypedDict):
@@ -2335,11 +2348,15 @@ class _PullReport(TypedDict):
     """What became of the rows."""
     streams: dict[str, StreamReport]
     """How each stream was read, by name."""
+    unread: int
+    """What messages only named and could not be read for so long that it was given up."""
 
 
 class PullReport(_PullReport, total=False):
     """Answer of `pull`."""
 
+    given_up: list[Unread]
+    """The first of it, at most 100."""
     stopped: str | None
     """Why the pull ended before its end; the next one goes on there."""
 
@@ -2381,6 +2398,8 @@ class Received(TypedDict):
 
     accepted: int
     """Operations committed to the outbox."""
+    duplicates: int
+    """How many things the call tells of, when all of them were taken before: then nothing was done about it."""
     fetches: list[Fetch]
     """Rows that only name a resource."""
     fetching: int
@@ -2967,6 +2986,10 @@ class SyncOptions(TypedDict, total=False):
     """What an accepted record survives."""
     events: EventsConfig
     """Whether and how events are made of orders that are read as they stand."""
+    fetch_patience_s: float
+    """How long reading what a message only named is tried, in seconds; three days unless given. Then it is given up, and
+    told of by `flush` and `pull`, until it is named again or a `pull` with `unread` asks for it.
+    """
     idempotency_days: int
     """Days an idempotency key is remembered after its delivery."""
     job_wait_s: float
@@ -3038,6 +3061,32 @@ class Totals(_Totals, total=False):
 
     tax: Money | None
     """All tax, contained or not; absent when not known."""
+
+
+class _Unread(TypedDict):
+    """What is always there in `Unread`."""
+
+    attempts: int
+    """How often reading it failed."""
+    code: str
+    """Our code of the last failure."""
+    given_up_at: str
+    """When it was given up."""
+    message: str
+    """One sentence."""
+    named_at: str
+    """When it was last named."""
+    reason: str
+    """What named it: the message type or the webhook's scope."""
+    resource: ResourceRef
+    """What it is."""
+
+
+class Unread(_Unread, total=False):
+    """Something that a message only named and that could not be read."""
+
+    correlation_id: str | None
+    """Correlation id of what named it."""
 
 
 class ValidateConfig(TypedDict, total=False):
@@ -3747,6 +3796,13 @@ Mode: TypeAlias = Literal["live", "backfill"]
 """Whether a delivery may start journeys.
 ``live``: It happened just now; journeys may start.
 ``backfill``: History; nobody may be mailed because of it.
+"""
+
+OldOrders: TypeAlias = Literal["read", "all"]
+"""Which old orders, first seen live, are taken as history.
+``read``: Those that are read from the shop: by `pull`, by `receive`, and because a message named them. Of rows that are
+handed over, the caller's mode says what they are.
+``all``: All of them, those handed to `deliver` and `accept` as well.
 """
 
 OrderStatus: TypeAlias = str

@@ -1149,6 +1149,7 @@ impl StateStore for Full {
         fn orders(&self, destination: &str, orders: &[&str]) -> Result<Vec<Option<String>>>;
         fn consents(&self, people: &[&str]) -> Result<Vec<Vec<crate::state::ConsentRow>>>;
         fn consent_history(&self, person: &str) -> Result<Vec<crate::state::ConsentRow>>;
+        fn emails(&self, people: &[&str]) -> Result<Vec<Option<crate::state::KnownEmail>>>;
         fn erased(&self, people: &[&str]) -> Result<Vec<bool>>;
         fn accept_all(&self, acceptances: &[Acceptance], now: Instant) -> Result<Vec<crate::state::Accepted>>;
         fn claim(&self, destination: &str, claim: &crate::state::Claim<'_>) -> Result<Vec<crate::state::Waiting>>;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::addresses::Addresses;
 use super::answers::{RecordFinding, RecordSkip};
 use super::derived::{Brought, Entry};
 use super::options::{CallOptions, Fix};
@@ -15,7 +16,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Body, Channel, ConsentStatus, Instant, Mode, Record, Rejection, SkipReason};
 use crate::pipeline::{self, Draft, Layout, Refused, intake};
 use crate::sources::{DecodeContext, Decoded, Fetch, Ignored, Source};
-use crate::state::{Acceptance, ConsentRow, DeadLetter, KeyStatus, Known, NewOperation, StateStore, Subject};
+use crate::state::{Acceptance, ConsentRow, DeadLetter, KeyStatus, Known, KnownEmail, NewOperation, StateStore, Subject};
 
 /// Where rows are taken in. Reads the state, never writes it: what it decides is committed by the engine.
 pub(super) struct Desk {
@@ -141,6 +142,7 @@ pub(super) struct Call<'a> {
 pub(super) struct Heard {
     consents: Vec<ConsentRow>,
     erasures: Vec<String>,
+    emails: Vec<KnownEmail>,
     skips: Vec<Skip>,
 }
 
@@ -163,6 +165,7 @@ impl Desk {
         taken.acceptances.iter_mut().for_each(|part| part.erasures.clone_from(&heard.erasures));
         if let Some(first) = taken.acceptances.first_mut() {
             first.consents = heard.consents;
+            first.emails = heard.emails;
         }
         for (at, pending) in pending.into_iter().enumerate() {
             self.decide(at, pending, &mut taken)?;
@@ -216,6 +219,7 @@ impl Desk {
         let mut memory = self.remember(&people)?;
         let mut pending: Vec<Vec<Pending>> = self.targets.iter().map(|_| Vec::with_capacity(checked.len())).collect();
         let mut heard = Heard::default();
+        let mut addresses = Addresses::of(&*self.store, checked.iter().map(|entry| &entry.row.record))?;
         for (Entry { mut row, only }, people) in checked.into_iter().zip(&people) {
             let position = row.position;
             let record = Arc::new(serde_json::to_vec(&row.record).map_err(super::pure::internal)?);
@@ -227,6 +231,7 @@ impl Desk {
                 taken.skip(position, skip, None);
                 continue;
             }
+            addresses.hear(&row.record);
             // A deletion has to go out, whoever is erased.
             let erased_with = if matches!(row.record.body, Body::ContactDeleted(_)) { Vec::new() } else { people.clone() };
             // What was noticed of the row itself is told once, however many destinations there are.
@@ -236,10 +241,18 @@ impl Desk {
                 if only.as_ref().is_some_and(|only| !only.contains(&at)) {
                     continue;
                 }
-                match pipeline::draft(position, &row.record, row.findings.clone(), &*target.destination, &judge) {
+                let mut erased_with = erased_with.clone();
+                let mut drafted = pipeline::draft(position, &row.record, row.findings.clone(), &*target.destination, &judge);
+                if let Err(refused) = &drafted
+                    && let Some(completed) = addresses.complete(&row.record, refused, |alias| self.is_erased(alias))?
+                {
+                    erased_with = self.people(&completed);
+                    drafted = pipeline::draft(position, &completed, row.findings.clone(), &*target.destination, &judge);
+                }
+                match drafted {
                     Ok(mut draft) if row.derived => {
                         super::derived::quiet(&mut draft);
-                        pending[at].push(Pending { draft, people: erased_with.clone(), record: record.clone() });
+                        pending[at].push(Pending { draft, people: erased_with, record: record.clone() });
                     }
                     // What is wrong with the event is wrong with its order, which was told already.
                     Err(rejection) if row.derived => drop(rejection),
@@ -250,12 +263,13 @@ impl Desk {
                         }
                         draft.findings = Vec::new();
                         located(position, own, &mut taken.findings);
-                        pending[at].push(Pending { draft, people: erased_with.clone(), record: record.clone() });
+                        pending[at].push(Pending { draft, people: erased_with, record: record.clone() });
                     }
                     Err(rejection) => taken.rejected.push(Rejection { destination: self.label(at).cloned(), ..rejection }),
                 }
             }
         }
+        heard.emails = addresses.heard;
         Ok((taken, heard, pending))
     }
 
@@ -336,7 +350,14 @@ impl Desk {
             let gone = why.reason == SkipReason::Erased;
             return Ok(Redrafted::Skip(why, gone));
         }
-        let draft = match pipeline::draft(place, &row.record, row.findings, &*target.destination, judge) {
+        let mut drafted = pipeline::draft(place, &row.record, row.findings.clone(), &*target.destination, judge);
+        if let Err(refused) = &drafted {
+            let addresses = Addresses::of(&*self.store, std::iter::once(&row.record))?;
+            if let Some(completed) = addresses.complete(&row.record, refused, |alias| self.is_erased(alias))? {
+                drafted = pipeline::draft(place, &completed, row.findings, &*target.destination, judge);
+            }
+        }
+        let draft = match drafted {
             Ok(draft) => draft,
             Err(rejection) => return Ok(Redrafted::Rejected(rejection)),
         };
@@ -363,6 +384,10 @@ impl Desk {
         }
         operation.idempotency_key = letter.operation.idempotency_key.clone();
         Ok(Redrafted::Replay(operation))
+    }
+
+    fn is_erased(&self, person: &str) -> Result<bool> {
+        Ok(self.store.erased(&[person])?.first().copied().unwrap_or(false))
     }
 
     fn people(&self, record: &Record) -> Vec<String> {

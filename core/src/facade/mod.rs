@@ -5,6 +5,8 @@
 
 #[cfg(feature = "delivery")]
 mod acceptance;
+#[cfg(feature = "delivery")]
+mod addresses;
 pub mod answers;
 mod catalog;
 #[cfg(feature = "delivery")]

@@ -6,11 +6,11 @@ use std::sync::{Mutex, MutexGuard};
 
 use super::{
     Acceptance, Accepted, Claim, ConsentRow, DeadLetter, Failure, FetchEnd, FetchSettlement, Fingerprints, HeldBy, KeyStatus, Known,
-    LetterFilter, NewFetch, PendingFetch, RunRow, Settlement, StateStore, Subject, Superseded, UnreadFetch, Waiting, rules,
+    KnownEmail, LetterFilter, NewFetch, PendingFetch, RunRow, Settlement, StateStore, Subject, Superseded, UnreadFetch, Waiting, rules,
 };
 use crate::destinations::Operation;
 use crate::error::{Error, ErrorCode, Result};
-use crate::model::Instant;
+use crate::model::{Instant, Mode};
 
 /// State in memory. Debug shows no data.
 #[derive(Default)]
@@ -50,6 +50,8 @@ struct State {
     fetches: BTreeMap<(String, String, String), PendingFetch>,
     /// The same of what was given up.
     unread: BTreeMap<(String, String, String), (u64, UnreadFetch)>,
+    /// By the customer's opaque name.
+    emails: HashMap<String, KnownEmail>,
     /// By scope and key.
     heard: HashMap<(String, String), Instant>,
     runs: HashMap<String, RunRow>,
@@ -238,8 +240,15 @@ impl State {
         acceptance.consents.iter().for_each(|row| self.hear(row));
         self.erased.extend(acceptance.erasures.iter().cloned());
         let mut desk = self.desks.remove(&acceptance.destination).unwrap_or_default();
+        for new in &acceptance.emails {
+            if self.emails.get(&new.person).is_none_or(|old| new.succeeds(old)) {
+                let new = KnownEmail { at: rules::micros(new.at), ..new.clone() };
+                self.emails.insert(new.person.clone(), new);
+            }
+        }
         for person in &acceptance.erasures {
             self.people.remove(person);
+            self.emails.retain(|_, known| known.person != *person && known.alias != *person);
             self.letters.retain(|_, letter| letter.letter.destination != acceptance.destination || !letter.people.contains(person));
             desk.erase(person, now, &mut accepted.erased);
         }
@@ -337,6 +346,11 @@ impl StateStore for MemoryStore {
     fn erased(&self, people: &[&str]) -> Result<Vec<bool>> {
         let state = self.lock()?;
         Ok(people.iter().map(|person| state.erased.contains(*person)).collect())
+    }
+
+    fn emails(&self, people: &[&str]) -> Result<Vec<Option<KnownEmail>>> {
+        let state = self.lock()?;
+        Ok(people.iter().map(|person| state.emails.get(*person).cloned()).collect())
     }
 
     fn consent_history(&self, person: &str) -> Result<Vec<ConsentRow>> {
@@ -542,15 +556,21 @@ impl StateStore for MemoryStore {
         let mut state = self.lock()?;
         for fetch in fetches {
             let name = (scope.to_owned(), fetch.resource.kind.clone(), fetch.resource.id.clone());
-            state.unread.remove(&name);
-            let (id, noted) = match state.fetches.get(&name) {
+            let given_up = state.unread.remove(&name).map(|(_, unread)| unread.fetch);
+            let waiting = state.fetches.get(&name);
+            let is_live = waiting.map(|known| &known.fetch).or(given_up.as_ref()).is_some_and(|known| known.mode == Mode::Live);
+            let (id, noted) = match waiting {
                 Some(known) => (known.id, known.noted + 1),
                 None => {
                     state.last_fetch += 1;
                     (state.last_fetch, 1)
                 }
             };
-            let pending = PendingFetch { id, fetch: fetch.clone(), noted, attempts: 0, due_at: now, noted_at: now };
+            let mut fetch = fetch.clone();
+            if is_live {
+                fetch.mode = Mode::Live;
+            }
+            let pending = PendingFetch { id, fetch, noted, attempts: 0, due_at: now, noted_at: now };
             state.fetches.insert(name, pending);
         }
         Ok(())

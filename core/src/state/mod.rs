@@ -103,6 +103,12 @@ pub trait StateStore: Send + Sync {
     /// `state_*`.
     fn erased(&self, people: &[&str]) -> Result<Vec<bool>>;
 
+    /// The address of each customer, by opaque names, in the order asked.
+    ///
+    /// # Errors
+    /// `state_*`.
+    fn emails(&self, people: &[&str]) -> Result<Vec<Option<KnownEmail>>>;
+
     /// Everything that was ever heard of a person's consent, in the order it was heard, for audits and for answering
     /// the person. A source that only repeats what it said last about a channel adds nothing.
     ///
@@ -207,8 +213,8 @@ pub trait StateStore: Send + Sync {
     /// `state_*`.
     fn set_cursor(&self, stream: &str, cursor: &str, now: Instant) -> Result<()>;
 
-    /// Remembers that something must be read from a shop. Named again while it waits, it stays one, due now; `scope` keeps
-    /// shops and destinations apart.
+    /// Remembers that something must be read from a shop. Named again while it waits, it stays one, due now, and live if it
+    /// was; `scope` keeps shops and destinations apart.
     ///
     /// # Errors
     /// `state_*`.
@@ -326,6 +332,38 @@ pub struct ConsentRow {
     pub observed_at: Instant,
 }
 
+/// The address of a customer, as the newest of their own records has it. Debug shows none.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KnownEmail {
+    /// Opaque name of the customer's id.
+    pub person: String,
+    /// Opaque name of the address.
+    pub alias: String,
+    /// The address, for matching.
+    pub email: String,
+    /// Version of the record that told it.
+    pub version: Option<u64>,
+    /// When that is from.
+    pub at: Instant,
+}
+
+impl KnownEmail {
+    /// Whether this is at least as new as `old`: by version where both have one, else by time.
+    #[must_use]
+    pub fn succeeds(&self, old: &KnownEmail) -> bool {
+        match self.version.zip(old.version) {
+            Some((new, old)) => new >= old,
+            None => rules::micros(self.at) >= rules::micros(old.at),
+        }
+    }
+}
+
+impl fmt::Debug for KnownEmail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KnownEmail").field("person", &self.person).field("version", &self.version).finish_non_exhaustive()
+    }
+}
+
 /// Work to be committed together.
 #[derive(Clone, Debug, Default)]
 pub struct Acceptance {
@@ -335,6 +373,8 @@ pub struct Acceptance {
     pub operations: Vec<NewOperation>,
     /// Consent that was heard; the newest per person and channel counts, all are kept as history.
     pub consents: Vec<ConsentRow>,
+    /// Addresses of customers that were told; an older one does not replace a newer one.
+    pub emails: Vec<KnownEmail>,
     /// Opaque names of people to put into the erasure ledger. What waits for the destination and is about them is removed,
     /// unless it is under way, and so are the destination's dead letters about them and all that was heard of their consent.
     pub erasures: Vec<String>,

@@ -17,8 +17,8 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use self::fault::Fault;
 use super::{
     Acceptance, Accepted, Claim, ConsentRow, DeadLetter, Durability, Failure, FetchEnd, FetchSettlement, Fingerprints, HeldBy, KeyStatus,
-    Known, LetterFilter, NewFetch, NewOperation, PendingFetch, RunRow, Settlement, StateStore, Subject, Superseded, UnreadFetch, Waiting,
-    rules,
+    Known, KnownEmail, LetterFilter, NewFetch, NewOperation, PendingFetch, RunRow, Settlement, StateStore, Subject, Superseded,
+    UnreadFetch, Waiting, rules,
 };
 use crate::destinations::Operation;
 use crate::error::{Error, ErrorCode, Result};
@@ -307,6 +307,7 @@ fn erase(tx: &Transaction<'_>, destination: &str, person: &str, now: i64) -> Sql
     run(tx, "DELETE FROM dead_letters WHERE destination = ?1 AND instr(people, ?2) > 0", [destination, &name])?;
     run(tx, "DELETE FROM consents WHERE person = ?1", [person])?;
     run(tx, "DELETE FROM consent_history WHERE person = ?1", [person])?;
+    run(tx, "DELETE FROM emails WHERE person = ?1 OR alias = ?1", [person])?;
     remove(tx, ERASED, destination, &name, now)
 }
 
@@ -343,6 +344,26 @@ fn hear(tx: &Transaction<'_>, new: &ConsentRow) -> Sql<()> {
     Ok(())
 }
 
+fn known_email(row: &Row<'_>) -> Sql<KnownEmail> {
+    Ok(KnownEmail {
+        person: row.get("person")?,
+        alias: row.get("alias")?,
+        email: row.get("email")?,
+        version: row.get::<_, Option<i64>>("version")?.map(i64::cast_unsigned),
+        at: instant(row.get("at")?)?,
+    })
+}
+
+const EMAIL: &str = "SELECT * FROM emails WHERE person = ?1";
+
+fn address(tx: &Transaction<'_>, new: &KnownEmail) -> Sql<()> {
+    if first(tx, EMAIL, [&new.person], known_email)?.is_none_or(|old| new.succeeds(&old)) {
+        let sql = "INSERT OR REPLACE INTO emails (person, alias, email, version, at) VALUES (?1, ?2, ?3, ?4, ?5)";
+        run(tx, sql, params![new.person, new.alias, new.email, new.version.map(u64::cast_signed), to_micros(new.at)])?;
+    }
+    Ok(())
+}
+
 fn known(tx: &Transaction<'_>, destination: &str, subject: &Subject<'_>) -> Sql<Known> {
     let entity = first(
         tx,
@@ -368,6 +389,9 @@ fn accept(tx: &Transaction<'_>, acceptance: &Acceptance, now: i64) -> Sql<Accept
     let mut accepted = Accepted::default();
     for row in &acceptance.consents {
         hear(tx, row)?;
+    }
+    for new in &acceptance.emails {
+        address(tx, new)?;
     }
     for person in &acceptance.erasures {
         run(tx, "INSERT INTO erasures (person, at) VALUES (?1, ?2) ON CONFLICT (person) DO NOTHING", params![person, now])?;
@@ -653,6 +677,10 @@ impl StateStore for SqliteStore {
         self.transaction(|tx| people.iter().map(|person| Ok(first(tx, sql, [person], |_| Ok(()))?.is_some())).collect())
     }
 
+    fn emails(&self, people: &[&str]) -> Result<Vec<Option<KnownEmail>>> {
+        self.transaction(|tx| people.iter().map(|person| first(tx, EMAIL, [person], known_email)).collect())
+    }
+
     fn consent_history(&self, person: &str) -> Result<Vec<ConsentRow>> {
         self.transaction(|tx| rows(tx, "SELECT * FROM consent_history WHERE person = ?1 ORDER BY id", [person], consent))
     }
@@ -712,7 +740,8 @@ impl StateStore for SqliteStore {
         let sql = "INSERT INTO fetches (scope, kind, resource, reason, mode, correlation_id, due_at, noted_at)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7) ON CONFLICT (scope, kind, resource) DO UPDATE SET
             noted = noted + 1, attempts = 0, due_at = excluded.due_at, noted_at = excluded.noted_at,
-            reason = excluded.reason, mode = excluded.mode, correlation_id = excluded.correlation_id,
+            reason = excluded.reason, correlation_id = excluded.correlation_id,
+            mode = CASE mode WHEN 'live' THEN mode ELSE excluded.mode END,
             given_up_at = NULL, code = '', message = ''";
         self.transaction(|tx| {
             for fetch in fetches {

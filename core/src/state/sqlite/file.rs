@@ -20,6 +20,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_fetches.sql"),
     include_str!("migrations/0005_people.sql"),
     include_str!("migrations/0006_deliveries.sql"),
+    include_str!("migrations/0007_emails.sql"),
 ];
 
 /// "cart", as the first migration writes it.
