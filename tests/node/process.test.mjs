@@ -29,7 +29,7 @@ test("a process that forgets to close ends all the same", () => {
     setLogger(() => {}, { level: "trace" });
     console.log((await sync.accept(orderCreated(1))).accepted);
   `);
-  assert.deepEqual({ status, signal, stdout, stderr }, { status: 0, signal: null, stdout: "1\n", stderr: "" });
+  assert.deepEqual({ status, signal, stdout, stderr }, { status: 0, signal: null, stdout: "2\n", stderr: "" });
 });
 
 test("process.exit in the middle of a delivery is no crash", () => {

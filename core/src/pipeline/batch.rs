@@ -3,6 +3,7 @@
 //! Bytes are counted on the request body the destination really builds, not on the rows: a vendor measures what it
 //! receives. Rows are summed only to guess where to start.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::destinations::{Destination, Endpoint, Operation, Refusal, Request};
@@ -127,12 +128,15 @@ pub fn plan(destination: &dyn Destination, operations: &[&Operation]) -> Result<
         };
         let read = destination.prefetch(operation);
         let (to, alone) = ((operation.endpoint.as_ref(), operation.group.as_str()), read.is_some());
-        let wave = match lanes.get(operation.lane.as_str()) {
-            None => 0,
-            Some(last) if endpoint.many_per_lane && !alone && !last.alone && last.to == to => last.wave,
-            Some(last) => last.wave + 1,
+        let wave = match lanes.entry(operation.lane.as_str()) {
+            Entry::Vacant(first) => first.insert(Last { wave: 0, to, alone }).wave,
+            Entry::Occupied(mut last) => {
+                let last = last.get_mut();
+                let goes_along = endpoint.many_per_lane && !alone && !last.alone && last.to == to;
+                *last = Last { wave: last.wave + usize::from(!goes_along), to, alone };
+                last.wave
+            }
         };
-        lanes.insert(operation.lane.as_str(), Last { wave, to, alone });
         if alone {
             buckets.push(Bucket { wave, endpoint, rows: vec![position], read });
             continue;

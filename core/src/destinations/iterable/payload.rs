@@ -598,7 +598,8 @@ pub(super) const PROFILE_FIELDS: &[&str] = &[
 #[rustfmt::skip]
 pub(super) const PURCHASE_FIELDS: &[&str] = &[
     "orderId", "orderNumber", "source", "currency", "subtotal", "shippingTotal", "feeTotal", "taxTotal", "discountTotal",
-    "giftCertificateTotal", "discountCodes", "status", "paymentStatus", "shippingStatus", "workflowState", "shippingMethods", "paymentMethods", "cartId",
+    "giftCertificateTotal", "discountCodes", "status", "paymentStatus", "shippingStatus", "workflowState", "shippingMethods",
+    "paymentMethods", "cartId",
     "store", "channel", "country", "locale", "shippingCountry", "shippingCity", "shippingRegion", "shippingPostalCode", "url",
     "recurring", "imported", "placedAt", "id", "total", "createdAt", "shoppingCartItems",
 ];

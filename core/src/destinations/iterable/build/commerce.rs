@@ -234,8 +234,8 @@ impl<'a> Builder<'a> {
             let free = line.kind == LineKind::Gift || (line.kind == LineKind::BundleChild && line.total.amount.is_zero());
             let discount: Decimal = line.discounts.iter().map(|discount| discount.amount.amount).sum();
             if !free {
-                // What product discounts took off is off the price already.
-                let later = line.discounts.iter().filter(|discount| discount.kind != DiscountKind::Product);
+                // What product discounts took off is off the price already, and shipping is no part of it.
+                let later = line.discounts.iter().filter(|one| !matches!(one.kind, DiscountKind::Product | DiscountKind::Shipping));
                 parts.discounted += later.map(|discount| discount.amount.amount).sum::<Decimal>();
             }
             let id = self.item_id(line);
@@ -275,7 +275,8 @@ impl<'a> Builder<'a> {
             (Some(product), _, _) => ids::encode(product),
             // Not in the catalog. The words before keep it from being taken for a product that has that id.
             (None, _, _) => {
-                ids::encode(&line.sku.as_ref().map_or_else(|| format!("line-{}", line.id), |sku| format!("sku-{sku}"))).into_owned().into()
+                let own = line.sku.as_ref().map_or_else(|| format!("line-{}", line.id), |sku| format!("sku-{sku}"));
+                ids::encode(&own).into_owned().into()
             }
         }
     }
