@@ -413,8 +413,9 @@ fn the_rows_a_job_refused_are_told_from_those_it_took_however_late_it_ends() {
         let half = operations.len() / 2;
         for (first, failed) in [(operations.len(), false), (half, false), (0, false), (half, true), (0, true)] {
             let Some(report) = setup.vendor.job_report(operations, &operations[first..], failed) else { return };
+            let question = destination.poll(operations, &job.id).expect(&name);
             for _ in 0..100 {
-                let running = setup.vendor.answer(operations, Answer::JobRunning).expect(&name);
+                let running = setup.vendor.asked(&question, operations, None);
                 assert!(matches!(destination.read_poll(operations, &job.id, &running), Reading::Job(_)), "{name}");
             }
             let Reading::Each(verdicts, warnings) = destination.read_poll(operations, &job.id, &report) else { panic!("{name}") };
