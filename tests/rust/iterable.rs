@@ -159,7 +159,7 @@ async fn an_order_first_seen_cancelled_empties_the_cart_that_was_sent() {
     stage.deliver(&[bought(1, "cancelled")]).await;
     assert_eq!(sent(&stage), 0);
     stage.deliver(&[in_cart(2)]).await;
-    let items = || stage.inspect(json!({"what": "profile", "userId": "c-42"}))["dataFields"]["shoppingCartItems"].clone();
+    let items = || stage.inspect(json!({"what": "profile", "userId": "c-42"}))["cart"].clone();
     assert_eq!((sent(&stage), items().as_array().unwrap().len()), (1, 1));
     stage.deliver(&[bought(3, "cancelled")]).await;
     assert_eq!((sent(&stage), items()), (2, json!([])));

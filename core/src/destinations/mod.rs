@@ -174,9 +174,11 @@ pub struct Provided {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Given {
     /// Nothing: neither was anything of it delivered nor does anything wait. For what must be there before something else,
-    /// and is told of better elsewhere, such as the address of a customer who is only heard of by an order.
+    /// and is told of better elsewhere, such as the address of a customer who is only heard of by an order. It goes in front
+    /// of the first of the record's operations that is sent, and with none it does not go.
     Unknown,
     /// Something, and it is not over: for what takes back what was sent, such as the cart of an order that was cancelled.
+    /// It goes whether anything else does or not.
     Open,
 }
 

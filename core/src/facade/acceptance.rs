@@ -11,7 +11,7 @@ use super::pure::located;
 use super::runs::{Intaken, IntakenRow};
 use super::track::{SIGNAL, Storefront};
 use crate::decide::{self, CLOSED, ConsentConfig, Decision, EventsConfig, consent};
-use crate::destinations::{Destination, Operation, Skip};
+use crate::destinations::{Destination, Given, Operation, Skip};
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Body, Channel, ConsentStatus, Instant, Mode, Record, Rejection, SkipReason};
 use crate::pipeline::{self, Draft, Layout, Refused, intake};
@@ -485,16 +485,24 @@ impl Desk {
                 taken.skip(position, skip, label);
             }
             let provided = draft.provided.into_iter().map(|provided| (Some(provided.given), provided.operation));
+            // What goes in front of something only goes with it.
+            let mut front: Vec<(Operation, Known)> = Vec::new();
             for (given, operation) in provided.chain(draft.operations.into_iter().map(|operation| (None, operation))) {
                 let mut known =
                     known.next().ok_or_else(|| Error::new(ErrorCode::Internal, "the state answered for fewer subjects than asked"))?;
                 seen.cover(&operation, &mut known);
-                if given.is_some_and(|given| !decide::holds(given, &known)) {
-                    continue;
+                match given.map(|given| (given, decide::holds(given, &known))) {
+                    Some((_, false)) => continue,
+                    Some((Given::Unknown, true)) => {
+                        front.push((operation, known));
+                        continue;
+                    }
+                    Some((Given::Open, true)) | None => {}
                 }
-                let null_clears =
-                    target.destination.capabilities().endpoint(&operation.endpoint).is_some_and(|endpoint| endpoint.null_clears);
-                match decide::decide(&operation, &known, draft.mode, null_clears)? {
+                let clears = |operation: &Operation| {
+                    target.destination.capabilities().endpoint(&operation.endpoint).is_some_and(|endpoint| endpoint.null_clears)
+                };
+                match decide::decide(&operation, &known, draft.mode, clears(&operation))? {
                     Decision::Skip(skip) => {
                         if let (SkipReason::Unchanged, Some(version)) = (skip.reason, operation.version) {
                             acceptance.versions.push((operation.entity.clone(), version));
@@ -502,24 +510,32 @@ impl Desk {
                         taken.skip(position, skip, label);
                     }
                     Decision::Send(reduced) => {
-                        for gone in supersede(&mut acceptance.operations, &operation) {
-                            taken.skip(gone, Skip::new(SkipReason::Superseded, "something newer came in the same batch"), label);
+                        let mut sent = Vec::with_capacity(front.len() + 1);
+                        for (operation, known) in front.drain(..) {
+                            let reduced = decide::delta::reduce(&operation, &known, clears(&operation))?;
+                            sent.push((operation, reduced));
                         }
-                        if operation.once {
-                            // What happened cannot be undone: a cart that became an order is no cart any more, neither from
-                            // a dead letter nor from an older export.
-                            let closed = operation.supersedes.iter().map(|entity| (entity.clone(), CLOSED));
-                            acceptance.versions.extend(closed);
+                        sent.push((operation, reduced));
+                        for (operation, reduced) in sent {
+                            for gone in supersede(&mut acceptance.operations, &operation) {
+                                taken.skip(gone, Skip::new(SkipReason::Superseded, "something newer came in the same batch"), label);
+                            }
+                            if operation.once {
+                                // What happened cannot be undone: a cart that became an order is no cart any more, neither from
+                                // a dead letter nor from an older export.
+                                let closed = operation.supersedes.iter().map(|entity| (entity.clone(), CLOSED));
+                                acceptance.versions.extend(closed);
+                            }
+                            seen.note(&operation, reduced.fingerprints.keys());
+                            acceptance.operations.push(NewOperation {
+                                operation: Operation { body: reduced.body, ..operation },
+                                fingerprints: reduced.fingerprints,
+                                record: record.to_vec(),
+                                run: None,
+                                position,
+                                people: people.clone(),
+                            });
                         }
-                        seen.note(&operation, reduced.fingerprints.keys());
-                        acceptance.operations.push(NewOperation {
-                            operation: Operation { body: reduced.body, ..operation },
-                            fingerprints: reduced.fingerprints,
-                            record: record.to_vec(),
-                            run: None,
-                            position,
-                            people: people.clone(),
-                        });
                     }
                 }
             }

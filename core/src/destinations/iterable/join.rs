@@ -129,6 +129,20 @@ pub(super) fn is_carrying(operation: &Operation) -> bool {
 
 const CARRYING: &str = "join";
 
+/// How the key ends of a row that puts an address in front of something else, and of the calls on its way.
+pub(super) const INTRODUCTION: &str = ":known";
+
+/// What of an introduction is refused is let go: what it went in front of is sent all the same, under the id alone, and the
+/// customer's own record will tell what is wrong.
+pub(super) fn let_go(operation: &Operation, verdict: Verdict) -> Verdict {
+    match verdict {
+        Verdict::Rejected(refusal) if operation.idempotency_key.as_str().ends_with(INTRODUCTION) => {
+            Verdict::Discarded(SkipReason::Ignored, format!("the address was not taken along ({})", refusal.code.0.name()))
+        }
+        verdict => verdict,
+    }
+}
+
 /// Reads the answer to a look that is part of a join.
 pub(super) fn read_look(operation: &Operation, reply: &Reply) -> Reading {
     let one = |verdict| Reading::Each(vec![verdict], Vec::new());

@@ -163,7 +163,7 @@ impl Destination for Iterable {
     }
 
     fn read(&self, operations: &[&Operation], reply: &Reply) -> Reading {
-        match operations {
+        let reading = match operations {
             [look] if matches!(look.endpoint.as_ref(), endpoints::GET_BY_EMAIL | endpoints::GET_BY_USER_ID) => join::read_look(look, reply),
             [first, ..]
                 if reply.status == 404 && matches!(first.endpoint.as_ref(), endpoints::CATALOG_PATCH | endpoints::CATALOG_REPLACE) =>
@@ -171,6 +171,13 @@ impl Destination for Iterable {
                 self.make_catalog(first).map_or_else(|| reply::read(operations, reply, self.clash()), Reading::First)
             }
             _ => reply::read(operations, reply, self.clash()),
+        };
+        match reading {
+            Reading::Each(verdicts, warnings) => {
+                let verdicts = operations.iter().zip(verdicts).map(|(operation, verdict)| join::let_go(operation, verdict));
+                Reading::Each(verdicts.collect(), warnings)
+            }
+            other => other,
         }
     }
 

@@ -182,7 +182,7 @@ impl<'a> Builder<'a> {
         // Not the customer's version, whatever the record is of: the first record of the customer counts.
         operation.version = None;
         operation.delta = Some("/dataFields".into());
-        operation.idempotency_key = IdempotencyKey::new(format!("{}:address", self.envelope.idempotency_key));
+        operation.idempotency_key = IdempotencyKey::new(format!("{}{}", self.envelope.idempotency_key, join::INTRODUCTION));
         self.built.provided.push(Provided { given: Given::Unknown, operation });
         Ok(())
     }
