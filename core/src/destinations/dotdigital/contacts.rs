@@ -69,14 +69,18 @@ impl<'a> Found<'a> {
         self.0["consentRecords"].as_array().is_some_and(|records| records.iter().any(same))
     }
 
-    /// Whether the contact was created by us without a permission, nothing changed since, and nobody ever subscribed it:
-    /// its status is then most likely no answer of the person. Any change could have been one, and whether leaving what one
-    /// never joined changes the contact at all is not published.
+    /// Whether the contact was created by us without a permission and nobody ever subscribed it. Its status is then most
+    /// likely no answer of the person; but whoever leaves what they never joined ends as they were, and whether that changes
+    /// the contact at all is not published.
     fn is_unasked(&self, marker: Option<&str>) -> bool {
         let marked =
             marker.and_then(|name| self.field(name)).is_some_and(|value| value.as_bool() == Some(true) || value.as_str() == Some("True"));
-        let untouched = matches!((self.0["created"].as_str(), self.0["updated"].as_str()), (Some(made), Some(changed)) if made == changed);
-        marked && untouched && self.field("LASTSUBSCRIBED").is_none()
+        marked && self.field("LASTSUBSCRIBED").is_none()
+    }
+
+    /// Whether nothing changed since the contact was created.
+    fn is_untouched(&self) -> bool {
+        matches!((self.0["created"].as_str(), self.0["updated"].as_str()), (Some(made), Some(changed)) if made == changed)
     }
 }
 
@@ -245,6 +249,8 @@ fn consent(d: &Dotdigital, row: &Row, found: &Found<'_>, id: i64) -> Result<Comp
     let state = found.status(&row.channel).unwrap_or_else(|| "nosubscription".to_owned());
     let marker = d.config.unasked_field();
     let unasked = row.channel == "email" && found.is_unasked(marker);
+    // What changed since may have been a no.
+    let untouched = unasked && found.is_untouched();
     let mut own = Object::new(3);
     if !row.granted {
         return match state.as_str() {
@@ -253,7 +259,7 @@ fn consent(d: &Dotdigital, row: &Row, found: &Found<'_>, id: i64) -> Result<Comp
                 Ok(Completed::Send(write(d, row, found, id, Some(own), marker)?))
             }
             // From now on the status is the person's own.
-            "unsubscribed" if unasked => Ok(Completed::Send(write(d, row, found, id, None, marker)?)),
+            "unsubscribed" if untouched => Ok(Completed::Send(write(d, row, found, id, None, marker)?)),
             _ => skip(SkipReason::Unchanged, "the person gets nothing there already"),
         };
     }
@@ -269,15 +275,15 @@ fn consent(d: &Dotdigital, row: &Row, found: &Found<'_>, id: i64) -> Result<Comp
         }
         "pendingoptin" => return skip(SkipReason::Unchanged, "Dotdigital has asked the person to confirm and waits for it"),
         "nosubscription" => {}
-        "unsubscribed" if unasked && d.config.unasked_yes == UnaskedYes::Subscribe => {}
+        "unsubscribed" if untouched && d.config.unasked_yes == UnaskedYes::Subscribe => {}
         "unsubscribed" => {
             let newer = matches!((row.at, found.updated()), (Some(said), Some(changed)) if said > changed);
-            if !newer && !unasked {
+            if !newer && !untouched {
                 return skip(SkipReason::DeniedAtDestination, "the person left at Dotdigital, and this yes is not provably newer");
             }
             match (d.config.resubscribe, row.channel.as_str()) {
                 // Whoever was never asked may have left without a trace, so that no yes is provably newer.
-                (Resubscribe::NoChallenge, _) if !unasked => {}
+                (Resubscribe::NoChallenge, _) if !unasked || d.config.unasked_yes == UnaskedYes::Subscribe => {}
                 (Resubscribe::Challenge | Resubscribe::NoChallenge, "email") if row.quiet => {
                     return skip(SkipReason::BackfillQuiet, "the person may have left at Dotdigital and could only be asked by mail");
                 }

@@ -256,6 +256,8 @@ fn a_yes_is_weighed_against_what_dotdigital_holds() {
     let mut unasked = state("unsubscribed");
     unasked["dataFields"] = json!({ "CW_UNASKED": true, "LASTSUBSCRIBED": null });
     assert_eq!(written(&d, &older, Some(unasked.clone())), Err(SkipReason::DeniedAtDestination), "what changed since may have been a no");
+    let (_, body) = written(&open(json!({ "resubscribe": "no_challenge" })), &newer, Some(unasked.clone())).unwrap();
+    assert_eq!(body["channelProperties"]["email"]["resubscribeOptions"]["resubscribeWithNoChallenge"], json!(false));
     unasked["created"] = unasked["updated"].clone();
     let asks = json!({ "status": "subscribed", "resubscribeOptions": { "resubscribeWithNoChallenge": false } });
     for settings in [json!({}), json!({ "resubscribe": "no_challenge" })] {
