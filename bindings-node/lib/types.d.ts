@@ -173,7 +173,7 @@ export type CordialTakenBack = "remove" | "keep";
 /**
  * What happens when Cordial does not know an attribute or list.
  */
-export type CordialUnknownAttributes = "drop" | "refuse";
+export type CordialUnknownAttributes = "drop" | "refuse" | "create";
 /**
  * Ties the logs of one thing together.
  */
@@ -1269,6 +1269,10 @@ export interface CordialAsynchronous {
  */
 export interface CordialAttribute {
   /**
+   * Whether it is made with an index, which audiences need; used with `unknown_attributes: create`. Default false.
+   */
+  index?: boolean;
+  /**
    * Its key, in the account's spelling: `First_Name` is not `first_name`.
    */
   key: string;
@@ -1408,7 +1412,7 @@ export interface CordialConfig {
   asynchronous?: CordialAsynchronous;
   /**
    * What is sent of a contact: canonical field or custom field → attribute of the account. Default: none. Attributes must
-   * exist at Cordial, spelled exactly so.
+   * exist at Cordial, spelled exactly so, unless `unknown_attributes` is `create`.
    */
   attributes?: {
     [k: string]: CordialAttribute;
@@ -1557,8 +1561,9 @@ export interface CordialConfig {
    */
   unknown_attributes?: CordialUnknownAttributes;
   /**
-   * Whether the account's attributes are read before every write of a contact. Default false: they are compared by the
-   * credential check, and an unknown one is found when Cordial refuses it. The Asynchronous API never refuses one.
+   * Whether the account's attributes are read before every write of a contact, and a contact with an unknown one is refused
+   * then, or the attribute made first with `unknown_attributes: create`. Default false: they are compared by the credential
+   * check, and an unknown one is found when Cordial refuses it. The Asynchronous API never refuses one.
    */
   verify_attributes?: boolean;
 }
@@ -1789,6 +1794,11 @@ export interface InsiderConfig {
    * What an erasure does. Default `delete`.
    */
   erase?: InsiderErase;
+  /**
+   * Address that Insider calls when it refuses a user after it accepted the call. Default: none. `https`. What it is told there
+   * is not published, and this library does not read it.
+   */
+  error_callback?: Secret | null;
   /**
    * Event names at Insider by canonical name. Default: see the page; `order_placed`, `email_changed` and
    * `consent_changed` are sent by other means and as events only when they are named here.

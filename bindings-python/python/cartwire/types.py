@@ -899,6 +899,8 @@ class _CordialAttribute(TypedDict):
 class CordialAttribute(_CordialAttribute, total=False):
     """An attribute of the account."""
 
+    index: bool
+    """Whether it is made with an index, which audiences need; used with `unknown_attributes: create`. Default false."""
     max: int | None
     """Most characters of a `string`, most entries of an `array`. Default: Cordial's own, 128 and 25."""
     type: CordialAttributeType
@@ -924,7 +926,7 @@ class CordialDestinationConfig(_CordialDestinationConfig, total=False):
     """Settings of the Asynchronous API, used with `api: async`."""
     attributes: dict[str, CordialAttribute]
     """What is sent of a contact: canonical field or custom field → attribute of the account. Default: none. Attributes must
-    exist at Cordial, spelled exactly so.
+    exist at Cordial, spelled exactly so, unless `unknown_attributes` is `create`.
     """
     backfill_events: CordialBackfilled
     """Whether a backfill sends events. Default `withhold`: events cannot be sent quietly."""
@@ -1013,8 +1015,9 @@ class CordialDestinationConfig(_CordialDestinationConfig, total=False):
     unknown_attributes: CordialUnknownAttributes
     """What happens when Cordial does not know an attribute or list. Default `drop`."""
     verify_attributes: bool
-    """Whether the account's attributes are read before every write of a contact. Default false: they are compared by the
-    credential check, and an unknown one is found when Cordial refuses it. The Asynchronous API never refuses one.
+    """Whether the account's attributes are read before every write of a contact, and a contact with an unknown one is refused
+    then, or the attribute made first with `unknown_attributes: create`. Default false: they are compared by the credential
+    check, and an unknown one is found when Cordial refuses it. The Asynchronous API never refuses one.
     """
 
 
@@ -1625,6 +1628,10 @@ class InsiderDestinationConfig(_InsiderDestinationConfig, total=False):
     """
     erase: InsiderErase
     """What an erasure does. Default `delete`."""
+    error_callback: Secret | None
+    """Address that Insider calls when it refuses a user after it accepted the call. Default: none. `https`. What it is told there
+    is not published, and this library does not read it.
+    """
     event_names: dict[str, str]
     """Event names at Insider by canonical name. Default: see the page; `order_placed`, `email_changed` and
     `consent_changed` are sent by other means and as events only when they are named here.
@@ -3402,10 +3409,13 @@ CordialTakenBack: TypeAlias = Literal["remove", "keep"]
 ``keep``: They stay.
 """
 
-CordialUnknownAttributes: TypeAlias = Literal["drop", "refuse"]
+CordialUnknownAttributes: TypeAlias = Literal["drop", "refuse", "create"]
 """What happens when Cordial does not know an attribute or list.
 ``drop``: The record is sent once more without it, with a warning.
 ``refuse``: The record is refused.
+``create``: The attribute or list is made as the settings describe it, unless it is there in another spelling, and the record is
+sent again. The key must allow it. What the settings do not describe, such as the `customer_id_attribute`, is
+refused: only Cordial makes an attribute a key.
 """
 
 CorrelationId: TypeAlias = str

@@ -28,6 +28,10 @@ pub struct Config {
     /// Key of the type Resubscribe. Needed by `resubscribe` only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resubscribe_token: Option<Secret>,
+    /// Address that Insider calls when it refuses a user after it accepted the call. Default: none. `https`. What it is told there
+    /// is not published, and this library does not read it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_callback: Option<Secret>,
     /// Base URL for all hosts, such as `http://127.0.0.1:8080` for a test server. Default: none. `https`, or `http` to this
     /// machine; no path.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -372,6 +376,10 @@ impl Config {
             if token.is_some_and(|token| !token.expose().bytes().all(|byte| byte.is_ascii_graphic())) {
                 return Err(invalid("the key holds characters no key has", pointer));
             }
+        }
+        let callback = self.error_callback.as_ref().map(Secret::expose);
+        if callback.is_some_and(|url| !url.starts_with("https://") || !url.bytes().all(|byte| byte.is_ascii_graphic())) {
+            return Err(invalid("the address Insider calls must start with `https://`", "/error_callback"));
         }
         let identifiers = &self.identifiers;
         if !identifiers.uuid && !identifiers.email && !identifiers.phone && identifiers.custom.is_empty() {

@@ -151,6 +151,7 @@ impl Insider {
         if first.group == QUIET {
             body.put("skip_hook", &true)?;
         }
+        body.maybe("error_callback_endpoint", self.config.error_callback.as_ref().map(super::Secret::expose))?;
         body.raw("users", users)?;
         Ok(body.finish())
     }

@@ -65,7 +65,13 @@ impl<'a> Builder<'a> {
             (false, _) => totals.total.amount,
         };
         let shipping = totals.shipping.amount + parts.fees;
-        let discount = parts.sum + shipping + totals.tax_added.amount - worth;
+        let off = parts.sum + shipping + totals.tax_added.amount - worth;
+        // A discount is never more than the goods: what is given back beyond them was shipping, then tax.
+        let discount = off.min(parts.sum);
+        let off_shipping = (off - discount).clamp(Decimal::ZERO, shipping.max(Decimal::ZERO));
+        let off_tax = (off - discount - off_shipping).clamp(Decimal::ZERO, totals.tax_added.amount.max(Decimal::ZERO));
+        let added = Some(totals.tax_added.amount).filter(|added| !added.is_zero());
+        let tax = totals.tax.map(|tax| tax.amount).or(added);
         let market = &self.envelope.market;
         let own_id = self.id(&order.id);
         let customer_id = who.customer_id.as_deref();
@@ -77,7 +83,7 @@ impl<'a> Builder<'a> {
             purchase_date: Stamp(order.placed_at),
             status: order.status.as_str(),
             items: parts.items,
-            shipping_and_handling: JsonNumber(shipping),
+            shipping_and_handling: JsonNumber(shipping - off_shipping),
             properties: OrderProperties {
                 currency: totals.total.currency.as_str(),
                 order_status: order.status.as_str(),
@@ -113,7 +119,7 @@ impl<'a> Builder<'a> {
             link_id: text(&order.attributes, "linkID"),
             shipping_address: order.shipping_address.as_ref().map(Postal),
             billing_address: order.billing_address.as_ref().map(Postal),
-            tax: totals.tax.map(|tax| JsonNumber(tax.amount)),
+            tax: tax.map(|tax| JsonNumber(tax - off_tax)),
             discount_application: (discount > Decimal::ZERO).then_some(Fixed { kind: "fixed", amount: JsonNumber(discount) }),
         };
         let body = bytes(&row, 1024 + 512 * order.lines.len())?;

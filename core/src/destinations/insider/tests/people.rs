@@ -355,3 +355,18 @@ fn a_yes_for_a_channel_whose_leaving_nothing_shows_is_not_written() {
         assert_eq!(outcome(json!({ "attributes": { &flag: "perhaps" } })), "denied_at_destination", "what is no clear yes is a no");
     }
 }
+
+#[test]
+fn insider_is_told_whom_to_call_when_it_changes_its_mind() {
+    let insider = open(json!({ "error_callback": "https://hooks.example.com/insider?key=s3cret" }));
+    let row = contact(json!({ "first_name": "Mara", "consents": [{ "channel": "email", "status": "denied" }] }), json!({}));
+    for operation in ops(&insider, &row).iter().filter(|operation| operation.endpoint.starts_with("users.")) {
+        let body = parsed(&insider.request(&[operation]).unwrap());
+        assert_eq!(body["error_callback_endpoint"], "https://hooks.example.com/insider?key=s3cret");
+    }
+    assert!(!format!("{insider:?}").contains("s3cret"));
+    for url in ["http://hooks.example.com", "hooks", "https://a b"] {
+        let error = Insider::new(config(json!({ "error_callback": url }))).unwrap_err();
+        assert!(format!("{error:?}").contains("/error_callback"), "{url}: {error:?}");
+    }
+}
