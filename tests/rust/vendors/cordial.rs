@@ -65,7 +65,7 @@ impl Vendor for Cordial {
         // Neither is there yet.
         by_email["unknown_attributes"] = json!("create");
         by_email["attributes"]["last_name"] = json!({"key": "surname"});
-        by_email["lists"] = json!({"group:vip": "members"});
+        by_email["lists"] = json!({"group:vip": "vip_people"});
         vec![asynchronous, by_email, merging]
     }
 
