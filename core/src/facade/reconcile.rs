@@ -231,7 +231,7 @@ impl Report {
         let Sheet { entries, rest, .. } = sheet;
         let mut checks: Vec<Vec<Option<ReconcileCheck>>> = Vec::with_capacity(entries.len());
         let mut reads: Vec<Vec<Read>> = inner.outlets.iter().map(|_| Vec::new()).collect();
-        let mut by_request: HashMap<(usize, &'static str, String, Option<Vec<u8>>), usize> = HashMap::new();
+        let mut by_request: HashMap<Question, usize> = HashMap::new();
         let mut rows = Vec::with_capacity(entries.len());
         for (row, Entry { position, resource, correlation_id, sought }) in entries.into_iter().enumerate() {
             let mut own = Vec::with_capacity(sought.len());
@@ -320,6 +320,9 @@ impl Report {
         answer
     }
 }
+
+/// What is asked, and where: destination, method, path and body.
+type Question = (usize, &'static str, String, Option<Vec<u8>>);
 
 /// A place in the answer: a row, and a check of it.
 type Place = (usize, usize);

@@ -62,6 +62,10 @@ impl Vendor for Cordial {
         merging["email_change"] = json!("merge");
         merging["imports"] = json!({"upload_url": format!("{url}/files"), "authorization": UPLOAD,
             "source": {"transport": "HTTP", "url": format!("{url}/files/{{file}}")}});
+        // Neither is there yet.
+        by_email["unknown_attributes"] = json!("create");
+        by_email["attributes"]["last_name"] = json!({"key": "surname"});
+        by_email["lists"] = json!({"group:vip": "vip_people"});
         vec![asynchronous, by_email, merging]
     }
 
