@@ -285,10 +285,7 @@ impl Bigcommerce {
         }
         let query = Query::read(generation, &request.query, request.now_ms, self.options.exclusive_times);
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
-        let (reply, read) = match generation {
-            Generation::V2 => self.v2(state, &path, &query)?,
-            Generation::V3 => self.v3(state, &path, &query)?,
-        };
+        let (reply, read) = self.answer_to(state, generation, &path, &query)?;
         let changes = self.options.changes_per_page.min(self.options.most_changes.saturating_sub(state.changes));
         let rows = match read {
             Some(Kind::Order) => &mut state.orders,

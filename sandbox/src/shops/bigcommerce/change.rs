@@ -30,6 +30,9 @@ struct Change {
     fields: Map<String, Value>,
 }
 
+/// The row's id, and the calls: scope and data of each.
+type Made = (Value, Vec<(&'static str, Value)>);
+
 impl Bigcommerce {
     /// Makes a change; gives the row's id and the calls.
     pub(super) fn apply(&self, state: &mut State, spec: &Value, now_ms: i64) -> Result<Value, String> {
@@ -44,7 +47,7 @@ impl Bigcommerce {
         Ok(json!({"id": id, "webhooks": hooks}))
     }
 
-    fn change_order(&self, state: &mut State, change: Change, at_ms: i64) -> Result<(Value, Vec<(&'static str, Value)>), String> {
+    fn change_order(&self, state: &mut State, change: Change, at_ms: i64) -> Result<Made, String> {
         let act: Act = serde_json::from_value(change.act.into()).map_err(|error| error.to_string())?;
         let number = match act {
             Act::Place => {
@@ -100,7 +103,7 @@ impl Bigcommerce {
         Ok((id.into(), calls))
     }
 
-    fn change_row(&self, state: &mut State, kind: Kind, change: Change, at_ms: i64) -> Result<(Value, Vec<(&'static str, Value)>), String> {
+    fn change_row(&self, state: &mut State, kind: Kind, change: Change, at_ms: i64) -> Result<Made, String> {
         let none = || "nothing has that `id`".to_owned();
         let (number, rows) = match kind {
             Kind::Cart => {

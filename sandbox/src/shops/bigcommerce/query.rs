@@ -291,6 +291,11 @@ pub(super) struct Range {
 }
 
 impl Range {
+    /// No second before this one is in it.
+    pub(super) fn earliest(&self) -> i64 {
+        self.exactly.or(self.min).unwrap_or(i64::MIN)
+    }
+
     pub(super) fn holds(&self, seconds: i64) -> bool {
         let edge = i64::from(self.exclusive);
         self.exactly.is_none_or(|only| seconds == only)

@@ -31,12 +31,17 @@ impl Rows {
 
     /// All rows there are, by id.
     pub(super) fn numbers(&self) -> impl DoubleEndedIterator<Item = u64> {
-        (0..self.changes.len()).filter(|number| !self.gone.contains(number))
+        self.numbers_from(0)
     }
 
-    /// All rows there are, by their last change and then by id.
-    pub(super) fn by_change(&self) -> impl DoubleEndedIterator<Item = u64> {
-        self.by_time.iter().map(|(_, number)| *number)
+    /// Those from a number on, by id.
+    pub(super) fn numbers_from(&self, first: u64) -> impl DoubleEndedIterator<Item = u64> {
+        (first..self.changes.len()).filter(|number| !self.gone.contains(number))
+    }
+
+    /// Those that changed in that second or later, by their last change and then by id.
+    pub(super) fn by_change(&self, second: i64) -> impl DoubleEndedIterator<Item = u64> {
+        self.by_time.range((second, 0)..).map(|(_, number)| *number)
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -97,9 +102,9 @@ mod tests {
     #[test]
     fn a_change_moves_a_row_to_the_end_and_a_deletion_takes_it_out() {
         let mut rows = Rows::new(100, 3, |number| 9_000 - i64::try_from(number).unwrap_or(0) * 1_000);
-        assert_eq!(rows.by_change().collect::<Vec<_>>(), [2, 1, 0]);
+        assert_eq!(rows.by_change(i64::MIN).collect::<Vec<_>>(), [2, 1, 0]);
         rows.touch(2, 20_500);
-        assert_eq!((rows.by_change().collect::<Vec<_>>(), rows.changed_s(2)), (vec![1, 0, 2], 20));
+        assert_eq!((rows.by_change(9).collect::<Vec<_>>(), rows.changed_s(2)), (vec![0, 2], 20));
         rows.delete(1);
         assert_eq!((rows.find(101), rows.find(102), rows.find(103), rows.find(99)), (None, Some(2), None, None));
         assert_eq!((rows.numbers().collect::<Vec<_>>(), rows.push(30_000), rows.len()), (vec![0, 2], 3, 3));
