@@ -142,7 +142,7 @@ fn list_of(stream: &StreamFacts) -> List {
         "products" => List { query: &[catalog::INCLUDE, "sort=id", "direction=asc"], ..list(Paging::Ids("id:greater"), MODIFIED) },
         "customers" => List { query: &[people::INCLUDE], ..list(Paging::Cursor, MODIFIED) },
         "customer_attributes" | "subscribers" => List { until: "date_modified:max", ..list(Paging::Rows, MODIFIED) },
-        // By id is the default order of this list, and the document has no word for it that it would take.
+        // By id, upwards, is this list's own order; the words that its document takes for `sort` say no direction.
         "orders" => List { query: &[orders::INCLUDE], ..list(Paging::Ids("min_id"), "min_date_modified") },
         "refunds" => list(Paging::Rows, "created:min"),
         RECORDS => list(Paging::Cursor, MODIFIED),
