@@ -30,8 +30,8 @@ bench: ## Throughput as ratios against baselines of the same run.
 scale: ## 200,000 orders through one Sync; prints time and memory.
 	cargo run --release --package cartwire-crash --bin scale
 
-pull: ## 200,000 orders pulled from a shop that breaks, by a process that is killed twice.
-	cargo run --release --package cartwire-crash --bin pull
+pull: ## 200,000 orders pulled from a shop that breaks, by a process that is killed twice; SOURCE=bigcommerce for another shop.
+	cargo run --release --package cartwire-crash --bin pull -- --source $(or $(SOURCE),commercetools)
 
 types: venv node_modules/.package-lock.json ## Generates the types of both hosts and the tables in the documentation.
 	$(BIN)/python bindings-python/scripts/generate_types.py

@@ -19,6 +19,10 @@ export type AttributeValue =
  */
 export type BigcommerceConsentPlace = "customer" | "attribute" | "form_field" | "metafield" | "subscriber" | "order";
 /**
+ * A part of an order that is served on its own.
+ */
+export type BigcommerceOrderPart = "coupons" | "shipments" | "refunds" | "transactions" | "taxes";
+/**
  * What a subscriber row means that has no consent and never changed.
  */
 export type BigcommerceUntouched = "unknown" | "denied";
@@ -729,6 +733,45 @@ export interface BigcommerceFieldMapping {
    * to one type.
    */
   type?: BigcommerceValueType | null;
+}
+/**
+ * What reading from the platform needs besides `store`. A store-level or app-level API account with the read-only scopes for
+ * customers, orders, order transactions, products and carts is enough, with those for the inventory where `inventory` is
+ * set; none may change anything.
+ */
+export interface BigcommercePullConfig {
+  /**
+   * Access token of the API account. It has no end of its own; it dies with the account.
+   */
+  access_token?: Secret;
+  /**
+   * API host in place of the platform's, such as a test server's or a proxy's, without `/stores`.
+   */
+  api_url?: string | null;
+  /**
+   * Whether a cart that a webhook names is read as its checkout, with shipping, tax and the address of the bill. A
+   * checkout of somebody known tells that they went there. Default: false.
+   */
+  checkouts?: boolean;
+  /**
+   * Whether products are read with the stock of every location; also done where `locations` is set. Without it stock is
+   * what the variants say, which is that of the default location. Default: false.
+   */
+  inventory?: boolean;
+  /**
+   * Which parts of an order are read besides the order itself, its lines, addresses and fees. Each costs a call per order
+   * that has it. Default: all.
+   */
+  order_parts?: BigcommerceOrderPart[];
+  /**
+   * Whether products are read with the prices of the price lists, and the stream `price_records` is pulled without being
+   * named. Default: false.
+   */
+  price_lists?: boolean;
+  /**
+   * Percent of the store's quota that is left to its other apps, which share it. Default: 20.
+   */
+  reserve_percent?: number;
 }
 /**
  * How webhooks are verified. The platform's documents and its partners' disagree on signatures, so the scheme is a setting;
@@ -4389,6 +4432,10 @@ export interface BigcommerceConfig {
    * `{language}`, `{country}`, `{store}`. A page whose value for a place is missing has no address.
    */
   product_url?: string | null;
+  /**
+   * How the platform itself is read. Only pulling, and fetching what webhooks name, need it.
+   */
+  pull?: BigcommercePullConfig | null;
   /**
    * Address of the storefront, put in front of the relative addresses of products and categories.
    */

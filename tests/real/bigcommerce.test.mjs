@@ -24,18 +24,18 @@ const skip = existsSync(DOCUMENTS) ? false : "`../shared` with the vendor's docu
 /** What the documents demand against their own words, so that no client could do right. */
 const MENDED = {
   // A list is not asked for one id; the text beside it says that this is a filter.
-  "subscribers.v3.yml": (document) => {
-    for (const parameter of document.paths["/customers/subscribers"].get.parameters) {
-      if (parameter.name === "id") parameter.required = false;
-    }
+  "subscribers.v3.yml": ({ components }) => {
+    components.parameters.IdParam.required = false;
   },
   // `:in` takes several ids, as everywhere; here their type is that of one.
-  "inventory.v3.yml": (document) => {
-    for (const parameter of document.paths["/inventory/items"].get.parameters) {
-      if (parameter.name?.endsWith(":in")) Object.assign(parameter, { schema: { type: "array", items: parameter.schema }, style: "form", explode: false });
+  "inventory.v3.yml": ({ components }) => {
+    for (const parameter of Object.values(components.parameters).filter(({ name }) => name.endsWith(":in"))) {
+      Object.assign(parameter, { schema: { type: "array", items: parameter.schema }, style: "form", explode: false });
     }
   },
 };
+
+const BEHIND = /[?&](page=([2-9]|\d\d)|after=|min_id=|id:greater=)/;
 
 const quiet = Object.fromEntries(["trace", "debug", "info", "warn", "error", "fatal", "success"].map((level) => [level, () => {}]));
 quiet.child = () => quiet;
@@ -66,8 +66,10 @@ before(async () => {
   front = createServer(async (request, reply) => {
     const [, store, generation, path] = request.url.match(/^\/stores\/([^/]+)\/(v[23])(\/.*)$/) ?? [];
     const answer = path && (await fetch(generations[generation].address + path, { headers: { ...request.headers, connection: "close" } }));
-    const body = path ? await answer.text() : "";
-    const status = path ? answer.status : 404;
+    let body = path ? await answer.text() : "";
+    let status = path ? answer.status : 404;
+    // The examples are the same whatever page is asked for, and would be read for ever: behind the first there is nothing.
+    if (status === 200 && BEHIND.test(path)) [status, body] = generation === "v2" ? [204, ""] : [200, '{"data": [], "meta": {}}'];
     asked.push({ path: path && `${generation}${path}`, store, status, violations: answer?.headers.get("sl-violations"), body });
     reply.writeHead(status, { "content-type": "application/json" });
     reply.end(status === 204 ? undefined : body);
@@ -117,7 +119,7 @@ function taken() {
 
 const STREAMS = {
   categories: ["v3/catalog/trees/categories"],
-  products: ["v3/catalog/products", "v3/catalog/brands", "v3/inventory/items", "v3/pricelists", "v3/pricelists/assignments"],
+  products: ["v3/catalog/products", "v3/inventory/items", "v3/pricelists", "v3/pricelists/assignments"],
   customers: ["v3/customers"],
   customer_attributes: ["v3/customers/attribute-values", "v3/customers"],
   subscribers: ["v3/customers/subscribers"],
@@ -131,11 +133,11 @@ const STREAMS = {
 for (const [stream, paths] of Object.entries(STREAMS)) {
   test(`the stream ${stream} asks what the documents describe, and their example is read`, { skip }, async (t) => {
     const sync = await scene(t);
-    // The examples are the same whatever page is asked for: one page is all there is.
-    const report = await sync.pull({ streams: [stream], since: "2026-11-01T00:00:00Z", limit: 1, mode: "live" });
-    assert.equal(report.streams[stream].stopped ?? null, null, JSON.stringify(report.streams[stream]));
+    const report = await sync.pull({ streams: [stream], since: "2026-11-01T00:00:00Z", mode: "live" });
     const seen = taken();
+    assert.equal(report.streams[stream].stopped ?? null, null, JSON.stringify(report.streams[stream]));
     for (const path of paths) assert.ok(seen.includes(path), `${path} is not among ${seen}`);
+    assert.equal(report.streams[stream].complete, true);
     assert.equal(report.retries, 0);
     assert.ok(report.streams[stream].rows > 0, JSON.stringify(report));
     for (const rejection of report.run.rejected) assert.match(rejection.findings[0].code, /^[a-z]+\.[a-z_]+$/);

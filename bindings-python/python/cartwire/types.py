@@ -14,6 +14,8 @@ __all__ = [
     "BigcommerceConsentPlace",
     "BigcommerceConsentRule",
     "BigcommerceFieldMapping",
+    "BigcommerceOrderPart",
+    "BigcommercePullConfig",
     "BigcommerceSourceConfig",
     "BigcommerceUntouched",
     "BigcommerceValueType",
@@ -348,6 +350,36 @@ class BigcommerceFieldMapping(_BigcommerceFieldMappingWords, total=False):
     """
 
 
+class BigcommercePullConfig(TypedDict, total=False):
+    """What reading from the platform needs besides `store`. A store-level or app-level API account with the read-only scopes for
+    customers, orders, order transactions, products and carts is enough, with those for the inventory where `inventory` is
+    set; none may change anything.
+    """
+
+    access_token: Secret
+    """Access token of the API account. It has no end of its own; it dies with the account."""
+    api_url: str | None
+    """API host in place of the platform's, such as a test server's or a proxy's, without `/stores`."""
+    checkouts: bool
+    """Whether a cart that a webhook names is read as its checkout, with shipping, tax and the address of the bill. A
+    checkout of somebody known tells that they went there. Default: false.
+    """
+    inventory: bool
+    """Whether products are read with the stock of every location; also done where `locations` is set. Without it stock is
+    what the variants say, which is that of the default location. Default: false.
+    """
+    order_parts: list[BigcommerceOrderPart]
+    """Which parts of an order are read besides the order itself, its lines, addresses and fees. Each costs a call per order
+    that has it. Default: all.
+    """
+    price_lists: bool
+    """Whether products are read with the prices of the price lists, and the stream `price_records` is pulled without being
+    named. Default: false.
+    """
+    reserve_percent: int
+    """Percent of the store's quota that is left to its other apps, which share it. Default: 20."""
+
+
 class _BigcommerceSourceConfig(TypedDict):
     """What is always there in `BigcommerceSourceConfig`."""
 
@@ -409,6 +441,8 @@ class BigcommerceSourceConfig(_BigcommerceSourceConfig, total=False):
     """Product page, where it is not `site_url` and the product's own path: `{slug}`, `{sku}`, `{id}`, `{locale}`,
     `{language}`, `{country}`, `{store}`. A page whose value for a place is missing has no address.
     """
+    pull: BigcommercePullConfig | None
+    """How the platform itself is read. Only pulling, and fetching what webhooks name, need it."""
     site_url: str | None
     """Address of the storefront, put in front of the relative addresses of products and categories."""
     store: str
@@ -3246,6 +3280,15 @@ BigcommerceConsentPlace: TypeAlias = Literal["customer", "attribute", "form_fiel
 ``subscriber``: The newsletter subscriber: `member` among its consents.
 ``order``: An own field of the order such as `is_email_opt_in`, or a form field of its billing address. Only a yes counts: a box
 that was not ticked at one order is no withdrawal.
+"""
+
+BigcommerceOrderPart: TypeAlias = Literal["coupons", "shipments", "refunds", "transactions", "taxes"]
+"""A part of an order that is served on its own.
+``coupons``: Coupon codes with what they took off. Without them discounts have no code.
+``shipments``: Parcels. Without them only counts are known.
+``refunds``: Money paid back. Without them no refund is told.
+``transactions``: Payments. Only whether one was a test is read of them: without them test orders count as orders.
+``taxes``: Taxes by name and rate. Without them only the sum is known.
 """
 
 BigcommerceUntouched: TypeAlias = Literal["unknown", "denied"]

@@ -5,21 +5,24 @@
 //! <https://developer.bigcommerce.com/docs/start/best-practices/api-rate-limits>
 
 mod access;
+mod carts;
 mod catalog;
 mod gather;
+mod named;
 mod orders;
 mod pages;
 mod people;
+mod price_lists;
 
 use std::time::Duration;
 
 use chrono::SecondsFormat;
-use serde::{Deserialize, Serialize};
 
 pub use self::access::{OrderPart, PullConfig};
 
 use self::access::Access;
 use self::pages::{Paging, Position, Rows, id_of, is_whole};
+use self::price_lists::Tour;
 use super::Config;
 use super::config::{ConsentPlace, ConsentRule};
 use crate::error::{Error, ErrorCode};
@@ -139,7 +142,7 @@ fn list_of(stream: &StreamFacts) -> List {
         "products" => List { query: &[catalog::INCLUDE, "sort=id", "direction=asc"], ..list(Paging::Ids("id:greater"), MODIFIED) },
         "customers" => List { query: &[people::INCLUDE], ..list(Paging::Cursor, MODIFIED) },
         "customer_attributes" | "subscribers" => List { until: "date_modified:max", ..list(Paging::Rows, MODIFIED) },
-        // By id is the default order of this list, and the document has no word for it that it would take.
+        // By id, upwards, is this list's own order; the words that its document takes for `sort` say no direction.
         "orders" => List { query: &[orders::INCLUDE], ..list(Paging::Ids("min_id"), "min_date_modified") },
         "refunds" => list(Paging::Rows, "created:min"),
         RECORDS => list(Paging::Cursor, MODIFIED),
@@ -148,6 +151,8 @@ fn list_of(stream: &StreamFacts) -> List {
 }
 
 const MODIFIED: &str = "date_modified:min";
+
+const JSON: &str = "application/json";
 
 /// Kinds of [`Wanted`] that only this module knows: a page of products in the seed, products by ids.
 const PAGE: &str = "product-page";
@@ -227,7 +232,8 @@ impl Shop {
             endpoint: endpoint(path).into(),
             method: Method::Get,
             path: address,
-            headers: vec![("accept", "application/json".to_owned())],
+            // Some documents require the second, though nothing is sent.
+            headers: vec![("accept", JSON.to_owned()), ("content-type", JSON.to_owned())],
             secret_headers: vec![("x-auth-token", self.access.token.clone())],
             body: None,
         }
@@ -242,6 +248,21 @@ impl Shop {
         }
         parameters.extend(at.parameters(list.paging, pass.page_size));
         self.ask(path, &list.query.join("&"), &parameters)
+    }
+}
+
+impl Shop {
+    /// A cursor is the platform's own, and nobody says how long it is good for. When one is refused, its list is read again
+    /// from the beginning, by pages this time.
+    fn start_again(stream: &StreamFacts, pass: &Pass, refusal: &Reply) -> Result<Page, PullFailure> {
+        let next = match stream.name {
+            RECORDS => Tour::again(&pass.at).map_err(PullFailure::Stop)?,
+            _ => pages::by_pages(&pass.at),
+        };
+        match next {
+            Some(_) => Ok(Page { body: PageBody::Nothing, next, shop_time: shop_time(refusal), ..Page::default() }),
+            None => Err(pages::refused()),
+        }
     }
 }
 
@@ -279,97 +300,6 @@ fn is_metafield(field: &str) -> bool {
     named && !field.contains(char::is_whitespace)
 }
 
-/// Where the stream of price records stands: it goes from list to list.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Tour {
-    /// Price lists still to be read, the first of them now.
-    lists: Vec<String>,
-    /// Where in its records.
-    records: String,
-    /// Where the next page of price lists starts; none behind the last.
-    more: Option<String>,
-}
-
-impl Tour {
-    fn of(at: &str) -> Result<Self, Error> {
-        if at.is_empty() {
-            return Ok(Tour { more: Some(String::new()), ..Tour::default() });
-        }
-        serde_json::from_str(at).map_err(|_| Error::new(ErrorCode::Internal, "the cursor in the state was not made by this source"))
-    }
-
-    fn text(self) -> Option<String> {
-        let ended = self.lists.is_empty() && self.more.is_none();
-        if ended { None } else { serde_json::to_string(&self).ok() }
-    }
-}
-
-/// Price lists themselves have no date to be filtered by: that of a list need not follow its records.
-const LISTS: List = List { paging: Paging::Cursor, from: "", until: "", query: &[] };
-
-impl Shop {
-    fn tour_page(&self, stream: &StreamFacts, pass: &Pass) -> Result<Request, Error> {
-        let tour = Tour::of(&pass.at)?;
-        match tour.lists.first() {
-            Some(id) => {
-                let mut path = "/v3/pricelists/".to_owned();
-                percent(id, &mut path);
-                path.push_str("/records");
-                Ok(self.list_page(&path, &list_of(stream), pass, &tour.records.parse()?))
-            }
-            None => Ok(self.list_page("/v3/pricelists", &LISTS, pass, &tour.more.unwrap_or_default().parse()?)),
-        }
-    }
-
-    /// A cursor is the platform's own, and nobody says how long it is good for. When one is refused, its list is read again
-    /// from the beginning, by pages this time.
-    fn start_again(stream: &StreamFacts, pass: &Pass, refusal: &Reply) -> Result<Page, PullFailure> {
-        let again = Position::Row { at: 0, total: None, per: None }.to_string();
-        let after = |at: &str| matches!(at.parse(), Ok(Position::After(_)));
-        let next = if stream.name == RECORDS {
-            let tour = Tour::of(&pass.at).map_err(PullFailure::Stop)?;
-            match &tour.more {
-                _ if after(&tour.records) => Tour { records: again, ..tour }.text(),
-                Some(more) if tour.lists.is_empty() && after(more) => Tour { more: Some(again), ..tour }.text(),
-                _ => None,
-            }
-        } else {
-            after(&pass.at).then_some(again)
-        };
-        match next {
-            Some(_) => Ok(Page { body: PageBody::Nothing, next, shop_time: shop_time(refusal), ..Page::default() }),
-            None => Err(pages::refused()),
-        }
-    }
-
-    fn read_tour(pass: &Pass, rows: &Rows<'_>) -> Result<Page, PullFailure> {
-        let page = |wanted, rows: usize, tour: Tour| Page {
-            body: PageBody::Nothing,
-            wanted,
-            rows: rows as u64,
-            next: tour.text(),
-            shop_time: None,
-        };
-        let mut tour = Tour::of(&pass.at).map_err(PullFailure::Stop)?;
-        if tour.lists.is_empty() {
-            let at: Position = tour.more.unwrap_or_default().parse().map_err(PullFailure::Stop)?;
-            let more = at.next(LISTS.paging, pass.page_size, rows, b"id")?.map(|at| at.to_string());
-            let lists = rows.rows.iter().filter_map(|row| id_of(row, b"id")).collect();
-            // The lists are no rows of the stream; their records are.
-            return Ok(page(Vec::new(), 0, Tour { lists, more, records: String::new() }));
-        }
-        let at: Position = tour.records.parse().map_err(PullFailure::Stop)?;
-        match at.next(Paging::Cursor, pass.page_size, rows, b"variant_id")? {
-            Some(next) => tour.records = next.to_string(),
-            None => {
-                tour.lists.remove(0);
-                tour.records = String::new();
-            }
-        }
-        Ok(page(people::products_named(rows, &[b"product_id"]), rows.rows.len(), tour))
-    }
-}
-
 impl Pull for Shop {
     fn facts(&self) -> &'static PullFacts {
         &FACTS
@@ -401,7 +331,8 @@ impl Pull for Shop {
     }
 
     fn read(&self, stream: &StreamFacts, pass: &Pass, reply: &Reply) -> Result<Page, PullFailure> {
-        if reply.status == 404 {
+        let of_one_price_list = stream.name == RECORDS && !pass.at.is_empty();
+        if reply.status == 404 && !of_one_price_list {
             return Err(PullFailure::Stop(Error::new(ErrorCode::NotFound, "the platform has no such store or list")));
         }
         if reply.status == 422 {
@@ -421,16 +352,16 @@ impl Pull for Shop {
         let (body, wanted) = match stream.name {
             _ if rows.is_empty() => (PageBody::Nothing, Vec::new()),
             "customers" => self.customers(&rows),
-            "customer_attributes" => (PageBody::Nothing, people::customers_named(&rows)),
+            "customer_attributes" => (PageBody::Nothing, named::customers(&rows)),
             "orders" => (PageBody::Nothing, rows.rows.iter().map(|row| seeded("order", row)).collect()),
-            "refunds" => (PageBody::Nothing, people::orders_named(&rows)),
+            "refunds" => (PageBody::Nothing, named::orders(&rows)),
             "products" => {
                 let mut page = Vec::with_capacity(reply.body.len());
                 pages::list(&rows.rows, &mut page);
                 let resource = ResourceRef { kind: PAGE.to_owned(), id: String::new() };
                 (PageBody::Nothing, vec![Wanted { resource, seed: Some(page) }])
             }
-            "inventory" => (PageBody::Nothing, people::products_named(&rows, &[b"identity", b"product_id"])),
+            "inventory" => (PageBody::Nothing, named::products(&rows, &[b"identity", b"product_id"])),
             _ => (PageBody::Reply, Vec::new()),
         };
         Ok(Page { body, wanted, rows: count, next, shop_time: shop_time(reply) })

@@ -204,13 +204,16 @@ fn named(rows: &[&[u8]]) -> BTreeMap<String, Named> {
     rows.iter().filter_map(read).collect()
 }
 
+/// Rows by the id that each belongs to.
+type ById<'r> = BTreeMap<String, Vec<&'r [u8]>>;
+
 /// What was read beside products, by the id that each belongs to.
 struct Beside<'r> {
     categories: BTreeMap<String, Named>,
-    brands: BTreeMap<String, Vec<&'r [u8]>>,
+    brands: ById<'r>,
     assignments: Vec<&'r [u8]>,
     /// By the key in composed documents, for those that were asked for.
-    lists: Vec<(&'static str, BTreeMap<String, Vec<&'r [u8]>>)>,
+    lists: Vec<(&'static str, ById<'r>)>,
 }
 
 impl<'r> Beside<'r> {
@@ -235,7 +238,7 @@ impl<'r> Beside<'r> {
         out.extend_from_slice(b"{\"product\":");
         out.extend_from_slice(product);
         // One that has none says so, or it would be asked for again.
-        if !member(product, b"variants").is_some_and(|variants| elements(variants, 0).is_some()) {
+        if member(product, b"variants").is_none_or(|variants| elements(variants, 0).is_none()) {
             out.extend_from_slice(b",\"variants\":[]");
         }
         let brand = id_of(product, b"brand_id").and_then(|id| self.brands.get(&id)?.first());
@@ -276,8 +279,8 @@ impl<'r> Beside<'r> {
 
 const PRICES: &str = "prices";
 
-fn by<'r>(rows: Vec<&'r [u8]>, id: impl Fn(&[u8]) -> Option<String>) -> BTreeMap<String, Vec<&'r [u8]>> {
-    let mut found: BTreeMap<String, Vec<&'r [u8]>> = BTreeMap::new();
+fn by<'r>(rows: Vec<&'r [u8]>, id: impl Fn(&[u8]) -> Option<String>) -> ById<'r> {
+    let mut found = ById::new();
     for row in rows {
         if let Some(id) = id(row) {
             found.entry(id).or_default().push(row);

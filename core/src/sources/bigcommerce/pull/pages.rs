@@ -106,7 +106,7 @@ impl Position {
         match paging {
             Paging::Whole => Ok(None),
             Paging::Ids(_) => self.next_id(rows, id),
-            // Once by pages, always by pages: see `start_again`.
+            // Once by pages, always by pages: see `Shop::start_again`.
             Paging::Cursor if rows.meta.cursor.is_some() && !matches!(self, Position::Row { .. }) => self.next_cursor(size, rows),
             Paging::Cursor | Paging::Rows => Ok(self.next_row(size, rows)),
         }
@@ -169,6 +169,12 @@ impl Position {
         let given = u32::try_from(count).ok().filter(|given| more && *given < size);
         more.then_some(Position::Row { at: end, total, per: given.or(per) })
     }
+}
+
+/// The beginning of a list, by pages, for one who stands behind a cursor.
+pub(super) fn by_pages(at: &str) -> Option<String> {
+    let by_cursor = matches!(at.parse(), Ok(Position::After(_)));
+    by_cursor.then(|| Position::Row { at: 0, total: None, per: None }.to_string())
 }
 
 /// The value of a parameter in a query string such as `?after=MTA&limit=50`.

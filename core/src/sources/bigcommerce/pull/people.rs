@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::gather::{Ask, Gathering};
-use super::pages::{Paging, Rows, id_of, list, member};
+use super::pages::{Paging, Rows, id_of, list};
 use super::{GONE, Shop, joined};
 use crate::http::{Reply, percent};
 use crate::model::ResourceRef;
@@ -43,8 +43,9 @@ fn cut(customer: &[u8]) -> Cut {
 impl Shop {
     /// What of a page of customers is decoded as it is, and which of them need more.
     pub(super) fn customers(&self, rows: &Rows<'_>) -> (PageBody, Vec<Wanted>) {
+        // One without an id cannot be asked for; decoding says what is wrong with it.
         let (more, plain): (Vec<&[u8]>, Vec<&[u8]>) =
-            rows.rows.iter().partition(|row| self.customer_metafields || cut(row) != Cut::default());
+            rows.rows.iter().partition(|row| (self.customer_metafields || cut(row) != Cut::default()) && id_of(row, b"id").is_some());
         let wanted = |row: &[u8]| {
             let resource = ResourceRef { kind: "customer".to_owned(), id: id_of(row, b"id").unwrap_or_default() };
             Wanted { resource, seed: Some(row.to_vec()) }
@@ -97,50 +98,4 @@ impl Shop {
         document.push(b'}');
         Ok(Step::Done(vec![Document { resource: "customer", bytes: document }]))
     }
-
-    /// A cart, or the checkout of it, which has the same id. Where the platform said that it was left alone, so does the
-    /// document.
-    pub(super) fn cart(&self, id: &str, abandoned: bool, replies: &[Reply]) -> Result<Step, PullFailure> {
-        let checkout = self.checkouts && !abandoned;
-        let Some(reply) = replies.first() else {
-            let (path, inside) = if checkout { ("/v3/checkouts/", "cart.") } else { ("/v3/carts/", "") };
-            let include = format!("include={inside}line_items.physical_items.options,{inside}line_items.digital_items.options");
-            let mut path = path.to_owned();
-            percent(id, &mut path);
-            return Ok(Step::Ask(vec![self.ask(&path, &include, &[])]));
-        };
-        let rows = Rows::of(reply)?;
-        // One that became an order is gone, and so is one that was emptied.
-        let Some(cart) = rows.rows.first() else { return Ok(GONE) };
-        let bytes = match abandoned {
-            true => [b"{\"cart\":", *cart, b",\"abandoned\":true}"].concat(),
-            false => reply.body.clone(),
-        };
-        Ok(Step::Done(vec![Document { resource: if checkout { "checkout" } else { "cart" }, bytes }]))
-    }
-}
-
-/// The customers that rows name, each once.
-pub(super) fn customers_named(rows: &Rows<'_>) -> Vec<Wanted> {
-    let ids: std::collections::BTreeSet<String> = rows.rows.iter().filter_map(|row| id_of(row, b"customer_id")).collect();
-    ids.into_iter().map(|id| Wanted { resource: ResourceRef { kind: "customer".to_owned(), id }, seed: None }).collect()
-}
-
-/// The orders that rows name, each once.
-pub(super) fn orders_named(rows: &Rows<'_>) -> Vec<Wanted> {
-    let ids: std::collections::BTreeSet<String> = rows.rows.iter().filter_map(|row| id_of(row, b"order_id")).collect();
-    ids.into_iter().map(|id| Wanted { resource: ResourceRef { kind: "order".to_owned(), id }, seed: None }).collect()
-}
-
-/// The products that rows name, each once, some at a time: `at` leads to the id.
-pub(super) fn products_named(rows: &Rows<'_>, at: &[&[u8]]) -> Vec<Wanted> {
-    let id = |row: &&[u8]| {
-        let (last, above) = at.split_last()?;
-        let row = above.iter().try_fold(*row, |row, name| member(row, name))?;
-        id_of(row, last)
-    };
-    let ids: std::collections::BTreeSet<String> = rows.rows.iter().filter_map(id).collect();
-    let ids: Vec<String> = ids.into_iter().collect();
-    let wanted = |some: &[String]| Wanted { resource: ResourceRef { kind: super::PRODUCTS.to_owned(), id: some.join(",") }, seed: None };
-    ids.chunks(super::catalog::AT_ONCE).map(wanted).collect()
 }

@@ -105,7 +105,8 @@ fn the_token_goes_in_its_header_and_never_shows() {
     let source = plain();
     let request = source.pull().unwrap().page(stream("orders"), &pass("orders", None, "")).unwrap();
     assert_eq!(request.secret_headers, [("x-auth-token", crate::http::Secret::new("s3cret"))]);
-    assert_eq!(request.headers, [("accept", "application/json".to_owned())]);
+    let json = "application/json".to_owned();
+    assert_eq!(request.headers, [("accept", json.clone()), ("content-type", json)], "some documents require both");
     assert!(!format!("{source:?}{request:?}").contains("s3cret"));
     assert!(source.pull().unwrap().authorization().is_none());
     assert_eq!((source.pull().unwrap().base_url(&request), &*request.endpoint), ("https://api.bigcommerce.com", "v2/orders"));
@@ -301,6 +302,8 @@ fn price_lists_are_gone_through_one_after_the_other_with_their_own_date() {
     let fifth = on(read(&source, name, &third, &answer(json!({}))).next);
     assert_eq!(asked(&source, name, &fifth), format!("/stores/abc123/v3/pricelists/5/records?{records}"));
     assert_eq!(read(&source, name, &fifth, &answer(json!({}))).next, None);
+    let deleted = read(&source, name, &fifth, &reply(404, r#"{"status": 404}"#));
+    assert_eq!((deleted.rows, deleted.next), (0, None), "a list that was deleted meanwhile does not end the others");
     assert_eq!(read(&source, name, &pass(name, None, ""), &ok(&json!({"data": [], "meta": {}}))).next, None, "a store without any");
 }
 

@@ -179,6 +179,9 @@ fn customers_whose_lists_were_cut_are_topped_up_and_the_others_are_taken_as_they
     let attributes = "/v3/customers/attribute-values?customer_id:in=8&page=1&limit=250";
     assert_eq!(steps, [vec![addresses, attributes]]);
     assert_eq!(document(end).1["addresses"].as_array().unwrap().len(), 2);
+    let nameless = customer(json!({"id": null, "address_count": 12, "addresses": [{"id": 1}]}));
+    let page = read(&source, "customers", &pass("customers", None, ""), &page_of(&json!([nameless]), 1));
+    assert_eq!((page.body, page.wanted.len()), (PageBody::Reply, 0), "it is rejected where it is decoded");
     let untouched = read(&source, "customers", &pass("customers", None, ""), &page_of(&json!([customer(json!({}))]), 1));
     assert_eq!((untouched.body, untouched.wanted), (PageBody::Reply, Vec::new()));
 }
