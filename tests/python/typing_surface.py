@@ -112,10 +112,10 @@ def sandboxed() -> None:
         url: str = sandbox.url("iterable")
         sandbox.fault("status", match={"path": "/api"}, times=2, status=429)
         sandbox.clear_faults()
-        told: dict[str, Any] = sandbox.change("bigcommerce", "order", "ship", id=100)
+        told = sandbox.change("bigcommerce", "order", "ship", id=100)
         sandbox.advance_clock(1.5)
         sandbox.reset()
-        print(url, sandbox.inspect("counts"), sandbox.exchanges())
+        print(url, told["webhooks"], sandbox.inspect("counts"), sandbox.exchanges())
     sandbox.stop()
 
 
