@@ -15,10 +15,10 @@ use super::engine::{Engine, Leave, Taking, blocking, lock};
 use super::options::{CallOptions, Format, ReceiveOptions, parse};
 use super::pure::json;
 use crate::error::{Error, ErrorCode, Result};
-use crate::model::{IdempotencyKey, Instant, Mode};
+use crate::model::{Instant, Mode};
 use crate::pull::Puller;
 use crate::sources::pull::Document;
-use crate::sources::{Fetch, Source};
+use crate::sources::{Delivery, Fetch, Source};
 use crate::state::{FetchEnd, FetchSettlement, NewFetch, PendingFetch};
 
 /// Fetches looked at together; more wait for the next look.
@@ -62,12 +62,12 @@ impl Fetcher {
 #[derive(Clone)]
 struct Deliveries {
     scope: String,
-    keys: Vec<IdempotencyKey>,
+    keys: Vec<Delivery>,
 }
 
 impl Deliveries {
     fn names(&self) -> Vec<&str> {
-        self.keys.iter().map(IdempotencyKey::as_str).collect()
+        self.keys.iter().map(|delivery| delivery.key.as_str()).collect()
     }
 }
 
@@ -148,11 +148,13 @@ impl Engine {
         blocking(move || Ok(store.heard(&deliveries.scope, &deliveries.names())?.into_iter().all(|heard| heard))).await
     }
 
-    async fn note_heard(&self, deliveries: Deliveries) -> Result<()> {
+    async fn note_heard(&self, mut deliveries: Deliveries) -> Result<()> {
+        let (store, now) = (self.inner.store.clone(), self.inner.clock.now());
+        // What may have happened again since, under the same key, is read again when that is told.
+        deliveries.keys.retain(|delivery| delivery.is_over(now));
         if deliveries.keys.is_empty() {
             return Ok(());
         }
-        let (store, now) = (self.inner.store.clone(), self.inner.clock.now());
         blocking(move || store.note_heard(&deliveries.scope, &deliveries.names(), now)).await
     }
 

@@ -48,11 +48,30 @@ pub trait Source: Send + Sync {
         Err(Error::new(ErrorCode::Unsupported, "calls of this source carry nothing to verify them by"))
     }
 
-    /// One key per thing told of in a pushed call: the same key again is the same delivery again, and need not be read.
-    /// Empty, the default, where deliveries cannot be told apart.
-    fn delivery_keys(&self, body: &[u8]) -> Vec<IdempotencyKey> {
+    /// What each thing told of in a pushed call is known by, if it is delivered again; then it need not be read again. Empty,
+    /// the default, where deliveries cannot be told apart.
+    fn delivery_keys(&self, body: &[u8]) -> Vec<Delivery> {
         let _ = body;
         Vec::new()
+    }
+}
+
+/// What a delivery is known by when it comes again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Its key.
+    pub key: IdempotencyKey,
+    /// When it says that the thing happened, where another thing that happened in the same second has the same key. None where
+    /// the key is that of one delivery alone.
+    pub told_at: Option<Instant>,
+}
+
+impl Delivery {
+    /// Whether the same key, heard again, tells of nothing that was not there to be read at `now`. Ten seconds are for clocks
+    /// that differ.
+    #[must_use]
+    pub fn is_over(&self, now: Instant) -> bool {
+        self.told_at.is_none_or(|at| now.signed_duration_since(at) >= chrono::TimeDelta::seconds(10))
     }
 }
 

@@ -299,3 +299,25 @@ async fn a_call_that_is_not_the_shops_is_refused_before_anything_is_kept() {
     assert_eq!((&taken["duplicates"], &taken["fetches"]), (&json!(0), &json!([])), "none of the refused was remembered: {taken:#}");
     shop.arrived().await;
 }
+
+/// Two changes within one second make the same call, so one that was heard at once is no proof that the other was read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_a_repetition_only_if_the_first_came_when_its_second_was_over() {
+    let destination =
+        json!({"type": "iterable", "api_key": "key", "project_type": "hybrid", "write": "single", "contact_deleted": "delete"});
+    let shop = Shop::with(NOW, "memory:", json!({"source": source(), "destination": destination})).await;
+    let now: chrono::DateTime<chrono::Utc> = NOW.parse().unwrap();
+    let calls = async |customer: u64, age_s: i64| -> (Value, Value) {
+        let hook = json!({"scope": "store/customer/deleted", "producer": "stores/demo", "data": {"type": "customer", "id": customer},
+            "hash": "aa", "created_at": now.timestamp() - age_s});
+        let options = json!({"headers": {"x-webhook-token": "t0ken"}}).to_string();
+        let received = shop.engine.receive(Bytes::from(options), Bytes::from(hook.to_string())).await.unwrap();
+        let received: Value = serde_json::from_slice(&received).unwrap();
+        (received["accepted"].clone(), received["duplicates"].clone())
+    };
+    assert_eq!(calls(1, 9).await, (json!(1), json!(0)));
+    assert_eq!(calls(1, 9).await.1, 0, "looked at again");
+    assert_eq!(calls(2, 10).await, (json!(1), json!(0)));
+    assert_eq!(calls(2, 10).await, (json!(0), json!(1)));
+    shop.arrived().await;
+}

@@ -28,9 +28,9 @@ use self::map::Row;
 use self::sniff::{Shape, data_of, sniff};
 use super::rows::{Failure, Handler, Top, parse, read};
 use super::split::{End, Keys, value_end};
-use super::{DecodeContext, Decoded, Pull, Source};
+use super::{DecodeContext, Decoded, Delivery, Pull, Source};
 use crate::error::{Error, ErrorCode};
-use crate::model::{IdempotencyKey, Instant, ResourceRef};
+use crate::model::{Instant, ResourceRef};
 
 /// The source: reads what BigCommerce answers and sends.
 ///
@@ -93,7 +93,7 @@ impl Source for Bigcommerce {
         webhooks::verify(body, headers, &self.compiled.config.webhooks, now)
     }
 
-    fn delivery_keys(&self, body: &[u8]) -> Vec<IdempotencyKey> {
+    fn delivery_keys(&self, body: &[u8]) -> Vec<Delivery> {
         webhooks::delivery_keys(body)
     }
 }

@@ -17,7 +17,8 @@ use super::wire::events::{Hook, Ids};
 use crate::error::{Error, ErrorCode};
 use crate::fingerprint::idempotency_key;
 use crate::http::Secret;
-use crate::model::{Body, CategoryDeleted, ContactDeleted, IdempotencyKey, Identity, Instant, Market, ProductDeleted};
+use crate::model::{Body, CategoryDeleted, ContactDeleted, Identity, Instant, Market, ProductDeleted};
+use crate::sources::Delivery;
 use crate::sources::rows::{Failure, parse};
 
 /// How calls are known to come from the platform.
@@ -187,15 +188,18 @@ fn hooks(body: &[u8]) -> Vec<Hook<'_>> {
 
 /// One key per webhook in the body, made of its scope, hash and time: the same key again is the same delivery again. Never of
 /// the hash alone, which several scopes of one change may share, nor without the time: whether the hash differs between two
-/// changes of one thing is not documented, and a change must not be taken for a repetition. None at all where the body holds
+/// changes of one thing is not documented, and a change must not be taken for a repetition; not even one of the same second,
+/// which is why the time is told besides. None at all where the body holds
 /// something else besides, or a webhook without a hash.
 #[must_use]
-pub fn delivery_keys(body: &[u8]) -> Vec<IdempotencyKey> {
+pub fn delivery_keys(body: &[u8]) -> Vec<Delivery> {
     let keys = hooks(body).into_iter().map(|hook| {
         let store = store_of(&hook).unwrap_or(&hook.store_id).to_owned();
-        let at = hook.created_at.0?.timestamp().to_string();
+        let at = hook.created_at.0?;
+        let second = at.timestamp().to_string();
         let is_hook = !hook.scope.is_empty() && !hook.hash.is_empty();
-        is_hook.then(|| idempotency_key(&["bigcommerce", &store, "webhook", &hook.scope, &hook.hash, &at]))
+        let key = || idempotency_key(&["bigcommerce", &store, "webhook", &hook.scope, &hook.hash, &second]);
+        is_hook.then(|| Delivery { key: key(), told_at: Some(at) })
     });
     keys.collect::<Option<Vec<_>>>().unwrap_or_default()
 }

@@ -9,6 +9,7 @@ use super::sniff::{Shape, sniff};
 use super::wire::{self, Reference, Text};
 use crate::fingerprint::idempotency_key;
 use crate::model::IdempotencyKey;
+use crate::sources::Delivery;
 use crate::sources::split::skip_space;
 
 /// What names a message, or a change notification, which has no id but tells each version of a resource once.
@@ -28,9 +29,10 @@ struct Named<'a> {
 
 /// One key for the message in a body, in whatever transport it is. None for several messages, and for what says nothing of
 /// its own by which it could be known again.
-pub(super) fn keys(body: &[u8], project: &str) -> Vec<IdempotencyKey> {
+pub(super) fn keys(body: &[u8], project: &str) -> Vec<Delivery> {
     let Ok(text) = std::str::from_utf8(body) else { return Vec::new() };
-    key(text.trim_start_matches('\u{feff}'), project, 0).into_iter().collect()
+    let key = key(text.trim_start_matches('\u{feff}'), project, 0);
+    key.into_iter().map(|key| Delivery { key, told_at: None }).collect()
 }
 
 fn key(text: &str, project: &str, depth: usize) -> Option<IdempotencyKey> {

@@ -29,9 +29,9 @@ use self::orders::{Origin, is_order};
 use self::sniff::{Shape, sniff};
 use super::rows::{self, Failure, Handler, Top};
 use super::split::{End, Keys, skip_space, value_end};
-use super::{DecodeContext, Decoded, Fetch, Pull, Source};
+use super::{DecodeContext, Decoded, Delivery, Fetch, Pull, Source};
 use crate::error::{Error, ErrorCode};
-use crate::model::{FindingCode, IdempotencyKey, ResourceRef};
+use crate::model::{FindingCode, ResourceRef};
 
 /// The source: reads what commercetools answers and sends.
 ///
@@ -81,7 +81,7 @@ impl Source for Commercetools {
         self.shop.as_ref().map(|shop| shop as &dyn Pull).ok_or_else(missing)
     }
 
-    fn delivery_keys(&self, body: &[u8]) -> Vec<IdempotencyKey> {
+    fn delivery_keys(&self, body: &[u8]) -> Vec<Delivery> {
         deliveries::keys(body, &self.compiled.config.project)
     }
 
