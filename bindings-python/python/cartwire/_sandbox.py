@@ -106,7 +106,8 @@ class Sandbox:
         Raises:
             ConfigError: a change the shop does not know, or that can't be made.
         """
-        return json.loads(self._native.change(encode({"vendor": vendor, "resource": resource, "do": do, **facts})))
+        told: dict[str, Any] = json.loads(self._native.change(encode({"vendor": vendor, "resource": resource, "do": do, **facts})))
+        return told
 
     def fault(self, kind: str, *, match: Mapping[str, Any] | None = None, times: int | None = None, **facts: Any) -> None:
         """Makes requests fail: ``status``, ``timeout``, ``timeout_after``, ``reset``, ``reset_after``,
