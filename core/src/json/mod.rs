@@ -1,14 +1,26 @@
-//! A fast lane for JSON beside `serde_json`, for what passes by the thousand: documents of the expected shape.
+//! A fast lane for JSON beside `serde_json`, for what passes by the thousand: documents of the expected shape and rows of
+//! plain texts and numbers.
 //!
-//! The lane decides nothing. Whatever it does not read at once (a fault, a key with escapes, deep nesting)
+//! The lane decides nothing. Whatever it does not read or write at once (a fault, a key with escapes, deep nesting)
 //! is given up as a whole, and the caller asks `serde_json`, whose answer counts. So the lane may only ever accept what
-//! `serde_json` accepts, with the same value; property tests hold it to that.
+//! `serde_json` accepts, with the same value, and write the bytes that `serde_json` writes; property tests hold it to that.
 
 mod read;
+mod write;
 
 use std::fmt;
 
+use serde::Serialize;
+
 pub(crate) use read::read;
+
+/// Appends the JSON of `value`, compact.
+///
+/// # Errors
+/// What `serde_json` says; what was appended until then stays.
+pub(crate) fn append<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) -> serde_json::Result<()> {
+    if write::write(out, value) { Ok(()) } else { serde_json::to_writer(out, value) }
+}
 
 /// The lane ends here. Why is for `serde_json` to say.
 #[derive(Debug)]
@@ -23,6 +35,13 @@ impl fmt::Display for GiveUp {
 impl std::error::Error for GiveUp {}
 
 impl serde::de::Error for GiveUp {
+    #[cold]
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        GiveUp
+    }
+}
+
+impl serde::ser::Error for GiveUp {
     #[cold]
     fn custom<T: fmt::Display>(_: T) -> Self {
         GiveUp
