@@ -24,6 +24,8 @@ from pydantic.alias_generators import to_camel
 EMAIL = re.compile(
     r"(?=.{1,254}\Z)(?=[^@]{1,64}@)[^\s@()<>,;:\\\"\[\]]+@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}\Z"
 )
+USER_ID = re.compile(r"[ -~]{0,51}[!-~]\Z")
+ITEM_ID = re.compile(r"[A-Za-z0-9-]+\Z")
 LOCALE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*\Z")
 COUNTRIES = frozenset(
     """AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ CA CC CD CF
@@ -334,10 +336,14 @@ def amounts(order: Order) -> Iterator[Money]:
                 yield portion.discounted_amount
     if order.shipping_info:
         yield order.shipping_info.price
+        if order.shipping_info.taxed_price and order.shipping_info.taxed_price.total_tax:
+            yield order.shipping_info.taxed_price.total_tax
     if order.discount_on_total_price:
         yield order.discount_on_total_price.discounted_amount
     if order.taxed_price:
         yield order.taxed_price.total_gross
+        if order.taxed_price.total_tax:
+            yield order.taxed_price.total_tax
         for tax in order.taxed_price.tax_portions:
             yield tax.amount
 
@@ -348,10 +354,14 @@ def check(order: Order, total: Decimal) -> None:
     digits = CURRENCIES.get(currency)
     if digits is None:
         raise Rejected("unknown currency")
+    if total < 0:
+        raise Rejected("below zero")
     if order.customer_id is None and not order.customer_email:
         raise Rejected("nobody")
     if order.customer_email and not EMAIL.match(order.customer_email):
         raise Rejected("e-mail")
+    if order.customer_id is not None and not USER_ID.match(order.customer_id):
+        raise Rejected("user id")
     if order.locale and not LOCALE.match(order.locale):
         raise Rejected("locale")
     if order.country and order.country not in COUNTRIES:
@@ -378,6 +388,8 @@ def check(order: Order, total: Decimal) -> None:
             raise Rejected("no sku")
         if not any(line.name.values()):
             raise Rejected("no name")
+        if not ITEM_ID.match(line.product_id) or "-x" in line.product_id:
+            raise Rejected("an id that a catalogue cannot hold")
         money = line.total_price
         price = line.price.discounted.value.amount if line.price.discounted else line.price.value.amount
         if price < 0:

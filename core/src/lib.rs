@@ -18,6 +18,7 @@ pub mod error;
 pub mod facade;
 pub mod fingerprint;
 pub mod http;
+mod json;
 pub mod model;
 pub mod normalize;
 pub mod pipeline;

@@ -9,6 +9,7 @@ use super::options::{Format, PipelineOptions, parse};
 use super::track::{SIGNAL, Storefront};
 use crate::destinations::{Destination, Method, Operation};
 use crate::error::{Error, ErrorCode, Result};
+use crate::json;
 use crate::model::{Finding, FindingCode, Instant, Mode, Rejection};
 use crate::pipeline::{self, Checked, Draft, Layout, Refused, batch, intake};
 use crate::sources::{DecodeContext, Decoded, Fetch, Ignored, Source};
@@ -335,7 +336,7 @@ pub(super) fn write_plan(parts: &[Planned<'_>], mut rest: Rest) -> Result<Vec<u8
                 positions: planned.operations.iter().map(|index| operations[*index].0).collect(),
                 idempotency_keys: planned.operations.iter().map(|index| operations[*index].1.idempotency_key.as_str()).collect(),
             };
-            serde_json::to_writer(&mut out, &head).map_err(internal)?;
+            json::append(&mut out, &head).map_err(internal)?;
             out.pop(); // the closing brace, to go on with the body
             out.extend_from_slice(b",\"body\":");
             out.extend_from_slice(request.body.as_deref().unwrap_or(b"null"));
@@ -343,15 +344,15 @@ pub(super) fn write_plan(parts: &[Planned<'_>], mut rest: Rest) -> Result<Vec<u8
         }
     }
     out.push(b']');
-    let rest = serde_json::to_vec(&rest).map_err(internal)?;
-    out.push(b',');
-    out.extend_from_slice(&rest[1..]);
+    let behind = out.len();
+    json::append(&mut out, &rest).map_err(internal)?;
+    out[behind] = b','; // in place of the opening brace
     Ok(out)
 }
 
 pub(super) fn json<T: Serialize>(answer: &T, capacity: usize) -> Result<Vec<u8>> {
     let mut out = Vec::with_capacity(capacity);
-    serde_json::to_writer(&mut out, answer).map_err(internal)?;
+    json::append(&mut out, answer).map_err(internal)?;
     Ok(out)
 }
 

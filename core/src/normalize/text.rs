@@ -14,24 +14,24 @@ use std::fmt::Write as _;
 /// ```
 #[must_use]
 pub fn pick<'t, L: AsRef<str>, T: AsRef<str>>(texts: &'t [(L, T)], wanted: &[&str]) -> Option<&'t str> {
-    let filled = || texts.iter().map(|(locale, text)| (locale.as_ref(), text.as_ref())).filter(|(_, text)| !text.trim().is_empty());
+    let usable = || texts.iter().map(|(locale, text)| (locale.as_ref(), text.as_ref())).filter(|(_, text)| filled(text).is_some());
     if let [(_, only)] = texts {
-        return (!only.as_ref().trim().is_empty()).then(|| only.as_ref());
+        return Some(only.as_ref()).filter(|only| filled(only).is_some());
     }
     for want in wanted {
-        if let Some((_, text)) = filled().find(|(locale, _)| locale.eq_ignore_ascii_case(want)) {
+        if let Some((_, text)) = usable().find(|(locale, _)| locale.eq_ignore_ascii_case(want)) {
             return Some(text);
         }
         let language = language_of(want);
-        if let Some((_, text)) = filled().find(|(locale, _)| locale.eq_ignore_ascii_case(language)) {
+        if let Some((_, text)) = usable().find(|(locale, _)| locale.eq_ignore_ascii_case(language)) {
             return Some(text);
         }
-        let same = filled().filter(|(locale, _)| language_of(locale).eq_ignore_ascii_case(language));
+        let same = usable().filter(|(locale, _)| language_of(locale).eq_ignore_ascii_case(language));
         if let Some((_, text)) = same.min_by_key(|(locale, _)| *locale) {
             return Some(text);
         }
     }
-    filled().min_by_key(|(locale, _)| *locale).map(|(_, text)| text)
+    usable().min_by_key(|(locale, _)| *locale).map(|(_, text)| text)
 }
 
 /// The language of a locale: `de` for `de-AT` and `de_AT`.
@@ -43,6 +43,13 @@ pub fn language_of(locale: &str) -> &str {
 /// The text without surrounding space, or nothing if nothing is left.
 #[must_use]
 pub fn filled(text: &str) -> Option<&str> {
+    // Nearly all texts begin and end in a visible ASCII character; the rest is looked at as Unicode.
+    if let [first, .., last] = text.as_bytes()
+        && first.is_ascii_graphic()
+        && last.is_ascii_graphic()
+    {
+        return Some(text);
+    }
     let text = text.trim();
     (!text.is_empty()).then_some(text)
 }

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::split::{End, Keys, skip_space, value_end};
 use super::{DecodeContext, Decoded};
+use crate::json;
 use crate::model::{FindingCode, ResourceRef};
 
 /// Why a row ends as a rejection.
@@ -93,6 +94,9 @@ pub fn read<H: Handler>(raw: &[u8], context: &DecodeContext<'_>, handler: &mut H
 /// # Errors
 /// What the row is rejected for: cut, not JSON, or not of the shape.
 pub fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<(T, usize), Failure> {
+    if let Some(read) = json::read(text) {
+        return Ok(read);
+    }
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<T>();
     match values.next() {
         Some(Ok(value)) => Ok((value, values.byte_offset())),

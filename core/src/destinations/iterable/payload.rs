@@ -11,6 +11,7 @@ use serde::{Serialize, Serializer};
 
 use super::config::FieldType;
 use crate::error::{Error, ErrorCode};
+use crate::json;
 use crate::model::money::JsonNumber;
 use crate::model::{AttributeValue, Attributes, Finding, FindingCode};
 
@@ -831,7 +832,7 @@ fn object<S: Serializer>(members: &BTreeMap<String, AttributeValue>, place: Plac
 /// `internal`: a value that JSON cannot hold, such as a year of five digits.
 pub(super) fn bytes<T: Serialize>(row: &T, capacity: usize) -> Result<Vec<u8>, Error> {
     let mut body = Vec::with_capacity(capacity);
-    serde_json::to_writer(&mut body, row).map_err(|error| Error::new(ErrorCode::Internal, "a row could not be written").because(error))?;
+    json::append(&mut body, row).map_err(|error| Error::new(ErrorCode::Internal, "a row could not be written").because(error))?;
     Ok(body)
 }
 

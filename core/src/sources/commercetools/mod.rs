@@ -31,6 +31,7 @@ use super::rows::{self, Failure, Handler, Top};
 use super::split::{End, Keys, skip_space, value_end};
 use super::{DecodeContext, Decoded, Delivery, Fetch, Pull, Source};
 use crate::error::{Error, ErrorCode};
+use crate::json;
 use crate::model::{FindingCode, ResourceRef};
 
 /// The source: reads what commercetools answers and sends.
@@ -105,6 +106,9 @@ impl From<Fault> for Failure {
 /// Reads one value at the start of `text`, and how long it is. The pointer of what does not fit is looked for only once
 /// something did not.
 pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<(T, usize), Failure> {
+    if let Some(read) = json::read(text) {
+        return Ok(read);
+    }
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<T>();
     match values.next() {
         Some(Ok(value)) => Ok((value, values.byte_offset())),

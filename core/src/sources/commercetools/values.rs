@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::config::{FieldMapping, ValueType};
 use super::wire::{Amount, Attribute, Localized, Text};
+use crate::json;
 use crate::model::{AttributeValue, Attributes, Finding, FindingCode};
 use crate::normalize::text::{filled, pick};
 use crate::normalize::time::{parse_date, parse_instant};
@@ -27,7 +28,9 @@ impl<'a> Fields<'a> {
 
     /// The attributes of a product or variant.
     pub(super) fn of_attributes(raw: &'a RawValue) -> Option<Self> {
-        let attributes: Vec<Attribute<'a>> = serde_json::from_str(raw.get()).ok()?;
+        // A raw value is one value and nothing behind it, so what is read of it is all of it.
+        let read = json::read(raw.get()).map(|(attributes, _)| attributes);
+        let attributes: Vec<Attribute<'a>> = read.or_else(|| serde_json::from_str(raw.get()).ok())?;
         Some(Fields(attributes.into_iter().filter_map(|attribute| attribute.value.map(|value| (attribute.name, value))).collect()))
     }
 

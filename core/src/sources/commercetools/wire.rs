@@ -149,7 +149,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Localized<'a> {
                 f.write_str("an object of texts by locale")
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Localized<'de>, A::Error> {
-                let mut texts = Vec::with_capacity(2);
+                let mut texts = Vec::with_capacity(4);
                 while let Some(locale) = map.next_key::<Text<'de>>()? {
                     if let Some(text) = map.next_value::<Option<Text<'de>>>()? {
                         texts.push((locale, text));
