@@ -14,6 +14,7 @@ use libfuzzer_sys::fuzz_target;
 /// Every source that can be asked. Another one is another line.
 const SHOPS: &[&str] = &[
     r#"{"type":"commercetools","project":"demo","currency":"EUR","country":"DE","pull":{"region":"europe-west1.gcp","client_id":"c","client_secret":"s"}}"#,
+    r#"{"type":"bigcommerce","store":"demo","currency":"USD","pull":{"access_token":"t"}}"#,
 ];
 
 /// What a message may name, whether a source reads it or not.
