@@ -183,7 +183,9 @@ async fn what_was_delivered_is_equal_and_what_was_not_is_missing_and_never_sent(
         assert_eq!(paths.len(), asked.len(), "what one read shows is asked for once: {asked:?}");
         // A thing of the catalog can be there whoever told of it.
         for (status, reason, check) in shown(&stage.reconcile(&rows(&absent)[..2]).await) {
-            assert!(status != "equal" && reason == "never_sent", "{}: {check:#}", vendor.label());
+            // Who was never there is not on a list either, which is all that a removal says.
+            let holds = check["endpoint"] == "lists.removeContact" && status == "equal";
+            assert!(holds || (status != "equal" && reason == "never_sent"), "{}: {check:#}", vendor.label());
         }
         // Nothing of this was remembered: the same rows are sent now as if they had never been looked at.
         let report = stage.deliver(&rows(&absent)).await;
@@ -244,7 +246,8 @@ async fn what_was_refused_is_told_as_a_dead_letter() {
         let keys: Vec<&Value> = letters.as_array().unwrap().iter().map(|letter| &letter["idempotency_key"]).collect();
         let answer = stage.reconcile(&rows(&person)).await;
         for (status, reason, check) in shown(&answer).iter().filter(|(.., check)| keys.contains(&&check["idempotency_key"])) {
-            assert!(status != "equal" && reason == "dead_lettered", "{}: {check:#}", vendor.label());
+            let holds = check["endpoint"] == "lists.removeContact" && status == "equal";
+            assert!(holds || (status != "equal" && reason == "dead_lettered"), "{}: {check:#}", vendor.label());
         }
         stage.engine.close().await.unwrap();
     }

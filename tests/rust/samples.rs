@@ -28,7 +28,10 @@ fn samples_of(source: &str) -> Option<PathBuf> {
 }
 
 fn decode(raw: &[u8]) -> Decoded {
-    let config = Config { project: "demo".to_owned(), locale: Some("en".to_owned()), ..Config::default() };
+    // What a message only names is asked of its own project, so that is the one that is set.
+    let text = String::from_utf8_lossy(raw);
+    let named = text.split("\"projectKey\":").nth(1).and_then(|rest| rest.split('"').nth(1));
+    let config = Config { project: named.unwrap_or("demo").to_owned(), locale: Some("en".to_owned()), ..Config::default() };
     let source = Commercetools::new(config).unwrap();
     let mut out = Decoded::default();
     source.decode(raw, &DecodeContext::at("2025-06-12T00:00:00Z".parse().unwrap()), &mut out);

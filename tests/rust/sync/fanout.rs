@@ -102,7 +102,7 @@ async fn an_outage_that_lasts_ends_the_wait_and_says_where() {
     us.clear_faults();
     let flushed: Value = serde_json::from_slice(&engine.flush(Bytes::new()).await.unwrap()).unwrap();
     let idle = json!({"waiting": 0, "in_jobs": 0});
-    assert_eq!(flushed, json!({"waiting": 0, "in_jobs": 0, "destinations": {"eu": idle, "us": idle}}));
+    assert_eq!(flushed, json!({"waiting": 0, "in_jobs": 0, "unread": 0, "destinations": {"eu": idle, "us": idle}}));
     assert_eq!(distinct(&us), 30);
     engine.close().await.unwrap();
 }

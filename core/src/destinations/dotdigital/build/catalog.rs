@@ -21,13 +21,13 @@ impl<'a> Builder<'a> {
             (_, None) => self.skip(SkipReason::NotSupported, "Dotdigital takes no product without a price, and this one has no variant"),
             (CatalogLayout::Product, Some(lead)) => {
                 let json = self.document(product, lead, product.id.clone(), "");
-                self.item(place, product.id.clone(), &json, format!("product:{}", product.id), None)?;
+                self.item(place, product, product.id.clone(), &json, format!("product:{}", product.id), None)?;
             }
             (CatalogLayout::Variant, Some(_)) => {
                 for variant in &product.variants {
                     let key = format!("{}-{}", product.id, variant.id);
                     let json = self.document(product, variant, key.clone(), &product.id);
-                    self.item(place, key.clone(), &json, format!("variant:{key}"), Some(&variant.id))?;
+                    self.item(place, product, key.clone(), &json, format!("variant:{key}"), Some(&variant.id))?;
                 }
             }
         }
@@ -35,11 +35,23 @@ impl<'a> Builder<'a> {
     }
 
     /// Writes the document, unless a member is missing that Dotdigital insists on.
-    fn item(&mut self, place: Collection<'_>, key: String, json: &Object, entity: String, part: Option<&str>) -> Result<(), Error> {
+    fn item(
+        &mut self,
+        place: Collection<'_>,
+        product: &Product,
+        key: String,
+        json: &Object,
+        entity: String,
+        part: Option<&str>,
+    ) -> Result<(), Error> {
         let missing: Vec<&str> = ["name", "sku", "price", "url", "imagePath"].into_iter().filter(|name| !json.has(name)).collect();
         if !missing.is_empty() {
-            let why = format!("Dotdigital refuses products without {}; see the source's settings for page addresses", missing.join(", "));
-            self.skip(SkipReason::NotSupported, why);
+            if !product.published {
+                // It is not for sale, and what was written before must not go on saying that it is.
+                return self.delete_item(place, &key, entity, part);
+            }
+            let hint = if missing.contains(&"url") { "; see the source's settings for page addresses" } else { "" };
+            self.skip(SkipReason::NotSupported, format!("Dotdigital refuses products without {}{hint}", missing.join(", ")));
             return Ok(());
         }
         let position = self.built.operations.len();
@@ -54,6 +66,7 @@ impl<'a> Builder<'a> {
         let whole = parent.is_empty();
         let stock = variant.stock.as_ref();
         let image = variant.images.first().or_else(|| product.variants.iter().find_map(|variant| variant.images.first()));
+        let now = self.envelope.observed_at;
         let mut json = Object::new(20);
         json.put("id", id);
         json.put("parent_id", parent);
@@ -91,6 +104,8 @@ impl<'a> Builder<'a> {
             variant
                 .prices
                 .iter()
+                // One that has ended, or not begun, would look as if it were asked now: there is no place for its dates.
+                .filter(|price| price.valid_from.is_none_or(|from| from <= now) && price.valid_until.is_none_or(|until| now < until))
                 .map(|price| {
                     let mut object = Object::new(6);
                     object.put("price", money(price.list));

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use rust_decimal::Decimal;
 
+use super::super::super::{Given, Provided};
 use super::super::config::{BackfilledOrders, Cancelled, CatalogLayout, OrderKey, OrderTotal, Spelling};
 use super::super::ids::Who;
 use super::super::json::{List, Object, money};
@@ -11,7 +12,8 @@ use super::{Builder, Collection};
 
 use crate::error::Error;
 use crate::model::{
-    Address, Cart, CartState, CategoryRef, LineItem, LineKind, Money, Order, OrderStatus, PaymentStatus, ShippingStatus, SkipReason,
+    Address, Cart, CartState, CategoryRef, DiscountKind, LineItem, LineKind, Money, Order, OrderStatus, PaymentStatus, ShippingStatus,
+    SkipReason,
 };
 
 const ORDERS: &str = "orders";
@@ -40,18 +42,35 @@ impl<'a> Builder<'a> {
                 self.record(place, Some(&who), key, &json, entity)?;
             }
         }
-        // The cart became this order; told with the order's own lines, so that nobody is reminded of what they bought.
-        if let Some(cart) = order.cart_id.as_deref().filter(|_| !cancelled && !self.is_backfill() && !config.collections.carts.is_empty()) {
-            let place = Collection { name: &config.collections.carts, kind: CARTS };
-            let json = Self::bought_json(order, cart);
-            let position = self.built.operations.len();
-            self.record(place, Some(&who), cart, &json, ["cart:", cart].concat())?;
-            let key = self.key("cart");
-            if let Some(operation) = self.built.operations.get_mut(position) {
-                // The order's versions say nothing about the cart's.
-                operation.version = None;
-                operation.idempotency_key = key;
-            }
+        let carts = &config.collections.carts;
+        if let Some(cart) = order.cart_id.as_deref().filter(|_| !self.is_backfill() && !carts.is_empty()) {
+            self.cart_of(order, cart, &who, Collection { name: carts, kind: CARTS })?;
+        }
+        Ok(())
+    }
+
+    /// What becomes of an order's cart, so that nobody is reminded of what they bought or called off. Told once; whatever is
+    /// heard of the cart later, such as the version before the order, is stale.
+    fn cart_of(&mut self, order: &'a Order, cart: &str, who: &Who<'a>, place: Collection<'_>) -> Result<(), Error> {
+        let cancelled = order.status == OrderStatus::Cancelled;
+        let entity = ["cart:", cart].concat();
+        if cancelled {
+            self.delete_record(place, who, cart, entity)?;
+        } else {
+            // With the order's own lines: they are what was bought.
+            self.record(place, Some(who), cart, &Self::bought_json(order, cart), entity)?;
+        }
+        let key = self.once_key(if cancelled { "cart-cancelled" } else { "cart-bought" }, &order.id);
+        let Some(mut operation) = self.built.operations.pop() else { return Ok(()) };
+        operation.once = true;
+        operation.idempotency_key = key;
+        // The order's versions say nothing about the cart's.
+        operation.version = None;
+        if cancelled {
+            // Only where the cart was sent, and no purchase ended it.
+            self.built.provided.push(Provided { given: Given::Open, operation });
+        } else {
+            self.built.operations.push(operation);
         }
         Ok(())
     }
@@ -92,8 +111,12 @@ impl<'a> Builder<'a> {
         json.put(n("purchaseDate", "purchase_date"), order.placed_at);
         json.put(n("orderStatus", "order_status"), status(order, refunded));
         json.put("currency", currency.as_str());
-        json.put(n("orderSubtotal", "order_subtotal"), money(totals.subtotal));
-        json.put(n("discountAmount", "discount_amount"), money(totals.discount));
+        // Before every reduction, and all reductions beside it: those of lines, of lines below zero and of the whole order.
+        let reduced = reductions(&order.lines);
+        let subtotal = totals.subtotal.amount + reduced;
+        let discount = totals.discount.amount + reduced - certificates(order);
+        json.put(n("orderSubtotal", "order_subtotal"), money(Money::new(subtotal, currency)));
+        json.put(n("discountAmount", "discount_amount"), money(Money::new(discount, currency)));
         json.opt(n("deliveryMethod", "delivery_method"), order.shipping.iter().find_map(|charge| charge.method.as_deref()));
         json.put(n("deliveryTotal", "delivery_total"), money(totals.shipping));
         json.put(n("orderTotal", "order_total"), money(Money::new(total, currency)));
@@ -130,6 +153,8 @@ impl<'a> Builder<'a> {
         custom.opt("tax_total", totals.tax.map(money));
         let fees: Decimal = order.lines.iter().filter(|line| line.kind == LineKind::Fee).map(|line| line.total.amount).sum();
         custom.opt("fee_total", (!fees.is_zero()).then(|| money(Money::new(fees, currency))));
+        let certificates = certificates(order);
+        custom.opt("gift_certificate_total", (!certificates.is_zero()).then(|| money(Money::new(certificates, currency))));
         custom.opt("refunded_total", (!refunded.is_zero()).then(|| money(Money::new(refunded, currency))));
         custom.opt("url", order.url.as_deref());
         custom.opt("locale", self.envelope.market.locale.as_deref());
@@ -175,7 +200,7 @@ impl<'a> Builder<'a> {
         product.put("product_id", &id);
         product.put("parent_id", parent);
         product.put("name", name);
-        product.put("sku", line.sku.as_deref().unwrap_or(&line.id));
+        product.put("sku", line.sku.as_deref().unwrap_or(&id));
         product.put("qty", line.quantity);
         product.put("line_total", money(line.total));
         product.list("categories", |list| categories(&line.categories, list));
@@ -194,7 +219,8 @@ impl<'a> Builder<'a> {
         match (&line.product_id, &line.variant_id, self.config.catalog_layout) {
             (Some(product), Some(variant), CatalogLayout::Variant) => (format!("{product}-{variant}").into(), product),
             (Some(product), _, _) => (product.into(), ""),
-            (None, _, _) => (line.sku.as_ref().unwrap_or(&line.id).into(), ""),
+            // Not in the catalog: the word before a line's id keeps it from being taken for a product that has that id.
+            (None, _, _) => (line.sku.as_deref().map_or_else(|| ["line-", &line.id].concat().into(), Cow::from), ""),
         }
     }
 
@@ -253,8 +279,12 @@ impl<'a> Builder<'a> {
 pub(super) fn cart_lines(lines: &[LineItem], items: &mut List<'_>) {
     for line in lines.iter().filter(|line| is_goods(line)) {
         items.object(|item| {
-            item.put("sku", line.sku.as_deref().unwrap_or(&line.id));
-            item.put("name", line.name.as_deref().or(line.sku.as_deref()).unwrap_or(&line.id));
+            let known = line.sku.as_deref().or(line.product_key.as_deref()).or(line.variant_id.as_deref()).or(line.product_id.as_deref());
+            match known {
+                Some(sku) => item.put("sku", sku),
+                None => item.put("sku", ["line-", &line.id].concat()),
+            }
+            item.put("name", line.name.as_deref().or(line.sku.as_deref()).or(line.product_key.as_deref()).unwrap_or(&line.id));
             item.put("quantity", line.quantity);
             item.put("unitPrice", money(line.unit_list_price));
             item.put("salePrice", money(if line.kind == LineKind::Gift { Money::zero(line.total.currency) } else { line.unit_price }));
@@ -275,6 +305,22 @@ fn is_sold(line: &LineItem, lines: &[LineItem]) -> bool {
 fn is_goods(line: &LineItem) -> bool {
     let negative = |money: Money| money.amount.is_sign_negative() && !money.amount.is_zero();
     line.kind != LineKind::Fee && line.quantity > 0 && !negative(line.total) && !negative(line.unit_price)
+}
+
+/// What was taken off the lines after their price, and by lines below zero; positive.
+fn reductions(lines: &[LineItem]) -> Decimal {
+    let below = |line: &&LineItem| line.total.amount.is_sign_negative();
+    let taken_off: Decimal = lines.iter().filter(below).map(|line| line.total.amount.abs()).sum();
+    // What a product discount took off is off the price already, and shipping is no part of the goods.
+    let later = lines.iter().filter(|line| is_goods(line) && line.kind != LineKind::Gift && !line.total.amount.is_zero());
+    let discounts =
+        later.flat_map(|line| &line.discounts).filter(|one| !matches!(one.kind, DiscountKind::Product | DiscountKind::Shipping));
+    taken_off + discounts.map(|discount| discount.amount.amount).sum::<Decimal>()
+}
+
+/// What was paid with gift certificates, which are money and no discount.
+fn certificates(order: &Order) -> Decimal {
+    order.gift_certificates.iter().map(|certificate| certificate.amount.amount).sum()
 }
 
 /// Categories by name, the most specific part of each.
@@ -301,13 +347,17 @@ fn postal(object: &mut Object, names: [&'static str; 6], address: &Address) {
 /// order is.
 fn status(order: &Order, refunded: Decimal) -> &str {
     let total = order.totals.total.amount;
+    // What is only announced has not come back yet.
+    let back: i64 = order.returns.iter().filter(|back| !back.is_announced()).flat_map(|back| &back.items).map(|item| item.quantity).sum();
+    let sold: i64 = order.lines.iter().filter(|line| is_sold(line, &order.lines)).map(|line| line.quantity).sum();
     match (&order.status, &order.payment_status, &order.shipping_status) {
         (OrderStatus::Cancelled, _, _) => "cancelled",
         (_, Some(PaymentStatus::Refunded), _) => "refunded",
         (_, Some(PaymentStatus::PartiallyRefunded), _) => "partially_refunded",
         _ if refunded > Decimal::ZERO && refunded >= total => "refunded",
         _ if refunded > Decimal::ZERO => "partially_refunded",
-        _ if !order.returns.is_empty() => "returned",
+        _ if back > 0 && back >= sold => "returned",
+        _ if back > 0 => "partially_returned",
         (_, _, Some(shipping @ (ShippingStatus::Delivered | ShippingStatus::Shipped | ShippingStatus::PartiallyShipped))) => {
             shipping.as_str()
         }

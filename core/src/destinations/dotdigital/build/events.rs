@@ -10,7 +10,8 @@ use super::super::rows::{Row, Task};
 use super::{Builder, Collection, commerce, identity, person};
 
 use crate::error::Error;
-use crate::model::{Event, EventName, Refund, Return, Shipment, ShippingStatus, SkipReason};
+use crate::fingerprint;
+use crate::model::{Event, EventName, IdempotencyKey, Refund, Return, Shipment, ShippingStatus, SkipReason};
 
 const CUSTOM: &str = "custom";
 
@@ -39,7 +40,7 @@ impl<'a> Builder<'a> {
                 })
                 .collect::<Vec<_>>(),
         );
-        self.record(place, Some(&who), &refund.id, &json, format!("refund:{}", refund.id))
+        self.follow(place, &who, &refund.id, &json, format!("refund:{}", refund.id))
     }
 
     pub(super) fn returned(&mut self, back: &'a Return) -> Result<(), Error> {
@@ -62,7 +63,7 @@ impl<'a> Builder<'a> {
                 })
                 .collect::<Vec<_>>(),
         );
-        self.record(place, Some(&who), &back.id, &json, format!("return:{}", back.id))
+        self.follow(place, &who, &back.id, &json, format!("return:{}", back.id))
     }
 
     pub(super) fn shipment(&mut self, shipment: &'a Shipment) -> Result<(), Error> {
@@ -85,7 +86,7 @@ impl<'a> Builder<'a> {
         }
         let lines = shipment.lines.iter().map(|line| item(&line.line_id, line.sku.as_deref(), line.name.as_deref(), line.quantity));
         json.put("items", lines.collect::<Vec<_>>());
-        self.record(place, Some(&who), &shipment.id, &json, format!("shipment:{}", shipment.id))
+        self.follow(place, &who, &shipment.id, &json, format!("shipment:{}", shipment.id))
     }
 
     /// Where something that follows an order goes, and whose it is.
@@ -95,6 +96,18 @@ impl<'a> Builder<'a> {
         }
         let place = self.collection(name, setting, CUSTOM)?;
         Some((place, self.who()?))
+    }
+
+    /// Records what follows an order. It is written whole whenever it changes, under one canonical key, so what it says is part of
+    /// the key here: a parcel that got its tracking number is news while the parcel without one still waits.
+    fn follow(&mut self, place: Collection<'_>, who: &Who<'a>, key: &str, json: &Object, entity: String) -> Result<(), Error> {
+        let position = self.built.operations.len();
+        self.record(place, Some(who), key, json, entity)?;
+        if let Some(operation) = self.built.operations.get_mut(position) {
+            let said = fingerprint::fingerprint(&operation.body);
+            operation.idempotency_key = IdempotencyKey::new(format!("{}:{said:016x}", self.envelope.idempotency_key));
+        }
+        Ok(())
     }
 
     pub(super) fn event(&mut self, event: &'a Event) -> Result<(), Error> {
@@ -110,8 +123,7 @@ impl<'a> Builder<'a> {
         }
         if self.is_backfill() && self.config.backfill_events == Backfilled::Withhold {
             self.skip(SkipReason::BackfillQuiet, "programs can start on events; see `backfill_events`");
-            let key = self.event_key(event);
-            let keys = [self.once_key("event", &key), self.once_key("program", &key)];
+            let keys = ["event", "program"].map(|what| self.happening_key(what));
             self.built.withheld.extend(keys);
             return Ok(());
         }
@@ -120,7 +132,7 @@ impl<'a> Builder<'a> {
             self.track(event, &who, name)?;
         }
         if let Some(program) = program {
-            self.enrol(event, &who, program)?;
+            self.enrol(&who, program)?;
         }
         Ok(())
     }
@@ -128,6 +140,11 @@ impl<'a> Builder<'a> {
     /// The key is made of what happened, so the same event heard twice has one.
     fn event_key(&self, event: &Event) -> String {
         event.id.clone().unwrap_or_else(|| self.envelope.idempotency_key.as_str().to_owned())
+    }
+
+    /// The key of what is done once about what happened. Not of the source's id alone: several happenings may share one.
+    fn happening_key(&self, what: &str) -> IdempotencyKey {
+        self.once_key(what, self.envelope.idempotency_key.as_str())
     }
 
     fn track(&mut self, event: &'a Event, who: &Who<'a>, name: String) -> Result<(), Error> {
@@ -153,7 +170,7 @@ impl<'a> Builder<'a> {
         properties.attributes(&event.properties, "/body/properties", &mut self.built.findings);
         json.put("properties", properties);
         let entity = format!("event:{name}:{key}");
-        let once_key = self.once_key("event", &key);
+        let once_key = self.happening_key("event");
         let position = self.built.operations.len();
         if api {
             let mut row = Object::new(6);
@@ -176,12 +193,11 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    fn enrol(&mut self, event: &Event, who: &Who<'a>, program: u64) -> Result<(), Error> {
+    fn enrol(&mut self, who: &Who<'a>, program: u64) -> Result<(), Error> {
         if self.is_backfill() {
             self.skip(SkipReason::BackfillQuiet, "nobody is enrolled in a program by a backfill");
             return Ok(());
         }
-        let key = self.event_key(event);
         let (by, id) = who.lookup();
         let row = Row { task: Task::Enrol, by: by.to_owned(), id: id.to_owned(), program, ..Row::default() };
         let mut operation = self.operation(
@@ -192,7 +208,7 @@ impl<'a> Builder<'a> {
         );
         operation.once = true;
         operation.version = None;
-        operation.idempotency_key = self.once_key("program", &key);
+        operation.idempotency_key = self.happening_key("program");
         operation.group = program.to_string();
         operation.params = BTreeMap::from([("program".to_owned(), program.to_string())]);
         if by == ids::CONTACT_ID {
