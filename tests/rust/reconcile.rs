@@ -250,7 +250,7 @@ async fn what_was_refused_is_told_as_a_dead_letter() {
         let keys: Vec<&Value> = letters.as_array().unwrap().iter().map(|letter| &letter["idempotency_key"]).collect();
         let answer = stage.reconcile(&rows(&person)).await;
         for (status, reason, check) in shown(&answer).iter().filter(|(.., check)| keys.contains(&&check["idempotency_key"])) {
-            let holds = takes_away(&check) && status == "equal";
+            let holds = takes_away(check) && status == "equal";
             assert!(holds || (status != "equal" && reason == "dead_lettered"), "{}: {check:#}", vendor.label());
         }
         stage.engine.close().await.unwrap();
