@@ -59,7 +59,7 @@ def _cordial(sandbox: Sandbox, customer: Json) -> Json:
         "e-mail": email["address"],
         "name": f"{attributes.get('first_name')} {attributes.get('last_name')}",
         "phone": (held["channels"].get("sms") or {}).get("address"),
-        "city": attributes.get("home_address.city"),
+        "city": (attributes.get("home_address") or {}).get("city"),
         "loyalty points": attributes.get("points"),
         "newsletter": email.get("subscribeStatus") == "subscribed",
     }

@@ -78,6 +78,8 @@ async function scene(t) {
       project_type: "hybrid",
       base_url: sandbox.url("iterable"),
       catalogs: { products: "products", categories: "categories" },
+      // The made-up orders are months old: read live, they are history all the same.
+      backfill_purchases: "send",
     },
     rate_limits: false,
   });
