@@ -470,6 +470,17 @@ def purchase(raw: bytes) -> tuple[str, bytes]:
     placed = (order.completed_at or order.created_at).astimezone(timezone.utc)
     subtotal = sum((line.total_price.amount for line in order.line_items), ZERO)
     off = order.discount_on_total_price.discounted_amount.amount if order.discount_on_total_price else ZERO
+    # What cart discounts took off lines stands in the discount, and the subtotal before it.
+    of_lines = sum(
+        (
+            part.quantity * portion.discounted_amount.amount
+            for line in order.line_items
+            for part in line.discounted_price_per_quantity
+            for portion in part.discounted_price.included_discounts
+        ),
+        ZERO,
+    )
+    subtotal, off = subtotal + of_lines, off + of_lines
     shipping, address = order.shipping_info, order.shipping_address
     tax = order.taxed_price.total_tax if order.taxed_price else None
     number = order.order_number
@@ -496,7 +507,8 @@ def purchase(raw: bytes) -> tuple[str, bytes]:
         "url": f"https://fernweh.example/account/orders/{quote(number, safe='')}" if number else None,
         "placedAt": placed.strftime("%Y-%m-%d %H:%M:%S +00:00"),
     }
-    user = {"userId": order.customer_id} if order.customer_id else {"email": (order.customer_email or "").strip().lower()}
+    # An `email` project knows people by their address.
+    user = {"email": (order.customer_email or "").strip().lower()}
     name = f"ct-order-{order.id}"
     body = orjson.dumps(
         {

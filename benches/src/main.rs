@@ -72,7 +72,7 @@ fn main() -> Result<()> {
     }
 }
 
-/// A shop's settings: product pages, the brand, one attribute, a hybrid project. No setting is left out to be faster.
+/// A shop's settings: product pages, the brand, one attribute, an `email` project. No setting is left out to be faster.
 fn options() -> Value {
     json!({
         "source": {
@@ -84,7 +84,7 @@ fn options() -> Value {
             "brand_attribute": "brand",
             "attributes": [{ "field": "size" }],
         },
-        "destination": { "type": "iterable", "api_key": "bench", "project_type": "hybrid" },
+        "destination": { "type": "iterable", "api_key": "bench", "project_type": "email" },
         "now": "2026-11-01T00:00:00Z",
     })
 }
