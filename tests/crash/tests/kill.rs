@@ -291,7 +291,7 @@ fn whatever_the_destination_does_the_end_is_the_same() {
         let struck = inspect(&stage.sandbox, "faults");
         let strikes: u64 = struck.as_array().unwrap().iter().map(|fault| fault["struck"].as_u64().unwrap()).sum();
         assert!(strikes > 5, "{name}: {struck}");
-        // What ran out of attempts or was refused by a fault waits as a dead letter; replayed in calm it arrives.
+        // What a fault refused waits as a dead letter; replayed in calm it arrives.
         stage.sandbox.clear_faults();
         let replayed = runtime.block_on(async {
             let engine = Engine::open(&fs::read(&stage.options).unwrap()).await.unwrap();
