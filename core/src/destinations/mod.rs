@@ -9,6 +9,7 @@
 pub mod cordial;
 #[cfg(feature = "destination-dotdigital")]
 pub mod dotdigital;
+pub mod held;
 #[cfg(feature = "destination-insider")]
 pub mod insider;
 #[cfg(feature = "destination-iterable")]
@@ -22,6 +23,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::held::Held;
 use crate::error::{Error, ErrorCode};
 pub use crate::http::{Method, Reply, Request, Secret};
 use crate::model::{CorrelationId, Finding, IdempotencyKey, Instant, Record, SkipReason};
@@ -370,21 +372,6 @@ pub enum Completed {
     First(Detour),
     /// Try the prefetch again later.
     Retry(Refusal, Option<Duration>),
-}
-
-/// What a platform holds of what an operation wrote.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Held {
-    /// What was written.
-    Same,
-    /// These members differ, as JSON pointers into the operation's body; the empty pointer is the whole. No values.
-    Differs(Vec<String>),
-    /// Nothing. Where a platform stores later than it accepts, that can mean that it was asked too soon.
-    Missing,
-    /// The platform does not tell; why.
-    Unknown(&'static str),
-    /// Ask again later.
-    Later(Refusal, Option<Duration>),
 }
 
 /// What a destination is, as data: read by batching, rate limiting, retry, documentation and tests alike.

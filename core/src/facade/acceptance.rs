@@ -14,9 +14,10 @@ use crate::decide::{self, CLOSED, ConsentConfig, Decision, EventsConfig, consent
 use crate::destinations::{Destination, Given, Operation, Skip};
 use crate::error::{Error, ErrorCode, Result};
 use crate::model::{Body, Channel, ConsentStatus, Instant, Mode, Record, Rejection, SkipReason};
-use crate::pipeline::{self, Draft, Layout, Refused, intake};
+use crate::pipeline::{self, Checked, Draft, Layout, Refused, intake};
 use crate::sources::{DecodeContext, Decoded, Fetch, Ignored, Source};
 use crate::state::{Acceptance, ConsentRow, DeadLetter, KeyStatus, Known, KnownEmail, NewOperation, StateStore, Subject};
+use crate::validate::ValidateContext;
 
 /// Where rows are taken in. Reads the state, never writes it: what it decides is committed by the engine.
 pub(super) struct Desk {
@@ -146,6 +147,9 @@ pub(super) struct Heard {
     skips: Vec<Skip>,
 }
 
+/// What a destination would be told of a row, or why nothing.
+type Drafted = std::result::Result<Draft, Rejection>;
+
 /// A row's draft with the record it came from.
 pub(super) struct Pending {
     pub draft: Draft,
@@ -241,14 +245,8 @@ impl Desk {
                 if only.as_ref().is_some_and(|only| !only.contains(&at)) {
                     continue;
                 }
-                let mut erased_with = erased_with.clone();
-                let mut drafted = pipeline::draft(position, &row.record, row.findings.clone(), &*target.destination, &judge);
-                if let Err(refused) = &drafted
-                    && let Some(completed) = addresses.complete(&row.record, refused, |alias| self.is_erased(alias))?
-                {
-                    erased_with = self.people(&completed);
-                    drafted = pipeline::draft(position, &completed, row.findings.clone(), &*target.destination, &judge);
-                }
+                let (drafted, completed) = self.draft(&row, target, &addresses, &judge)?;
+                let erased_with = completed.unwrap_or_else(|| erased_with.clone());
                 match drafted {
                     Ok(mut draft) if row.derived => {
                         super::derived::quiet(&mut draft);
@@ -326,7 +324,7 @@ impl Desk {
         at: Option<usize>,
         letter: &DeadLetter,
         fix: Option<Record>,
-        judge: &crate::validate::ValidateContext<'_>,
+        judge: &ValidateContext<'_>,
         place: u64,
         heard: &mut Heard,
     ) -> Result<Redrafted> {
@@ -350,14 +348,8 @@ impl Desk {
             let gone = why.reason == SkipReason::Erased;
             return Ok(Redrafted::Skip(why, gone));
         }
-        let mut drafted = pipeline::draft(place, &row.record, row.findings.clone(), &*target.destination, judge);
-        if let Err(refused) = &drafted {
-            let addresses = Addresses::of(&*self.store, std::iter::once(&row.record))?;
-            if let Some(completed) = addresses.complete(&row.record, refused, |alias| self.is_erased(alias))? {
-                drafted = pipeline::draft(place, &completed, row.findings, &*target.destination, judge);
-            }
-        }
-        let draft = match drafted {
+        let addresses = Addresses::of(&*self.store, std::iter::once(&row.record))?;
+        let draft = match self.draft(&row, target, &addresses, judge)?.0 {
             Ok(draft) => draft,
             Err(rejection) => return Ok(Redrafted::Rejected(rejection)),
         };
@@ -384,6 +376,25 @@ impl Desk {
         }
         operation.idempotency_key = letter.operation.idempotency_key.clone();
         Ok(Redrafted::Replay(operation))
+    }
+
+    /// What a destination is told of a row; where it asks for an address that is known from elsewhere, with that, and then
+    /// also with whom it is erased.
+    fn draft(
+        &self,
+        row: &Checked,
+        target: &Target,
+        addresses: &Addresses,
+        judge: &ValidateContext<'_>,
+    ) -> Result<(Drafted, Option<Vec<String>>)> {
+        let of = |record: &Record| pipeline::draft(row.position, record, row.findings.clone(), &*target.destination, judge);
+        let drafted = of(&row.record);
+        if let Err(refused) = &drafted
+            && let Some(completed) = addresses.complete(&row.record, refused, |alias| self.is_erased(alias))?
+        {
+            return Ok((of(&completed), Some(self.people(&completed))));
+        }
+        Ok((drafted, None))
     }
 
     fn is_erased(&self, person: &str) -> Result<bool> {
@@ -510,13 +521,11 @@ impl Desk {
                         taken.skip(position, skip, label);
                     }
                     Decision::Send(reduced) => {
-                        let mut sent = Vec::with_capacity(front.len() + 1);
-                        for (operation, known) in front.drain(..) {
-                            let reduced = decide::delta::reduce(&operation, &known, clears(&operation))?;
-                            sent.push((operation, reduced));
-                        }
-                        sent.push((operation, reduced));
-                        for (operation, reduced) in sent {
+                        let before = front.drain(..).map(|(operation, known)| {
+                            decide::delta::reduce(&operation, &known, clears(&operation)).map(|reduced| (operation, reduced))
+                        });
+                        for sent in before.chain(std::iter::once(Ok((operation, reduced)))) {
+                            let (operation, reduced) = sent?;
                             for gone in supersede(&mut acceptance.operations, &operation) {
                                 taken.skip(gone, Skip::new(SkipReason::Superseded, "something newer came in the same batch"), label);
                             }

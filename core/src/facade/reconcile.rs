@@ -441,8 +441,7 @@ fn differs(sought: &Sought, fields: Vec<String>, check: ReconcileCheck) -> Recon
     let Some(delta) = sought.operation.delta.as_deref().filter(|_| sought.standing.reason == Reason::NeverSent) else {
         return ReconcileCheck { fields, ..check };
     };
-    let unsent: Vec<String> =
-        sought.standing.unsent.iter().map(|name| format!("{delta}/{}", name.replace('~', "~0").replace('/', "~1"))).collect();
+    let unsent: Vec<String> = sought.standing.unsent.iter().map(|name| format!("{delta}/{}", crate::model::pointer_token(name))).collect();
     let below = |field: &str, whole: &str| field.strip_prefix(whole).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let (unsent, sent): (Vec<String>, Vec<String>) =
         fields.iter().cloned().partition(|field| !below(field, delta) || unsent.iter().any(|whole| below(field, whole)));

@@ -123,7 +123,7 @@ impl Storefront {
         }
         let mut properties = Attributes::new();
         for (name, raw) in &signal.properties {
-            let pointer = || format!("/properties/{}", name.replace('~', "~0").replace('/', "~1"));
+            let pointer = || format!("/properties/{}", crate::model::pointer_token(name));
             match property(raw, DEPTH) {
                 Ok(Some(value)) => drop(properties.insert(name.clone(), value)),
                 Ok(None) => {}

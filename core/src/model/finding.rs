@@ -96,6 +96,11 @@ impl JsonSchema for FindingCode {
     }
 }
 
+/// One token of a JSON pointer (RFC 6901).
+pub(crate) fn pointer_token(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
 /// One thing that is wrong with a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {

@@ -19,6 +19,7 @@ pub use attribute::{AttributeValue, Attributes};
 pub use cart::{Cart, CartState};
 pub use contact::{Address, Channel, Consent, ConsentStatus, Contact, ContactDeleted};
 pub use event::{Event, EventName};
+pub(crate) use finding::pointer_token;
 pub use finding::{Finding, FindingCode, Severity};
 pub use money::{Currency, Money};
 pub use order::{

@@ -268,6 +268,22 @@ pub struct LineItem {
     pub fulfilment: Fulfilment,
 }
 
+impl LineItem {
+    /// Whether nothing was asked for it: a gift, or a part that is paid with its bundle. Sums over line items leave it out.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        self.kind == LineKind::Gift || (self.kind == LineKind::BundleChild && self.total.amount.is_zero())
+    }
+
+    /// What discounts took off behind the unit price. What a product discount took off is off the price already, and
+    /// shipping is no part of it.
+    #[must_use]
+    pub fn discounted_after_price(&self) -> Decimal {
+        let later = self.discounts.iter().filter(|one| !matches!(one.kind, DiscountKind::Product | DiscountKind::Shipping));
+        later.map(|discount| discount.amount.amount).sum()
+    }
+}
+
 /// What became of a line's units.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]

@@ -228,7 +228,7 @@ pub fn pointer(path: &serde_path_to_error::Path) -> String {
         text.push('/');
         match segment {
             Segment::Seq { index } => text.push_str(&index.to_string()),
-            Segment::Map { key } => text.push_str(&key.replace('~', "~0").replace('/', "~1")),
+            Segment::Map { key } => text.push_str(&crate::model::pointer_token(key)),
             Segment::Enum { variant } => text.push_str(variant),
             Segment::Unknown => text.push('?'),
         }

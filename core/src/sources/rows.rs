@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::split::{End, Keys, skip_space, value_end};
 use super::{DecodeContext, Decoded};
 use crate::json;
-use crate::model::{FindingCode, ResourceRef};
+use crate::model::{FindingCode, ResourceRef, pointer_token};
 
 /// Why a row ends as a rejection.
 #[derive(Debug)]
@@ -111,21 +111,21 @@ fn explain<'a, T: Deserialize<'a>>(text: &'a str, error: &serde_json::Error) -> 
     if error.is_eof() || value_end(text.as_bytes(), 0) == End::Truncated {
         return Failure::new(FindingCode::RecordTruncated, "", "the input ends in the middle of the row");
     }
+    let mut again = serde_json::Deserializer::from_str(text);
+    let pointer = match serde_path_to_error::deserialize::<_, T>(&mut again) {
+        Err(error) => pointer_of(error.path()),
+        Ok(_) => String::new(),
+    };
     if error.is_data() {
-        let mut again = serde_json::Deserializer::from_str(text);
-        let pointer = match serde_path_to_error::deserialize::<_, T>(&mut again) {
-            Err(error) => pointer_of(error.path()),
-            Ok(_) => String::new(),
-        };
         return Failure::malformed(pointer, without_values(&error.to_string()));
     }
     let message = format!("not JSON at line {} column {} of the row", error.line(), error.column());
-    Failure::new(FindingCode::RecordInvalidJson, "", message)
+    Failure::new(FindingCode::RecordInvalidJson, pointer, message)
 }
 
 /// The parser's sentence without the value it met, which may be personal: what is expected is enough.
 fn without_values(message: &str) -> String {
-    let sentence = message.split(" at line ").next().unwrap_or_default();
+    let sentence = message.rsplit_once(" at line ").map_or(message, |(sentence, _)| sentence);
     if sentence.starts_with("missing field `") || sentence.starts_with("duplicate field `") {
         return sentence.to_owned();
     }
@@ -137,7 +137,7 @@ fn without_values(message: &str) -> String {
 }
 
 /// The JSON pointer of a path that serde kept.
-pub(super) fn pointer_of(path: &serde_path_to_error::Path) -> String {
+fn pointer_of(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment;
     let mut pointer = String::new();
     for segment in path {
@@ -148,12 +148,6 @@ pub(super) fn pointer_of(path: &serde_path_to_error::Path) -> String {
         }
     }
     pointer
-}
-
-/// One token of a JSON pointer (RFC 6901).
-#[must_use]
-pub fn pointer_token(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
 }
 
 struct Reader<'r, H> {

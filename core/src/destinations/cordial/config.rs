@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::super::Secret;
 use super::ids;
 use crate::error::{Error, ErrorCode};
-use crate::model::{Channel, EventName};
+use crate::model::{Channel, EventName, pointer_token};
 
 /// Settings of the Cordial destination. Every one has a default; without `attributes` only addresses are sent.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -513,7 +513,7 @@ impl Config {
         // Two spellings of one key are what an account never has: one of them is a mistake.
         let mut keys: BTreeSet<String> = self.customer_id_attribute.iter().map(|key| key.to_ascii_lowercase()).collect();
         for (field, attribute) in &self.attributes {
-            let pointer = || format!("/attributes/{}/key", ids::pointer(field));
+            let pointer = || format!("/attributes/{}/key", pointer_token(field));
             if !ids::is_key(&attribute.key) || ids::RESERVED.contains(&attribute.key.as_str()) {
                 return Err(invalid("an attribute's key is letters, digits and underscores, and none of Cordial's own", pointer()));
             }
@@ -522,11 +522,11 @@ impl Config {
             }
             let address = matches!(field.as_str(), "address" | "billing_address");
             if address != (attribute.kind == AttributeType::Geo) {
-                return Err(invalid("addresses, and only they, are of type `geo`", format!("/attributes/{}/type", ids::pointer(field))));
+                return Err(invalid("addresses, and only they, are of type `geo`", format!("/attributes/{}/type", pointer_token(field))));
             }
         }
         for (field, list) in &self.lists {
-            let pointer = || format!("/lists/{}", ids::pointer(field));
+            let pointer = || format!("/lists/{}", pointer_token(field));
             if !ids::is_list_name(list) || ids::RESERVED.contains(&list.as_str()) {
                 return Err(invalid("a list's name is at most 128 letters, digits, hyphens and underscores", pointer()));
             }

@@ -149,11 +149,6 @@ pub(super) fn record_id(prefix: &str, id: &str) -> String {
     if id.len() == 24 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) { format!("id-{id}") } else { id.into_owned() }
 }
 
-/// One step of a JSON pointer.
-pub(super) fn pointer(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

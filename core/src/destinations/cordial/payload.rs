@@ -12,7 +12,7 @@ use serde::{Serialize, Serializer};
 use super::ids;
 use crate::error::{Error, ErrorCode};
 use crate::model::money::JsonNumber;
-use crate::model::{Address, AttributeValue, Attributes, Finding, FindingCode};
+use crate::model::{Address, AttributeValue, Attributes, Finding, FindingCode, pointer_token};
 
 /// A wire object; absent members are left out.
 macro_rules! wire {
@@ -469,7 +469,7 @@ impl<'a> Attrs<'a> {
     pub(super) fn report(&self, pointer: &str, findings: &mut Vec<Finding>) {
         for (name, value) in self.attributes {
             if let Some(why) = self.fault(name).or_else(|| value_fault(value)) {
-                findings.push(dropped(&format!("{pointer}/{}", ids::pointer(name)), why));
+                findings.push(dropped(&format!("{pointer}/{}", pointer_token(name)), why));
             }
         }
     }

@@ -5,18 +5,18 @@
 //! object as a list; none of that is a difference. What others keep beside our members is theirs.
 
 use std::collections::BTreeMap;
-use std::str::FromStr;
 
 use chrono::{NaiveDate, TimeDelta};
-use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 
+use super::super::held;
 use super::super::{Held, Operation, Reply};
 use super::build::Grant;
 use super::config::{Cleared, Config};
 use super::reply::{self, Complaint, Known, Stored};
 use super::{capabilities as endpoints, fill, ids, internal};
 use crate::error::{Error, ErrorCode};
+use crate::model::pointer_token;
 
 /// Most events that one read shows.
 const MOST_EVENTS: usize = 100;
@@ -155,11 +155,7 @@ pub(super) fn compare(config: &Config, operation: &Operation, answer: &Reply) ->
 /// The members of a row against what is shown of each; `None` for what is not compared.
 fn members(sent: Option<&Map<String, Value>>, shown: impl Fn(&str) -> Option<Value>) -> Held {
     let differs = |(name, sent): &(&String, &Value)| shown(name).is_some_and(|held| !same(sent, &held));
-    differing(sent.into_iter().flatten().filter(differs).map(|(name, _)| format!("/{}", ids::pointer(name))).collect())
-}
-
-fn differing(differs: Vec<String>) -> Held {
-    if differs.is_empty() { Held::Same } else { Held::Differs(differs) }
+    Held::of(sent.into_iter().flatten().filter(differs).map(|(name, _)| format!("/{}", pointer_token(name))).collect())
 }
 
 fn person(config: &Config, sent: &Value, shown: &Value) -> Held {
@@ -167,14 +163,14 @@ fn person(config: &Config, sent: &Value, shown: &Value) -> Held {
     let held = if shown["attributes"].is_object() { &shown["attributes"] } else { shown };
     let mut differs = Vec::new();
     for (name, value) in sent["attributes"].as_object().into_iter().flatten() {
-        let pointer = format!("/attributes/{}", ids::pointer(name));
+        let pointer = format!("/attributes/{}", pointer_token(name));
         if name == "channels" {
             let other = |(channel, sent): &(&String, &Value)| {
                 let (sent, held) = (sent["address"].as_str(), shown["channels"][channel.as_str()]["address"].as_str());
                 !matches!((sent, held), (Some(sent), Some(held)) if address(sent).eq_ignore_ascii_case(address(held)))
             };
             let channels = value.as_object().into_iter().flatten().filter(other);
-            differs.extend(channels.map(|(channel, _)| format!("{pointer}/{}/address", ids::pointer(channel))));
+            differs.extend(channels.map(|(channel, _)| format!("{pointer}/{}/address", pointer_token(channel))));
             continue;
         }
         let right = match value {
@@ -188,7 +184,7 @@ fn person(config: &Config, sent: &Value, shown: &Value) -> Held {
             differs.push(pointer);
         }
     }
-    differing(differs)
+    Held::of(differs)
 }
 
 /// A number with or without its plus is one number.
@@ -231,7 +227,7 @@ fn order(sent: &Value, shown: &Value) -> Held {
     if !discount.is_null() && held.iter().any(|held| !held.is_null()) && !held.iter().any(|held| same(discount, held)) {
         differs.push("/discountApplication/amount".to_owned());
     }
-    differing(differs)
+    Held::of(differs)
 }
 
 fn record(sent: &Value, shown: &Value) -> Held {
@@ -264,24 +260,15 @@ fn event(sent: &Value, shown: &Value) -> Held {
     Held::Missing
 }
 
-/// Whether what is held is what was sent.
+/// Whether what is held is what was sent, in one of Cordial's ways of showing it.
 fn same(sent: &Value, held: &Value) -> bool {
-    match (sent, held) {
-        (Value::Number(sent), Value::Number(held)) => sent == held || exact(&sent.to_string()) == exact(&held.to_string()),
-        (Value::Number(sent), Value::String(held)) => exact(held).is_some_and(|held| exact(&sent.to_string()) == Some(held)),
-        (Value::String(sent), Value::String(held)) => sent == held || same_moment(sent, held),
-        (Value::Bool(sent), Value::Number(held)) => held.as_i64() == Some(i64::from(*sent)),
-        (Value::Object(sent), Value::Object(held)) => {
-            sent.iter().all(|(name, sent)| same(sent, held.get(name.as_str()).unwrap_or(&Value::Null)))
-        }
-        (Value::Object(sent), Value::Array(held)) => sent.is_empty() && held.is_empty(),
-        (Value::Array(sent), Value::Array(held)) => sent.len() == held.len() && sent.iter().zip(held).all(|(sent, held)| same(sent, held)),
-        (sent, held) => sent == held,
-    }
-}
-
-fn exact(text: &str) -> Option<Decimal> {
-    Decimal::from_str(text).or_else(|_| Decimal::from_scientific(text)).ok().map(|number| number.normalize())
+    held::same(sent, Some(held), |sent, held| match (sent, held) {
+        (Value::Number(sent), Value::String(held)) => Some(held::is_number(sent, held)),
+        (Value::String(sent), Value::String(held)) => Some(sent == held || same_moment(sent, held)),
+        (Value::Bool(sent), Value::Number(held)) => Some(held.as_i64() == Some(i64::from(*sent))),
+        (Value::Object(sent), Value::Array(held)) => Some(sent.is_empty() && held.is_empty()),
+        _ => None,
+    })
 }
 
 /// Two instants in two spellings, or a day as midnight of some time zone.
@@ -307,14 +294,11 @@ mod tests {
     fn values_are_compared_by_what_they_mean() {
         for (sent, held) in [
             (json!(10.0), json!("10")),
-            (json!(47.50), json!(47.5)),
             (json!("1980-05-22"), json!("1980-05-22T07:00:00+0000")),
             (json!("1980-05-22"), json!("1980-05-21T22:00:00+0000")),
             (json!("2026-01-01T10:00:00+0000"), json!("2026-01-01T10:00:00.000Z")),
             (json!(true), json!(1)),
             (json!({}), json!([])),
-            (json!({"a": 1}), json!({"a": 1, "theirs": 2})),
-            (json!(["a", "b"]), json!(["a", "b"])),
         ] {
             assert!(same(&sent, &held), "{sent} {held}");
         }
@@ -326,7 +310,6 @@ mod tests {
             (json!("2026-01-01T10:00:00+0000"), json!("2026-01-01T10:00:01+0000")),
             (json!(false), json!(1)),
             (json!({"a": 1}), json!([])),
-            (json!(["a", "b"]), json!(["b", "a"])),
             (json!("a"), json!(null)),
         ] {
             assert!(!same(&sent, &held), "{sent} {held}");

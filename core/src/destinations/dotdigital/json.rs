@@ -14,8 +14,9 @@ use serde_json::value::RawValue;
 
 use super::ids;
 use crate::error::{Error, ErrorCode};
+use crate::json;
 use crate::model::money::JsonNumber;
-use crate::model::{AttributeValue, Attributes, Finding, FindingCode, Money};
+use crate::model::{AttributeValue, Attributes, Finding, FindingCode, Money, pointer_token};
 
 /// Members in the order they were put, as text.
 pub(super) struct Object {
@@ -276,8 +277,7 @@ fn has_member(members: &[u8], quoted: &[u8]) -> bool {
 
 /// Says that a field is left out.
 pub(super) fn dropped(pointer: &str, name: &str, why: &str) -> Finding {
-    let name = name.replace('~', "~0").replace('/', "~1");
-    Finding::new(FindingCode::FieldDropped, format!("{pointer}/{name}"), why)
+    Finding::new(FindingCode::FieldDropped, format!("{pointer}/{}", pointer_token(name)), why)
 }
 
 /// An amount rounded to the currency's minor unit, as figures of orders are.
@@ -287,31 +287,8 @@ pub(super) fn money(money: Money) -> Decimal {
 
 /// A text with its quotes.
 fn text(text: &str, out: &mut Vec<u8>) {
-    if is_plain(text.as_bytes()) {
-        out.reserve(text.len() + 2);
-        out.push(b'"');
-        out.extend_from_slice(text.as_bytes());
-        out.push(b'"');
-    } else {
-        // A vector takes every byte.
-        let _ = serde_json::to_writer(out, text);
-    }
-}
-
-/// Whether nothing in it needs escaping, eight bytes at a time.
-fn is_plain(bytes: &[u8]) -> bool {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    // Sets the high bit of every byte that is zero, and perhaps of some behind the first such: enough to tell whether any is.
-    let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
-    let (words, rest) = bytes.as_chunks::<8>();
-    let mut found = 0;
-    for word in words {
-        let word = u64::from_ne_bytes(*word);
-        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
-        found |= control | zero(word ^ (ONES * u64::from(b'"'))) | zero(word ^ (ONES * u64::from(b'\\')));
-    }
-    found == 0 && rest.iter().all(|byte| *byte >= 0x20 && *byte != b'"' && *byte != b'\\')
+    // A vector takes every byte.
+    let _ = json::append(out, text);
 }
 
 /// A flat value.

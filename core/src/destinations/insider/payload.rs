@@ -10,7 +10,7 @@ use super::config::{AttributeType, Config};
 use super::ids;
 use crate::error::{Error, ErrorCode};
 use crate::model::money::JsonNumber;
-use crate::model::{AttributeValue, Attributes, Finding, FindingCode};
+use crate::model::{AttributeValue, Attributes, Finding, FindingCode, pointer_token};
 
 /// A JSON object that is written member by member. What is absent or empty is left out: what `null` and `""` do at Insider
 /// is not published.
@@ -224,8 +224,7 @@ impl<'a> Customs<'a> {
                 Ok(own) if prefix.is_empty() => out.put(&own, &Typed(value))?,
                 Ok(own) => out.put(&format!("{prefix}{own}"), &Typed(value))?,
                 Err(why) => {
-                    let name = name.replace('~', "~0").replace('/', "~1");
-                    findings.push(Finding::new(FindingCode::FieldDropped, format!("{pointer}/{name}"), why));
+                    findings.push(Finding::new(FindingCode::FieldDropped, format!("{pointer}/{}", pointer_token(name)), why));
                 }
             }
         }

@@ -5,17 +5,17 @@
 //! unsubscriptions for text messages and WhatsApp cannot be read. Values are never told, only where they differ.
 
 use std::collections::BTreeMap;
-use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
-use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
+use super::super::held;
 use super::super::{Held, Operation, Reading, Reply, Request, Verdict};
 use super::profile::{is_yes, read_name};
 use super::request::internal;
 use super::{Insider, capabilities as endpoints, reply};
 use crate::error::Error;
+use crate::model::pointer_token;
 
 /// Both names a purchase is known by; under which of them it is shown is not published.
 const PURCHASES: [&str; 2] = ["purchase", "confirmation_page_view"];
@@ -78,7 +78,7 @@ impl Insider {
         Ok(match endpoint {
             endpoints::UPSERT => {
                 let differs = attributes(&row).filter(|(name, sent)| !same(sent, &held[read_name(name)]));
-                differing(differs.map(|(name, _)| format!("/attributes/{}", pointer(name))).collect())
+                Held::of(differs.map(|(name, _)| format!("/attributes/{}", pointer_token(name))).collect())
             }
             endpoints::CONSENT => {
                 let flag = &held[read_name(row["flag"].as_str().unwrap_or_default())];
@@ -170,15 +170,7 @@ fn events(row: &Value, shown: &Value) -> Held {
     if missing > 0 {
         differs.push("/events".to_owned());
     }
-    differing(differs)
-}
-
-fn differing(differs: Vec<String>) -> Held {
-    if differs.is_empty() { Held::Same } else { Held::Differs(differs) }
-}
-
-fn pointer(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
+    Held::of(differs)
 }
 
 fn not_shown(operation: &Operation, answer: &Reply) -> Result<Held, Error> {
@@ -193,22 +185,16 @@ fn not_shown(operation: &Operation, answer: &Reply) -> Result<Held, Error> {
     }
 }
 
-/// Whether what is held is what was sent: numbers by value, instants by the moment, lists in any order. Null was cleared.
+/// Whether what is held is what was sent. Insider shows numbers as texts, truth values in many spellings, instants in any
+/// zone and lists in any order.
 fn same(sent: &Value, held: &Value) -> bool {
-    match (sent, held) {
-        (Value::Number(sent), Value::Number(held)) => sent == held || exact(&sent.to_string()) == exact(&held.to_string()),
-        (Value::Number(sent), Value::String(held)) => exact(held).is_some_and(|held| exact(&sent.to_string()) == Some(held)),
-        (Value::Bool(sent), held) if !held.is_null() => *sent == is_yes(held),
-        (Value::String(sent_text), Value::String(held_text)) => {
-            sent_text == held_text || time(sent).is_some_and(|at| time(held) == Some(at))
-        }
+    held::same(sent, Some(held), |sent, held| match (sent, held) {
+        (Value::Number(sent), Value::String(held)) => Some(held::is_number(sent, held)),
+        (Value::Bool(sent), held) if !held.is_null() => Some(*sent == is_yes(held)),
+        (Value::String(_), Value::String(_)) => Some(time(sent)? == time(held)?),
         (Value::Array(sent), Value::Array(held)) => {
-            sent.len() == held.len() && sent.iter().all(|sent| held.iter().any(|held| same(sent, held)))
+            Some(sent.len() == held.len() && sent.iter().all(|sent| held.iter().any(|held| same(sent, held))))
         }
-        (sent, held) => sent == held,
-    }
-}
-
-fn exact(text: &str) -> Option<Decimal> {
-    Decimal::from_str(text).or_else(|_| Decimal::from_scientific(text)).ok().map(|number| number.normalize())
+        _ => None,
+    })
 }

@@ -13,7 +13,7 @@ use super::config::FieldType;
 use crate::error::{Error, ErrorCode};
 use crate::json;
 use crate::model::money::JsonNumber;
-use crate::model::{AttributeValue, Attributes, Finding, FindingCode};
+use crate::model::{AttributeValue, Attributes, Finding, FindingCode, pointer_token};
 
 /// Longest text one field takes.
 const MAX_TEXT: usize = 32_000;
@@ -719,8 +719,7 @@ impl<'a> Attrs<'a> {
 }
 
 fn dropped(pointer: &str, name: &str, why: &str) -> Finding {
-    let name = name.replace('~', "~0").replace('/', "~1");
-    Finding::new(FindingCode::FieldDropped, format!("{pointer}/{name}"), why)
+    Finding::new(FindingCode::FieldDropped, format!("{pointer}/{}", pointer_token(name)), why)
 }
 
 fn report_value(value: &AttributeValue, pointer: &str, name: &str, findings: &mut Vec<Finding>) {

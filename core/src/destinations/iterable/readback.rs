@@ -2,17 +2,16 @@
 //!
 //! Iterable accepts first and stores later, so a read too soon finds nothing. Values are never told, only where they differ.
 
-use std::str::FromStr;
-
-use rust_decimal::Decimal;
 use serde_json::Value;
 
+use super::super::held;
 use super::super::{Held, Operation, Refusal, Reply};
 use super::capabilities as endpoints;
 use super::ids;
 use super::join::Named;
 use super::subscription::{self, Lookup, look_up};
 use crate::error::{Error, ErrorCode};
+use crate::model::pointer_token;
 
 /// The most recent events that one read shows.
 const MOST_EVENTS: &str = "200";
@@ -119,10 +118,10 @@ fn person(operation: &Operation, answer: &Reply) -> Result<Held, Error> {
                     _ => same(sent, other),
                 };
                 if !same {
-                    differs.push(format!("/dataFields/{}", name.replace('~', "~0").replace('/', "~1")));
+                    differs.push(format!("/dataFields/{}", pointer_token(name)));
                 }
             }
-            Ok(found_to_differ(differs))
+            Ok(Held::of(differs))
         }
         _ => {
             let (granted, opt_in, kind) = subscription::subscription(operation)?.wanted();
@@ -148,7 +147,7 @@ fn event(operation: &Operation, answer: &Reply) -> Result<Held, Error> {
         // Some answers show an event's own fields beside its id.
         let other = held.and_then(|held| held.get(name)).or_else(|| event.get(name));
         if !same(sent, other) {
-            differs.push(format!("/dataFields/{}", name.replace('~', "~0").replace('/', "~1")));
+            differs.push(format!("/dataFields/{}", pointer_token(name)));
         }
     }
     if let (Some(sent), Some(other)) = (sent.get("total"), event.get("total"))
@@ -156,7 +155,7 @@ fn event(operation: &Operation, answer: &Reply) -> Result<Held, Error> {
     {
         differs.push("/total".to_owned());
     }
-    Ok(found_to_differ(differs))
+    Ok(Held::of(differs))
 }
 
 fn item(operation: &Operation, answer: &Reply) -> Result<Held, Error> {
@@ -174,11 +173,7 @@ fn item(operation: &Operation, answer: &Reply) -> Result<Held, Error> {
     let held = shown.get("value").unwrap_or(&Value::Null);
     let members = sent.as_object().into_iter().flatten();
     let differs = members.filter(|(name, sent)| !same(sent, held.get(name.as_str())));
-    Ok(found_to_differ(differs.map(|(name, _)| format!("/{}", name.replace('~', "~0").replace('/', "~1"))).collect()))
-}
-
-fn found_to_differ(differs: Vec<String>) -> Held {
-    if differs.is_empty() { Held::Same } else { Held::Differs(differs) }
+    Ok(Held::of(differs.map(|(name, _)| format!("/{}", pointer_token(name))).collect()))
 }
 
 /// What an answer that shows nothing means; `None` when it shows something.
@@ -202,45 +197,7 @@ fn parsed_row(operation: &Operation) -> Result<Value, Error> {
     serde_json::from_slice(&operation.body).map_err(|error| Error::new(ErrorCode::Internal, "a row is not JSON").because(error))
 }
 
-/// Whether what is held is what was sent. Numbers are equal by value (`47.0` and `47`); what others keep beside our members
-/// of an object is theirs; null and nothing are one.
+/// Iterable shows values as they were sent.
 fn same(sent: &Value, held: Option<&Value>) -> bool {
-    match (sent, held.unwrap_or(&Value::Null)) {
-        (Value::Number(sent), Value::Number(held)) => {
-            let exact = |number: &serde_json::Number| {
-                let text = number.to_string();
-                Decimal::from_str(&text).or_else(|_| Decimal::from_scientific(&text)).ok()
-            };
-            sent == held || (exact(sent).is_some() && exact(sent) == exact(held))
-        }
-        (Value::Object(sent), Value::Object(held)) => sent.iter().all(|(name, sent)| same(sent, held.get(name))),
-        (Value::Array(sent), Value::Array(held)) => {
-            sent.len() == held.len() && sent.iter().zip(held).all(|(sent, held)| same(sent, Some(held)))
-        }
-        (sent, held) => sent == held,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn values_are_compared_by_what_they_mean() {
-        for (sent, held) in [
-            (json!(47.0), json!(47)),
-            (json!("a"), json!("a")),
-            (json!({"city": "Graz"}), json!({"city": "Graz", "geo": 1})),
-            (json!([1, {"a": 2.50}]), json!([1.0, {"a": 2.5, "b": 3}])),
-            (json!(null), json!(null)),
-        ] {
-            assert!(same(&sent, Some(&held)), "{sent} {held}");
-        }
-        assert!(same(&json!(null), None));
-        for (sent, held) in [(json!(47.01), json!(47)), (json!("a"), json!("A")), (json!([1]), json!([1, 2])), (json!({"a": 1}), json!({}))]
-        {
-            assert!(!same(&sent, Some(&held)), "{sent} {held}");
-        }
-    }
+    held::same(sent, held, |_, _| None)
 }

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::pull::PullConfig;
 use super::webhooks::WebhookConfig;
 use crate::error::{Error, ErrorCode};
+use crate::model::pointer_token;
 use crate::model::{Channel, Currency};
 use crate::normalize::text::Template;
-use crate::sources::rows::pointer_token;
 
 /// Settings of the BigCommerce source. Every one has a default; with none at all everything is decoded that needs no
 /// knowledge of the shop, and nothing the merchant added (attributes, form fields, custom fields) is passed on.

@@ -8,10 +8,10 @@ use serde_json::value::RawValue;
 
 use super::config::{FieldMapping, ValueType};
 use super::wire::{Text, instant, spelled};
+use crate::model::pointer_token;
 use crate::model::{AttributeValue, Attributes, Finding, FindingCode};
 use crate::normalize::text::filled;
 use crate::normalize::time::parse_date;
-use crate::sources::rows::pointer_token;
 
 /// Own fields that never leave the shop, whatever is configured: what staff wrote, what goods cost the merchant, addresses
 /// of machines, payment instruments, secrets.

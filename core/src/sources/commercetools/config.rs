@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::auth::PullConfig;
 use crate::error::{Error, ErrorCode};
+use crate::model::pointer_token;
 use crate::model::{Channel, Currency};
 use crate::normalize::text::Template;
-use crate::sources::rows::pointer_token;
 
 /// Settings of the commercetools source. Every one has a default; with none at all everything is decoded that needs no
 /// knowledge of the shop, and nothing the merchant added (custom fields, attributes) is passed on.

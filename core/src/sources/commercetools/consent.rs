@@ -25,7 +25,7 @@ pub(super) fn consents(
         let Some((status, at)) = status(rule, fields, in_group) else { continue };
         if status == ConsentStatus::Unknown {
             let field = rule.field.as_deref().unwrap_or_default();
-            let pointer = format!("{pointer}/{}", crate::sources::rows::pointer_token(field));
+            let pointer = format!("{pointer}/{}", crate::model::pointer_token(field));
             findings.push(Finding::new(FindingCode::ValueUnknown, pointer, "the value is in none of the lists of the consent"));
         }
         let text = |name: &Option<String>| fields?.text(name.as_deref()?, &[]);

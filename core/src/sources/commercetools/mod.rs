@@ -17,8 +17,6 @@ mod values;
 #[doc(hidden)]
 pub mod wire;
 
-use serde::Deserialize;
-
 pub use self::auth::PullConfig;
 pub use self::config::{AbsentConsent, Config, ConsentPlace, ConsentRule, FieldMapping, ValueType};
 pub use self::pull::FACTS;
@@ -27,11 +25,10 @@ use self::config::Compiled;
 use self::map::{Fault, Row};
 use self::orders::{Origin, is_order};
 use self::sniff::{Shape, sniff};
-use super::rows::{self, Failure, Handler, Top};
+use super::rows::{self, Failure, Handler, Top, parse};
 use super::split::{End, Keys, skip_space, value_end};
 use super::{DecodeContext, Decoded, Delivery, Fetch, Pull, Source};
 use crate::error::{Error, ErrorCode};
-use crate::json;
 use crate::model::{FindingCode, ResourceRef};
 
 /// The source: reads what commercetools answers and sends.
@@ -100,50 +97,6 @@ const TRANSPORTS: usize = 4;
 impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
         Failure::new(FindingCode::RecordMalformed, fault.pointer, fault.message)
-    }
-}
-
-/// Reads one value at the start of `text`, and how long it is. The pointer of what does not fit is looked for only once
-/// something did not.
-pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<(T, usize), Failure> {
-    if let Some(read) = json::read(text) {
-        return Ok(read);
-    }
-    let mut values = serde_json::Deserializer::from_str(text).into_iter::<T>();
-    match values.next() {
-        Some(Ok(value)) => Ok((value, values.byte_offset())),
-        Some(Err(error)) => Err(explain::<T>(text, &error)),
-        None => Err(Failure::new(FindingCode::RecordTruncated, "", "the input ends before the row")),
-    }
-}
-
-#[cold]
-fn explain<'a, T: Deserialize<'a>>(text: &'a str, error: &serde_json::Error) -> Failure {
-    if error.is_eof() {
-        return Failure::new(FindingCode::RecordTruncated, "", "the input ends in the middle of the row");
-    }
-    let mut again = serde_json::Deserializer::from_str(text);
-    let pointer = match serde_path_to_error::deserialize::<_, T>(&mut again) {
-        Err(error) => rows::pointer_of(error.path()),
-        Ok(_) => String::new(),
-    };
-    if error.is_data() {
-        return Failure::new(FindingCode::RecordMalformed, pointer, without_values(&error.to_string()));
-    }
-    let message = format!("not JSON at line {} column {} of the row", error.line(), error.column());
-    Failure::new(FindingCode::RecordInvalidJson, pointer, message)
-}
-
-/// The parser's sentence without the value it met, which may be personal: what is expected is enough.
-fn without_values(message: &str) -> String {
-    let sentence = message.rsplit_once(" at line ").map_or(message, |(sentence, _)| sentence);
-    if sentence.starts_with("missing field `") || sentence.starts_with("duplicate field `") {
-        return sentence.to_owned();
-    }
-    match sentence.rsplit_once(", expected ") {
-        Some((_, "i64" | "u64" | "u32")) => "expected a whole number".to_owned(),
-        Some((_, expected)) => format!("expected {expected}"),
-        None => "the value does not fit".to_owned(),
     }
 }
 

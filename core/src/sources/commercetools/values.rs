@@ -8,10 +8,10 @@ use serde_json::value::RawValue;
 use super::config::{FieldMapping, ValueType};
 use super::wire::{Amount, Attribute, Localized, Text};
 use crate::json;
+use crate::model::pointer_token;
 use crate::model::{AttributeValue, Attributes, Finding, FindingCode};
 use crate::normalize::text::{filled, pick};
 use crate::normalize::time::{parse_date, parse_instant};
-use crate::sources::rows::pointer_token;
 
 /// Nested attributes can be nested again; nobody nests deeper than this.
 const DEPTH: usize = 8;

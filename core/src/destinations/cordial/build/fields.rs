@@ -5,10 +5,10 @@ use serde::ser::{SerializeMap, Serializer};
 
 use super::super::capabilities::{MAX_ITEMS, MAX_TEXT};
 use super::super::config::{Attribute, AttributeType, Config, FIELDS};
-use super::super::ids::{self, Who};
+use super::super::ids::Who;
 use super::super::payload::{Day, Stamp, dropped};
 use crate::model::money::JsonNumber;
-use crate::model::{Address, AttributeValue, Consent, Contact, Envelope, Finding};
+use crate::model::{Address, AttributeValue, Consent, Contact, Envelope, Finding, pointer_token};
 
 /// Attributes and lists of one contact, ready to be written.
 #[derive(Default)]
@@ -92,7 +92,7 @@ impl Fields {
                 Some(given) => (Some(given), format!("/body/{field}")),
                 None if FIELDS.contains(&field.as_str()) => (None, String::new()),
                 None => {
-                    let pointer = format!("/body/attributes/{}", ids::pointer(field));
+                    let pointer = format!("/body/attributes/{}", pointer_token(field));
                     (contact.attributes.get(field).filter(|_| !aside).map(Given::Value), pointer)
                 }
             };
@@ -105,7 +105,7 @@ impl Fields {
             fields.lists(config, contact);
             for name in contact.attributes.keys() {
                 if !config.attributes.contains_key(name) && !config.lists.contains_key(name) {
-                    let pointer = format!("/body/attributes/{}", ids::pointer(name));
+                    let pointer = format!("/body/attributes/{}", pointer_token(name));
                     findings.push(dropped(&pointer, "neither `attributes` nor `lists` names this field"));
                 }
             }

@@ -54,9 +54,8 @@ impl<'a> Builder<'a> {
             self.skip(SkipReason::NotSupported, format!("Dotdigital refuses products without {}{hint}", missing.join(", ")));
             return Ok(());
         }
-        let position = self.built.operations.len();
-        self.record(place, None, &key, json, entity)?;
-        if let (Some(part), Some(operation)) = (part, self.built.operations.get_mut(position)) {
+        let written = self.record(place, None, &key, json, entity)?;
+        if let (Some(part), Some(operation)) = (part, written) {
             operation.idempotency_key = crate::model::IdempotencyKey::new(format!("{}:{part}", operation.idempotency_key));
         }
         Ok(())
@@ -174,7 +173,8 @@ impl<'a> Builder<'a> {
         let mut attributes = Object::new(category.attributes.len());
         attributes.attributes(&category.attributes, "/body/attributes", &mut self.built.findings);
         json.put("attributes", attributes);
-        self.record(place, None, &category.id, &json, format!("category:{}", category.id))
+        self.record(place, None, &category.id, &json, format!("category:{}", category.id))?;
+        Ok(())
     }
 
     pub(super) fn category_deleted(&mut self, deleted: &'a CategoryDeleted) -> Result<(), Error> {

@@ -12,8 +12,7 @@ use super::{Builder, Collection};
 
 use crate::error::Error;
 use crate::model::{
-    Address, Cart, CartState, CategoryRef, DiscountKind, LineItem, LineKind, Money, Order, OrderStatus, PaymentStatus, ShippingStatus,
-    SkipReason,
+    Address, Cart, CartState, CategoryRef, LineItem, LineKind, Money, Order, OrderStatus, PaymentStatus, ShippingStatus, SkipReason,
 };
 
 const ORDERS: &str = "orders";
@@ -254,7 +253,8 @@ impl<'a> Builder<'a> {
         json.put("shipping", zero(totals.shipping));
         json.put("grandTotal", zero(totals.total));
         json.list("lineItems", |items| cart_lines(&cart.lines, items));
-        self.record(place, Some(&who), &cart.id, &json, entity)
+        self.record(place, Some(&who), &cart.id, &json, entity)?;
+        Ok(())
     }
 
     /// The cart of an order, as bought.
@@ -311,11 +311,8 @@ fn is_goods(line: &LineItem) -> bool {
 fn reductions(lines: &[LineItem]) -> Decimal {
     let below = |line: &&LineItem| line.total.amount.is_sign_negative();
     let taken_off: Decimal = lines.iter().filter(below).map(|line| line.total.amount.abs()).sum();
-    // What a product discount took off is off the price already, and shipping is no part of the goods.
-    let later = lines.iter().filter(|line| is_goods(line) && line.kind != LineKind::Gift && !line.total.amount.is_zero());
-    let discounts =
-        later.flat_map(|line| &line.discounts).filter(|one| !matches!(one.kind, DiscountKind::Product | DiscountKind::Shipping));
-    taken_off + discounts.map(|discount| discount.amount.amount).sum::<Decimal>()
+    let paid = lines.iter().filter(|line| is_goods(line) && !line.is_free());
+    taken_off + paid.map(LineItem::discounted_after_price).sum::<Decimal>()
 }
 
 /// What was paid with gift certificates, which are money and no discount.

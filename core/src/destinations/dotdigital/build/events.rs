@@ -101,11 +101,9 @@ impl<'a> Builder<'a> {
     /// Records what follows an order. It is written whole whenever it changes, under one canonical key, so what it says is part of
     /// the key here: a parcel that got its tracking number is news while the parcel without one still waits.
     fn follow(&mut self, place: Collection<'_>, who: &Who<'a>, key: &str, json: &Object, entity: String) -> Result<(), Error> {
-        let position = self.built.operations.len();
-        self.record(place, Some(who), key, json, entity)?;
-        if let Some(operation) = self.built.operations.get_mut(position) {
+        if let Some(operation) = self.record(place, Some(who), key, json, entity)? {
             let said = fingerprint::fingerprint(&operation.body);
-            operation.idempotency_key = IdempotencyKey::new(format!("{}:{said:016x}", self.envelope.idempotency_key));
+            operation.idempotency_key = IdempotencyKey::new(format!("{}:{said:016x}", operation.idempotency_key));
         }
         Ok(())
     }
@@ -171,8 +169,7 @@ impl<'a> Builder<'a> {
         json.put("properties", properties);
         let entity = format!("event:{name}:{key}");
         let once_key = self.happening_key("event");
-        let position = self.built.operations.len();
-        if api {
+        let written = if api {
             let mut row = Object::new(6);
             row.object("contactIdentity", |object| identity(object, who));
             row.put("type", name);
@@ -181,10 +178,11 @@ impl<'a> Builder<'a> {
             row.put("eventData", json);
             let operation = self.operation(endpoints::EVENTS, entity, person(who.name()), row.bytes()?);
             self.built.operations.push(operation);
+            self.built.operations.last_mut()
         } else {
-            self.record(Collection { name: &name, kind: CUSTOM }, Some(who), &key, &json, entity)?;
-        }
-        if let Some(operation) = self.built.operations.get_mut(position) {
+            self.record(Collection { name: &name, kind: CUSTOM }, Some(who), &key, &json, entity)?
+        };
+        if let Some(operation) = written {
             operation.once = true;
             operation.version = None;
             operation.idempotency_key = once_key;

@@ -97,11 +97,18 @@ impl<'a> Builder<'a> {
         Some(Collection { name, kind })
     }
 
-    /// A record of insight data: of a person, or of the account.
-    fn record(&mut self, place: Collection<'_>, who: Option<&Who<'_>>, key: &str, json: &Object, entity: String) -> Result<(), Error> {
+    /// A record of insight data: of a person, or of the account. Nothing is written where it has no key.
+    fn record(
+        &mut self,
+        place: Collection<'_>,
+        who: Option<&Who<'_>>,
+        key: &str,
+        json: &Object,
+        entity: String,
+    ) -> Result<Option<&mut Operation>, Error> {
         if key.is_empty() {
             self.refuse("/body/id", "a record of insight data needs a key");
-            return Ok(());
+            return Ok(None);
         }
         let bulk = match self.config.insight_write {
             InsightWrite::Auto => self.is_backfill(),
@@ -133,7 +140,7 @@ impl<'a> Builder<'a> {
         // Only the newest version waits: an import must not hold one key twice.
         operation.supersedes = vec![entity];
         self.built.operations.push(operation);
-        Ok(())
+        Ok(self.built.operations.last_mut())
     }
 
     /// Deletes a person's record.

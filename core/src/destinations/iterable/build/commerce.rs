@@ -16,7 +16,7 @@ use super::{Builder, category_paths, profile, some};
 
 use crate::error::Error;
 use crate::model::money::JsonNumber;
-use crate::model::{Cart, CartState, DiscountKind, LineItem, LineKind, Mode, Money, Order, OrderStatus, ShippingStatus, SkipReason};
+use crate::model::{Cart, CartState, LineItem, LineKind, Mode, Money, Order, OrderStatus, ShippingStatus, SkipReason};
 
 impl<'a> Builder<'a> {
     pub(super) fn order(&mut self, order: &'a Order) -> Result<(), Error> {
@@ -230,13 +230,11 @@ impl<'a> Builder<'a> {
             if !line.attributes.is_empty() {
                 attributes.report(&format!("/body/lines/{index}/attributes"), &mut self.built.findings);
             }
-            // What is given away, or paid with its bundle, must not count twice in sums over items.
-            let free = line.kind == LineKind::Gift || (line.kind == LineKind::BundleChild && line.total.amount.is_zero());
+            // It must not count twice in sums over items.
+            let free = line.is_free();
             let discount: Decimal = line.discounts.iter().map(|discount| discount.amount.amount).sum();
             if !free {
-                // What product discounts took off is off the price already, and shipping is no part of it.
-                let later = line.discounts.iter().filter(|one| !matches!(one.kind, DiscountKind::Product | DiscountKind::Shipping));
-                parts.discounted += later.map(|discount| discount.amount.amount).sum::<Decimal>();
+                parts.discounted += line.discounted_after_price();
             }
             let id = self.item_id(line);
             parts.items.push(Item {
