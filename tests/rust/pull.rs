@@ -2,40 +2,23 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod pulling;
+
 use bytes::Bytes;
-use cartwire::facade::Engine;
 use cartwire_sandbox::Sandbox;
 use serde_json::{Value, json};
 
+use pulling::{inspect, open, pull};
+
 fn sandbox(shop: Value) -> Sandbox {
-    let mut options = json!({"iterable": {"api_key": "sandbox-key", "project_type": "hybrid", "rate_limits": false,
-        "catalogs": ["products", "categories"]}});
-    options["commercetools"] = shop;
-    Sandbox::start(options.to_string().as_bytes()).unwrap()
+    pulling::sandbox("commercetools", shop)
 }
 
 fn options(sandbox: &Sandbox, state: &str) -> Value {
     let shop = sandbox.url("commercetools").unwrap();
-    json!({
-        "source": {"type": "commercetools", "project": "demo", "locale": "en", "currency": "EUR", "country": "DE",
-            "pull": {"api_url": shop, "auth_url": shop, "client_id": "sandbox-client", "client_secret": "sandbox-secret"}},
-        "destination": {"type": "iterable", "api_key": "sandbox-key", "project_type": "hybrid",
-            "base_url": sandbox.url("iterable").unwrap(), "backfill_purchases": "send", "catalogs": {"products": "products", "categories": "categories"}},
-        "state": state, "rate_limits": false,
-        "retry": {"base_delay_ms": 5, "max_delay_ms": 50, "throttle_floor_ms": 5, "max_retry_after_s": 1},
-    })
-}
-
-async fn open(options: &Value) -> Engine {
-    Engine::open(options.to_string().as_bytes()).await.unwrap()
-}
-
-async fn pull(engine: &Engine, options: Value) -> Value {
-    serde_json::from_slice(&engine.pull(options.to_string().into()).await.unwrap()).unwrap()
-}
-
-fn inspect(sandbox: &Sandbox, query: Value) -> Value {
-    serde_json::from_slice(&sandbox.inspect(query.to_string().as_bytes()).unwrap()).unwrap()
+    let source = json!({"type": "commercetools", "project": "demo", "locale": "en", "currency": "EUR", "country": "DE",
+            "pull": {"api_url": shop, "auth_url": shop, "client_id": "sandbox-client", "client_secret": "sandbox-secret"}});
+    pulling::options(source, sandbox, state)
 }
 
 fn shop_counts(sandbox: &Sandbox) -> Value {

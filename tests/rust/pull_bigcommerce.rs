@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod pulling;
+
 use std::path::Path;
 
 use bytes::Bytes;
@@ -10,37 +12,19 @@ use cartwire::facade::Engine;
 use cartwire_sandbox::Sandbox;
 use serde_json::{Value, json};
 
+use pulling::{inspect, open, pull};
+
 const STORE: &str = "/stores/demo";
 
 fn sandbox(shop: Value) -> Sandbox {
-    let mut options = json!({"iterable": {"api_key": "sandbox-key", "project_type": "hybrid", "rate_limits": false,
-        "catalogs": ["products", "categories"]}});
-    options["bigcommerce"] = shop;
-    Sandbox::start(options.to_string().as_bytes()).unwrap()
+    pulling::sandbox("bigcommerce", shop)
 }
 
 fn options(sandbox: &Sandbox, state: &str) -> Value {
-    json!({
-        "source": {"type": "bigcommerce", "store": "demo", "locale": "en", "currency": "USD",
+    let source = json!({"type": "bigcommerce", "store": "demo", "locale": "en", "currency": "USD",
             "webhooks": {"token": "sandbox-hook"},
-            "pull": {"api_url": sandbox.url("bigcommerce").unwrap(), "access_token": "sandbox-token"}},
-        "destination": {"type": "iterable", "api_key": "sandbox-key", "project_type": "hybrid",
-            "base_url": sandbox.url("iterable").unwrap(), "backfill_purchases": "send", "catalogs": {"products": "products", "categories": "categories"}},
-        "state": state, "rate_limits": false,
-        "retry": {"base_delay_ms": 5, "max_delay_ms": 50, "throttle_floor_ms": 5, "max_retry_after_s": 1},
-    })
-}
-
-async fn open(options: &Value) -> Engine {
-    Engine::open(options.to_string().as_bytes()).await.unwrap()
-}
-
-async fn pull(engine: &Engine, options: Value) -> Value {
-    serde_json::from_slice(&engine.pull(options.to_string().into()).await.unwrap()).unwrap()
-}
-
-fn inspect(sandbox: &Sandbox, query: Value) -> Value {
-    serde_json::from_slice(&sandbox.inspect(query.to_string().as_bytes()).unwrap()).unwrap()
+            "pull": {"api_url": sandbox.url("bigcommerce").unwrap(), "access_token": "sandbox-token"}});
+    pulling::options(source, sandbox, state)
 }
 
 fn counts(sandbox: &Sandbox) -> Value {

@@ -355,6 +355,18 @@ fn nobody_without_address_or_number_can_be_named() {
 // -- insight data ------------------------------------------------------------------------------------------------------
 
 #[test]
+fn what_was_given_away_whole_is_a_reduction_and_a_gift_is_none() {
+    let d = open(json!({}));
+    let off = |kind: &str| json!({ "discounts": [{ "kind": kind, "amount": money("19.50") }] });
+    let whole = merged(line("l2", "product", 1, "19.50", "0"), off("coupon"));
+    let before = merged(line("l3", "product", 1, "0", "0"), off("product"));
+    let gift = merged(line("l4", "gift", 1, "19.50", "0"), off("cart"));
+    let lines = json!({ "lines": [line("l1", "product", 2, "19.50", "39.00"), whole, before, gift] });
+    let (_, body) = sent(&d, &ops(&d, &record(order(lines), json!({})))[0]);
+    assert_eq!((&body["orderSubtotal"], &body["discountAmount"], &body["orderTotal"]), (&json!(58.5), &json!(19.5), &json!(43.9)));
+}
+
+#[test]
 fn an_order_is_spelled_as_the_vendors_connectors_do() {
     let d = open(json!({}));
     let operations = ops(&d, &record(order(json!({ "attributes": { "gift-note": { "type": "list", "value": [] } } })), json!({})));
