@@ -149,6 +149,7 @@ suite! {
     pending_members_are_those_of_the_waiting_operations;
     delivery_merges_fingerprints_and_frees_the_entity;
     a_skipped_operation_is_never_sent_and_leaves_no_fingerprints;
+    what_the_destination_has_already_is_remembered_as_delivered;
     a_dead_operation_keeps_record_operation_and_failure;
     a_dead_key_that_comes_again_takes_the_letter_out;
     a_withheld_key_is_remembered_and_overrules_nothing;
@@ -324,6 +325,21 @@ fn a_skipped_operation_is_never_sent_and_leaves_no_fingerprints(store: &dyn Stat
     assert_eq!((known.key, known.sent.len(), known.pending), (Some(KeyStatus::Delivered), 0, false));
     assert!(claim(store, "a", 10).is_empty());
     assert!(store.dead_letters(&LetterFilter::default()).unwrap().is_empty());
+}
+
+fn what_the_destination_has_already_is_remembered_as_delivered(store: &dyn StateStore) {
+    let settled = |key: &str, fingerprints: &[(&str, Option<u64>)]| {
+        let mut new = state_of("consent:1", "l1", key);
+        new.fingerprints = fingerprints.iter().map(|(member, value)| ((*member).to_owned(), *value)).collect();
+        let id = accept(store, vec![new]).ids[0];
+        settle(store, &[Settlement::Skipped { id, reason: SkipReason::Unchanged }]);
+        known(store, "consent:1", key)
+    };
+    let yes = settled("k1", &[("", Some(7)), ("joined:101", Some(1))]);
+    assert_eq!((yes.key, yes.pending), (Some(KeyStatus::Delivered), false));
+    assert_eq!(yes.sent, BTreeMap::from([(String::new(), 7), ("joined:101".to_owned(), 1)]));
+    let no = settled("k2", &[("", Some(8)), ("joined:101", None)]);
+    assert_eq!(no.sent, BTreeMap::from([(String::new(), 8)]));
 }
 
 fn a_dead_operation_keeps_record_operation_and_failure(store: &dyn StateStore) {

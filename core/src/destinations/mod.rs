@@ -109,6 +109,21 @@ pub trait Destination: Send + Sync {
         Ok(Held::Unknown("this destination shows nothing of what it holds"))
     }
 
+    /// What delivering an operation leaves standing until the next one of its entity, where that one must know: a platform may
+    /// show who has joined and not who has left again. Remembered with the entity, and told by [`Destination::remind`].
+    fn leaves(&self, operation: &Operation) -> Option<String> {
+        let _ = operation;
+        None
+    }
+
+    /// The row of an operation when what it [leaves](Destination::leaves) was left by the last one delivered, too.
+    ///
+    /// # Errors
+    /// `internal` when the row is not this destination's own.
+    fn remind(&self, body: Vec<u8>) -> Result<Vec<u8>, Error> {
+        Ok(body)
+    }
+
     /// What no two rows of one request may share, such as an address that is unique there: a request ends before a row that
     /// has the same as one in front of it. `None`, the default, for rows that get along with all others.
     fn apart(&self, operation: &Operation) -> Option<String> {

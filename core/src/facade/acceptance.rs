@@ -10,6 +10,7 @@ use super::options::{CallOptions, Fix};
 use super::pure::located;
 use super::runs::{Intaken, IntakenRow};
 use super::track::{SIGNAL, Storefront};
+use crate::decide::delta::Reduced;
 use crate::decide::{self, CLOSED, ConsentConfig, Decision, EventsConfig, consent};
 use crate::destinations::{Destination, Given, Operation, Skip};
 use crate::error::{Error, ErrorCode, Result};
@@ -146,6 +147,9 @@ pub(super) struct Heard {
     emails: Vec<KnownEmail>,
     skips: Vec<Skip>,
 }
+
+/// What is remembered in place of a fingerprint of something that an operation leaves standing.
+const STANDS: u64 = 1;
 
 /// What a destination would be told of a row, or why nothing.
 type Drafted = std::result::Result<Draft, Rejection>;
@@ -374,6 +378,9 @@ impl Desk {
         if !operation.once && known.version > letter.operation.version.max(operation.version) {
             return Ok(Redrafted::Skip(Skip::new(SkipReason::Stale, "a newer version was accepted since it died"), true));
         }
+        if target.destination.leaves(&operation).is_some_and(|left| known.sent.contains_key(&left)) {
+            operation.body = target.destination.remind(operation.body)?;
+        }
         operation.idempotency_key = letter.operation.idempotency_key.clone();
         Ok(Redrafted::Replay(operation))
     }
@@ -520,7 +527,8 @@ impl Desk {
                         }
                         taken.skip(position, skip, label);
                     }
-                    Decision::Send(reduced) => {
+                    Decision::Send(mut reduced) => {
+                        remember(&*target.destination, &operation, &known, &mut reduced)?;
                         let before = front.drain(..).map(|(operation, known)| {
                             decide::delta::reduce(&operation, &known, clears(&operation)).map(|reduced| (operation, reduced))
                         });
@@ -554,6 +562,16 @@ impl Desk {
         }
         Ok(())
     }
+}
+
+/// Tells an operation what the last one left standing, and has what it leaves itself remembered once it is delivered.
+fn remember(destination: &dyn Destination, operation: &Operation, known: &Known, reduced: &mut Reduced) -> Result<()> {
+    let Some(left) = destination.leaves(operation) else { return Ok(()) };
+    if known.sent.contains_key(&left) {
+        reduced.body = destination.remind(std::mem::take(&mut reduced.body))?;
+    }
+    reduced.fingerprints.insert(left, Some(STANDS));
+    Ok(())
 }
 
 /// Removes operations of the same batch that a newer one makes pointless; answers their positions.

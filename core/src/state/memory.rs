@@ -10,7 +10,7 @@ use super::{
 };
 use crate::destinations::Operation;
 use crate::error::{Error, ErrorCode, Result};
-use crate::model::{Instant, Mode};
+use crate::model::{Instant, Mode, SkipReason};
 
 /// State in memory. Debug shows no data.
 #[derive(Default)]
@@ -413,7 +413,7 @@ impl StateStore for MemoryStore {
         for settlement in settlements {
             let Some(desk) = state.desks.get_mut(destination) else { return Ok(()) };
             match settlement {
-                Settlement::Delivered { id } => {
+                Settlement::Delivered { id } | Settlement::Skipped { id, reason: SkipReason::Unchanged } => {
                     if let Some(row) = desk.remove(*id, KeyStatus::Delivered, now) {
                         let sent = &mut desk.entities.entry(row.waiting.operation.entity).or_default().sent;
                         for (member, fingerprint) in row.fingerprints {

@@ -496,7 +496,8 @@ pub enum Settlement {
         /// Outbox id.
         id: u64,
     },
-    /// It must not be sent: leaves the outbox, the key is delivered (never sent again), no letter is kept.
+    /// It must not be sent: leaves the outbox, the key is delivered (never sent again), no letter is kept. When the reason is
+    /// that the destination has it already, fingerprints are merged as if it had been delivered.
     Skipped {
         /// Outbox id.
         id: u64,

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::destinations::Operation;
 use crate::error::{Error, ErrorCode, Result};
-use crate::model::{Channel, ConsentStatus, Instant, Mode, ResourceRef};
+use crate::model::{Channel, ConsentStatus, Instant, Mode, ResourceRef, SkipReason};
 
 type Sql<T> = std::result::Result<T, Fault>;
 
@@ -545,7 +545,7 @@ fn bury(tx: &Transaction<'_>, destination: &str, id: u64, failure: &Failure, now
 
 fn settle(tx: &Transaction<'_>, destination: &str, settlement: &Settlement, now: i64) -> Sql<()> {
     match settlement {
-        Settlement::Delivered { id } => {
+        Settlement::Delivered { id } | Settlement::Skipped { id, reason: SkipReason::Unchanged } => {
             if let Some((entity, members)) = take_out(tx, destination, *id, DELIVERED, now)? {
                 merge(tx, destination, &entity, members)?;
             }

@@ -36,16 +36,17 @@ impl Vendor for Iterable {
     fn about(&self) -> &'static str {
         if *self == Iterable::LeftByType {
             "The defaults, where whoever leaves leaves the message type alone and not its channel. `email` is an opt-in message type: \
-             the profile does not tell who left it, so they look like one who never joined it, and join again by any yes that was not \
-             sent before. `sms` is an opt-out one, whose leaving is listed and stands."
+             the profile does not tell who left it, so whoever was never joined by a yes of the shop's looks like one who never joined, \
+             and joins by any yes that was not sent before. Whoever was joined by one and is not joined any more has left, and that \
+             stands. `sms` is an opt-out one, whose leaving is listed and stands."
         } else if *self == Iterable::Rewriting {
             "`subscriptions: read_modify_write`, `backfill_grants: send`. `email` is an opt-in message type, `sms` an opt-out one: \
              whoever said nothing gets its messages (`default`), which is what its owner chose at Iterable. Left means the channel: \
-             whoever leaves an opt-in type alone looks like one who never joined it, and joins again by a newer yes."
+             `iterable_left_by_type` has those who leave the type alone."
         } else {
             "The defaults. `email` is an opt-in message type, `sms` an opt-out one: whoever said nothing gets its messages \
-             (`default`), which is what its owner chose at Iterable. Left means the channel: whoever leaves an opt-in type alone \
-             looks like one who never joined it, and joins again by a newer yes."
+             (`default`), which is what its owner chose at Iterable. Left means the channel: `iterable_left_by_type` \
+             has those who leave the type alone."
         }
     }
 

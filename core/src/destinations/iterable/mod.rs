@@ -222,6 +222,19 @@ impl Destination for Iterable {
         }
     }
 
+    fn leaves(&self, operation: &Operation) -> Option<String> {
+        let joins = match operation.endpoint.as_ref() {
+            endpoints::SUBSCRIBE_EMAIL | endpoints::SUBSCRIBE_USER_ID => true,
+            endpoints::SUBSCRIPTIONS => !join::is_carrying(operation),
+            _ => false,
+        };
+        joins.then(|| subscription::subscription(operation).ok()?.leaves()).flatten()
+    }
+
+    fn remind(&self, body: Vec<u8>) -> Result<Vec<u8>, Error> {
+        subscription::joined_before(&body)
+    }
+
     fn apart(&self, operation: &Operation) -> Option<String> {
         // Of two rows with one address one is refused, and the answer may not tell which.
         let addressed = operation.endpoint == endpoints::USERS_BULK && memmem::find(&operation.body, b"\"email\":\"").is_some();

@@ -28,9 +28,17 @@ pub(super) struct Subscription {
     #[serde(default)]
     message_channel: Option<u64>,
     opt_in: bool,
+    /// Whether they were joined before: then who is not on the list has left.
+    #[serde(default)]
+    joined_before: bool,
 }
 
 impl Subscription {
+    /// What a yes to an opt-in type leaves: the profile does not name the types that were left again.
+    pub(super) fn leaves(&self) -> Option<String> {
+        (self.granted && self.opt_in).then(|| format!("joined:{}", self.message_type))
+    }
+
     /// Whether it is to stand, whether its type must be joined, and the type.
     pub(super) fn wanted(&self) -> (bool, bool, u64) {
         (self.granted, self.opt_in, self.message_type)
@@ -60,6 +68,14 @@ pub(super) fn introduction(named: &Named, prefer: bool) -> Result<Vec<u8>, Error
 pub(super) fn subscription(operation: &Operation) -> Result<Subscription, Error> {
     serde_json::from_slice(&operation.body)
         .map_err(|error| Error::new(ErrorCode::Internal, "a subscription's row is not its own").because(error))
+}
+
+/// The row of somebody who was joined before.
+pub(super) fn joined_before(body: &[u8]) -> Result<Vec<u8>, Error> {
+    let internal = |error| Error::new(ErrorCode::Internal, "a subscription's row is not its own").because(error);
+    let mut row: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).map_err(internal)?;
+    row.insert("joinedBefore".to_owned(), true.into());
+    serde_json::to_vec(&row).map_err(internal)
 }
 
 /// What the profile leaves to do.
@@ -163,8 +179,9 @@ pub(super) fn complete(operation: &Operation, reply: &Reply) -> Result<Change, E
     let left = profile.unsubscribed_message_type_ids.unwrap_or_default();
     let left_channel = row.message_channel.is_some_and(|id| profile.unsubscribed_channel_ids.is_some_and(|ids| ids.contains(&id)));
     let id = row.message_type;
+    let left_opt_in = row.opt_in && row.joined_before && !joined.contains(&id);
     let unchanged = || Ok(Change::None(Skip::new(SkipReason::Unchanged, "the profile already says so")));
-    if row.granted && (left_channel || (!row.opt_in && left.contains(&id))) {
+    if row.granted && (left_channel || left_opt_in || (!row.opt_in && left.contains(&id))) {
         let detail = "the person unsubscribed at Iterable; only they can come back, there or through Iterable's preference page";
         return Ok(Change::None(Skip::new(SkipReason::DeniedAtDestination, detail)));
     }

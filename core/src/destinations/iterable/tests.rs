@@ -783,6 +783,26 @@ fn a_yes_never_brings_back_who_left_at_iterable() {
 }
 
 #[test]
+fn who_was_joined_and_is_not_any_more_has_left() {
+    let absent = profile(json!({ "subscribedMessageTypeIds": [102] }));
+    for settings in [json!({}), json!({ "subscriptions": "read_modify_write" })] {
+        let iterable = open(with_consent(settings));
+        let built = |channel: &str, status: &str| ops(&iterable, &consented(channel, status)).remove(1);
+        let yes = built("email", "granted");
+        assert_eq!(iterable.leaves(&yes).as_deref(), Some("joined:101"));
+        let again = Operation { body: iterable.remind(yes.body.clone()).unwrap(), ..yes.clone() };
+        assert_eq!(skipped(iterable.complete(&again, &absent).unwrap()), SkipReason::DeniedAtDestination);
+        let joined = profile(json!({ "subscribedMessageTypeIds": [101] }));
+        assert_eq!(skipped(iterable.complete(&again, &joined).unwrap()), SkipReason::Unchanged);
+        // A first yes joins, and only joining an opt-in type leaves something to be missed.
+        assert!(matches!(iterable.complete(&yes, &absent).unwrap(), Completed::Send(_)));
+        for other in [built("email", "denied"), built("sms", "granted"), built("sms", "denied")] {
+            assert_eq!(iterable.leaves(&other), None);
+        }
+    }
+}
+
+#[test]
 fn a_subscription_that_stands_is_not_written_again() {
     let iterable = open(with_consent(json!({})));
     let joined = profile(json!({ "subscribedMessageTypeIds": [101] }));
