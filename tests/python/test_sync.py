@@ -312,8 +312,10 @@ def test_after_a_fork_the_parents_sync_is_refused_and_a_new_one_works(sandbox: S
 
 
 SLOW = """
-import sys, time
+import signal, sys, time
 from cartwire import Sync
+# A shell that starts things in the background has them ignore Ctrl-C, and Python keeps to that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 settings = {settings!r}
 with Sync(**settings) as sync:
     print("ready", flush=True)

@@ -107,8 +107,10 @@ pub fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<(T, usize), Failur
 
 #[cold]
 fn explain<'a, T: Deserialize<'a>>(text: &'a str, error: &serde_json::Error) -> Failure {
-    // A cut number is a syntax error to the parser, or a value that does not fit, and a cut row all the same.
-    if error.is_eof() || value_end(text.as_bytes(), 0) == End::Truncated {
+    // A cut number is a syntax error to the parser, or a value that does not fit, and a cut row all the same. What is wrong
+    // before the end is wrong whether or not the end is missing, too.
+    let is_cut = || value_end(text.as_bytes(), 0) == End::Truncated && is_at_end(text, error);
+    if error.is_eof() || is_cut() {
         return Failure::new(FindingCode::RecordTruncated, "", "the input ends in the middle of the row");
     }
     let mut again = serde_json::Deserializer::from_str(text);
@@ -121,6 +123,13 @@ fn explain<'a, T: Deserialize<'a>>(text: &'a str, error: &serde_json::Error) -> 
     }
     let message = format!("not JSON at line {} column {} of the row", error.line(), error.column());
     Failure::new(FindingCode::RecordInvalidJson, pointer, message)
+}
+
+/// Whether the parser gave up at the last character that is no space.
+fn is_at_end(text: &str, error: &serde_json::Error) -> bool {
+    let text = text.trim_ascii_end();
+    let last = text.rsplit('\n').next().unwrap_or_default();
+    error.line() > text.matches('\n').count() && error.column() >= last.len()
 }
 
 /// The parser's sentence without the value it met, which may be personal: what is expected is enough.

@@ -791,6 +791,16 @@ fn hostile_documents_are_rejected_or_read_but_never_sink_the_process() {
     let out = decode(twice.as_bytes());
     assert_eq!(out.rejected[0].findings[0].message, "duplicate field `email`");
     assert_eq!(rejected(&decode(b"")), [("record.truncated", "")]);
+    // Cut in a number, which is no number then; and wrong before its end was missed.
+    for (raw, code) in [
+        (r#"{"id":"a","version":-"#, "record.truncated"),
+        (r#"{"id":"a","version":1."#, "record.truncated"),
+        ("{\"id\":\n17", "record.truncated"),
+        ("{broken", "record.invalid_json"),
+        ("{\"id\":\nbroken", "record.invalid_json"),
+    ] {
+        assert_eq!(rejected(&decode(raw.as_bytes()))[0].0, code, "{raw}");
+    }
     assert_eq!(rejected(&decode(b"nonsense")), [("record.invalid_json", "")]);
     assert_eq!(rejected(&decode(b"[1,2]")), [("record.unsupported", ""), ("record.unsupported", "")]);
 }
