@@ -436,6 +436,10 @@ export type IterableFieldType = "boolean" | "date" | "geo_location" | "long" | "
  */
 export type IterableGuests = "merge" | "keep";
 /**
+ * How it is found out who left an opt-in message type.
+ */
+export type IterableLeftTypes = "read_events" | "remember_only";
+/**
  * A message type's subscription policy.
  */
 export type IterablePolicy = "opt_in" | "opt_out";
@@ -2044,6 +2048,11 @@ export interface IterableConfig {
   journeys?: {
     [k: string]: number;
   };
+  /**
+   * What is done about a yes for an opt-in type that the person is not in, which can mean that they left it: the profile
+   * does not tell. Default `read_events`.
+   */
+  left_types?: IterableLeftTypes;
   /**
    * Static lists that follow the shop. Default: none.
    */

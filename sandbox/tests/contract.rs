@@ -54,6 +54,8 @@ async fn every_endpoint_answers_in_a_documented_shape() {
             ("POST", "/api/events/trackBulk", Some(json!({"events": [event, {"eventName": "e", "email": "no@example.com"}]})), 200),
             ("GET", "/api/events/mara%40example.com?limit=10", None, 200),
             ("GET", "/api/events/byUserId/u1", None, 200),
+            ("GET", "/api/export/userEvents?userId=u1&includeCustomEvents=true", None, 200),
+            ("GET", "/api/export/userEvents", None, 400),
             ("GET", "/api/channels", None, 200),
             ("GET", "/api/messageTypes", None, 200),
             ("GET", "/api/webhooks", None, 200),

@@ -121,3 +121,36 @@ async fn lists_take_people_in_and_let_them_go() {
         assert_eq!((status, &reply["code"], &reply["msg"]), (400, &json!("Success"), &json!(msg)));
     }
 }
+
+#[tokio::test]
+async fn what_is_joined_and_left_stands_among_a_persons_events() {
+    let api = Api::start(json!({"lists": [{"id": 1, "name": "a"}]}));
+    for (method, group) in
+        [("PATCH", "messageType/101"), ("DELETE", "messageType/101"), ("DELETE", "messageChannel/1"), ("PATCH", "emailList/1")]
+    {
+        api.send(method, &format!("/api/subscriptions/{group}/user/mara%40example.com"), None).await;
+        api.sandbox.advance_clock(1_000);
+    }
+    // No news, no event.
+    api.send("DELETE", "/api/subscriptions/messageType/101/user/mara%40example.com", None).await;
+    api.ok("/api/events/track", json!({"eventName": "e", "email": MARA})).await;
+    let lines = |text: String| -> Vec<Value> { text.lines().map(|line| serde_json::from_str(line).unwrap()).collect() };
+    let (status, text) = api.raw("GET", "/api/export/userEvents?email=Mara%40example.com", None).await.unwrap();
+    assert_eq!(status, 200);
+    let event = |kind: &str, source: &str, second: u8, types: Value, channels: Value, lists: Value| {
+        json!({"_type": kind, "createdAt": format!("2026-01-01 10:00:0{second} +00:00"), "email": MARA, source: "API",
+            "messageTypeIds": types, "channelIds": channels, "emailListIds": lists})
+    };
+    assert_eq!(
+        lines(text),
+        [
+            event("emailSubscribe", "signupSource", 0, json!([101]), json!([]), json!([])),
+            event("emailUnSubscribe", "unsubSource", 1, json!([101]), json!([]), json!([])),
+            event("emailUnSubscribe", "unsubSource", 2, json!([]), json!([1]), json!([])),
+            event("emailSubscribe", "signupSource", 3, json!([]), json!([]), json!([1])),
+        ]
+    );
+    let (_, all) = api.raw("GET", "/api/export/userEvents?email=mara%40example.com&includeCustomEvents=true", None).await.unwrap();
+    assert_eq!(lines(all).iter().filter(|event| event["_type"] == "customEvent").count(), 1);
+    assert_eq!(api.raw("GET", "/api/export/userEvents?userId=nobody", None).await.unwrap(), (200, String::new()));
+}

@@ -91,7 +91,7 @@ impl Api {
                     match d.complete(all[0], &found) {
                         Ok(Completed::Send(request)) => self.send(d, &request).await,
                         Ok(Completed::Skip(skip)) => return vec![format!("skipped: {}", skip.reason.name())],
-                        Ok(Completed::Retry(..) | Completed::First(_)) => continue,
+                        Ok(Completed::Retry(..) | Completed::First(_) | Completed::Look(_)) => continue,
                         Err(error) => return vec![format!("failed: {}", error.code().name())],
                     }
                 }

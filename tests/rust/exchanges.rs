@@ -16,6 +16,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use cartwire::Error;
 use cartwire::delivery::{BoxFuture, HttpOptions, HttpTransport, Transport, TransportFailure};
 use cartwire::destinations::{Completed, Destination, Operation, Reading, Reply, Request, Verdict};
 use cartwire::facade::Engine;
@@ -97,6 +98,19 @@ impl Witness {
         self.send(destination.base_url_of(request), request).await.unwrap()
     }
 
+    /// Makes the reads that an operation needs.
+    async fn completed(&self, destination: &dyn Destination, operation: &Operation, read: Request) -> Result<Completed, Error> {
+        let reply = self.ask(destination, &read).await;
+        match destination.complete(operation, &reply)? {
+            Completed::Look(further) => {
+                let read = destination.prefetch(&further).unwrap();
+                let reply = self.ask(destination, &read).await;
+                destination.complete(&further, &reply)
+            }
+            done => Ok(done),
+        }
+    }
+
     /// Carries operations of one request through, as delivery does but without its waiting: jobs that are asked for every few
     /// seconds would take minutes.
     fn carry<'a>(&'a self, destination: &'a dyn Destination, operations: Vec<Operation>) -> BoxFuture<'a, ()> {
@@ -111,18 +125,15 @@ impl Witness {
                         Err(_) if operations.len() > 1 => return self.carry_each(destination, operations).await,
                         Err(error) => panic!("{} {}: {error}", self.label, operations[0].endpoint),
                     },
-                    Some(read) => {
-                        let reply = self.ask(destination, &read).await;
-                        match destination.complete(&operations[0], &reply) {
-                            Ok(Completed::Send(request)) => request,
-                            Ok(Completed::First(detour)) => {
-                                self.carry_each(destination, detour.operations).await;
-                                continue;
-                            }
-                            Ok(Completed::Retry(..)) => continue,
-                            Ok(Completed::Skip(_)) | Err(_) => return,
+                    Some(read) => match self.completed(destination, &operations[0], read).await {
+                        Ok(Completed::Send(request)) => request,
+                        Ok(Completed::First(detour)) => {
+                            self.carry_each(destination, detour.operations).await;
+                            continue;
                         }
-                    }
+                        Ok(Completed::Retry(..) | Completed::Look(_)) => continue,
+                        Ok(Completed::Skip(_)) | Err(_) => return,
+                    },
                 };
                 let reply = self.ask(destination, &request).await;
                 let mut reading = destination.read(&all, &reply);

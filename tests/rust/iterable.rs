@@ -337,6 +337,35 @@ async fn a_journey_starts_once_and_never_in_a_backfill() {
     assert_eq!(fired(), 1);
 }
 
+fn says(version: u64, status: &str, at: chrono::DateTime<chrono::Utc>) -> Value {
+    record(version, customer(), json!({"type": "contact", "first_name": "Mara", "consents": consent(status, &at.to_rfc3339())}))
+}
+
+fn joined(stage: &Stage) -> bool {
+    stage.inspect(json!({"what": "profile", "userId": "c-42"}))["subscriptions"]["subscribedMessageTypeIds"] == json!([101])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_yes_from_before_its_own_no_arrived_joins_all_the_same() {
+    // Yesterday's no comes with yesterday's file, and today's file has a yes from before it was sent.
+    let stage = Stage::new("hybrid", json!({})).await;
+    stage.post("/api/users/updateSubscriptions", json!({"userId": "c-42", "subscribedMessageTypeIds": [101]})).await;
+    let ago = |hours| chrono::Utc::now() - chrono::TimeDelta::hours(hours);
+    stage.deliver(&[says(1, "denied", ago(2))]).await;
+    assert!(!joined(&stage));
+    delivered(&stage.deliver(&[says(2, "granted", ago(1))]).await, 2);
+    assert!(joined(&stage));
+    // What the person leaves themselves after that yes stands.
+    let leave = json!({"userId": "c-42", "subscribedMessageTypeIds": []});
+    stage.post("/api/users/updateSubscriptions", leave).await;
+    let report = stage.deliver(&[says(3, "granted", ago(0) - chrono::TimeDelta::minutes(30))]).await;
+    assert_eq!((joined(&stage), report["skipped_by_reason"]["denied_at_destination"].as_u64()), (false, Some(1)), "{report:#}");
+    // A second later, as Iterable tells time, they change their mind in the shop.
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+    delivered(&stage.deliver(&[says(4, "granted", ago(0))]).await, 2);
+    assert!(joined(&stage));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn consent_for_somebody_whose_row_was_refused_neither_waits_nor_is_lost() {
     let stage = Stage::new("hybrid", json!({})).await;

@@ -160,6 +160,7 @@ __all__ = [
     "IterableErase",
     "IterableFieldType",
     "IterableGuests",
+    "IterableLeftTypes",
     "IterableLists",
     "IterablePolicy",
     "IterableSubscriptions",
@@ -1863,6 +1864,10 @@ class IterableDestinationConfig(_IterableDestinationConfig, total=False):
     journeys: dict[str, int]
     """Ids of the journeys that an event starts by itself, by canonical name (`cart_abandoned`: `8814`). Never in a
     backfill. Default: none; journeys start on events at Iterable, which is safer, because events have ids.
+    """
+    left_types: IterableLeftTypes
+    """What is done about a yes for an opt-in type that the person is not in, which can mean that they left it: the profile
+    does not tell. Default `read_events`.
     """
     lists: IterableLists
     """Static lists that follow the shop. Default: none."""
@@ -3805,6 +3810,14 @@ IterableGuests: TypeAlias = Literal["merge", "keep"]
 """What becomes of a guest's profile whose address a customer turns out to have; in `hybrid` projects, where both can be.
 ``merge``: It is merged into the customer's, for good: history, fields the customer's lacks, and what the guest had left.
 ``keep``: It stays, and the customer is a dead letter of code `conflict` until someone merges them at Iterable.
+"""
+
+IterableLeftTypes: TypeAlias = Literal["read_events", "remember_only"]
+"""How it is found out who left an opt-in message type.
+``read_events``: The person's events are read (`export/userEvents`): whoever left after they said yes, or when nobody can say, stays
+away. One more call for every yes that joins somebody.
+``remember_only``: Only what this library remembers of its own yeses counts. Whoever joined a type at Iterable and left it there is
+then joined by the shop's first yes, even by one from before they left.
 """
 
 IterablePolicy: TypeAlias = Literal["opt_in", "opt_out"]

@@ -74,6 +74,9 @@ impl Drop for Permit {
 /// How long a half-done operation waits for its second endpoint.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Most reads that one operation may need before it is sent.
+const MOST_LOOKS: usize = 4;
+
 /// How often to look again for a permit that another request holds.
 pub(super) const PERMIT_POLL: Duration = Duration::from_millis(50);
 
@@ -160,42 +163,61 @@ impl<'a> Course<'a> {
     }
 
     async fn prefetch(&mut self, entries: Vec<Entry>, request: Request) {
-        let reply = match self.ask(&request, &entries).await {
-            Answer::Reply(reply) => reply,
-            other => return self.without_reply(entries, other),
-        };
         // The engine never lets such an operation share a request.
         for entry in entries {
-            match self.inner.destination.complete(&entry.waiting.operation, &reply) {
+            self.look(entry, request.clone()).await;
+        }
+    }
+
+    /// Makes the reads that an operation needs, each one by what the last one told, and does what they come to.
+    async fn look(&mut self, entry: Entry, mut request: Request) {
+        let mut operation = entry.waiting.operation.clone();
+        for _ in 0..MOST_LOOKS {
+            let reply = match self.ask(&request, std::slice::from_ref(&entry)).await {
+                Answer::Reply(reply) => reply,
+                other => return self.without_reply(vec![entry], other),
+            };
+            match self.inner.destination.complete(&operation, &reply) {
+                Ok(Completed::Look(further)) => {
+                    self.inner.limits().gate.opened();
+                    operation = *further;
+                    let Some(next) = self.inner.destination.prefetch(&operation) else { break };
+                    // Nothing was written yet: begin anew when the other endpoint has time.
+                    if let Err(due) = self.turn(&next).await {
+                        return self.finished.back.push(Entry { due, ..entry });
+                    }
+                    request = next;
+                }
                 Ok(Completed::Send(request)) => {
                     self.inner.limits().gate.opened();
-                    match self.turn(&request).await {
+                    return match self.turn(&request).await {
                         Ok(()) => self.send(vec![entry], request).await,
                         // Nothing was written yet: read again when the other endpoint has time.
                         Err(due) => self.finished.back.push(Entry { due, ..entry }),
-                    }
+                    };
                 }
                 Ok(Completed::Skip(skip)) => {
                     self.inner.limits().gate.opened();
-                    self.skip(entry, skip.reason, skip.detail);
+                    return self.skip(entry, skip.reason, skip.detail);
                 }
                 Ok(Completed::First(detour)) => {
                     self.inner.limits().gate.opened();
-                    self.detours.push((vec![entry], detour));
+                    return self.detours.push((vec![entry], detour));
                 }
                 Ok(Completed::Retry(refusal, after)) => {
                     let asked = self.not_now(&request, &reply, &refusal, after);
-                    self.retry_all(vec![entry], &refusal, asked);
+                    return self.retry_all(vec![entry], &refusal, asked);
                 }
                 Err(error) if error.code().group() == ErrorGroup::Transient => {
                     let refusal = Refusal::new(error.code(), "", error.message());
                     let asked = self.not_now(&request, &reply, &refusal, error.retry_after());
-                    self.retry_all(vec![entry], &refusal, asked);
+                    return self.retry_all(vec![entry], &refusal, asked);
                 }
-                Err(error) if stops(error.code()) => self.stop(vec![entry], error),
-                Err(error) => self.die(entry, Refusal::new(error.code(), "", error.message())),
+                Err(error) if stops(error.code()) => return self.stop(vec![entry], error),
+                Err(error) => return self.die(entry, Refusal::new(error.code(), "", error.message())),
             }
         }
+        self.die(entry, Refusal::new(ErrorCode::Internal, "", "one read led to ever more reads"));
     }
 
     /// Waits a moment for the endpoint of a completed request, which need not be the operation's own. When it is not its
@@ -623,11 +645,19 @@ fn stops(code: ErrorCode) -> bool {
     matches!(code, ErrorCode::Unauthorized | ErrorCode::Forbidden) || code.group() == ErrorGroup::Config
 }
 
-/// A success whose body is announced as JSON and is none was cut off on its way: what it said is not known.
+/// A success whose body is announced as JSON and is none was cut off on its way: what it said is not known. Of one that has a
+/// value a line the last one tells.
 pub(super) fn whole(reply: Reply) -> Result<Reply, TransportFailure> {
-    let json = reply.header("content-type").is_some_and(|kind| kind.to_ascii_lowercase().contains("json"));
+    let kind = reply.header("content-type").unwrap_or_default().to_ascii_lowercase();
     let success = (200..300).contains(&reply.status) && reply.status != 204;
-    if success && json && serde_json::from_slice::<serde::de::IgnoredAny>(&reply.body).is_err() {
+    let is_whole = |text: &[u8]| serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok();
+    let whole = if kind.contains("json-stream") || kind.contains("ndjson") {
+        let last = reply.body.rsplit(|byte| *byte == b'\n').find(|line| !line.trim_ascii().is_empty());
+        last.is_none_or(is_whole)
+    } else {
+        !kind.contains("json") || is_whole(&reply.body)
+    };
+    if success && !whole {
         return Err(TransportFailure::Unknown("the answer is cut off or is not JSON".to_owned()));
     }
     Ok(reply)

@@ -122,8 +122,10 @@ impl Destination for Toy {
     }
     fn prefetch(&self, operation: &Operation) -> Option<Request> {
         let mut request = self.request(&[operation]).ok()?;
-        request.endpoint = "profile".into();
-        request.path = "/profile".into();
+        // One that was looked at before says so in its row.
+        let further = operation.body.ends_with(FURTHER);
+        request.endpoint = if further { "paced" } else { "profile" }.into();
+        request.path = if further { "/history" } else { "/profile" }.into();
         (operation.endpoint == "subscriptions").then_some(request)
     }
     fn complete(&self, operation: &Operation, reply: &Reply) -> Result<Completed, Error> {
@@ -133,6 +135,10 @@ impl Destination for Toy {
                 request.endpoint = "paced".into();
                 request.path = "/paced".into();
                 Completed::Send(request)
+            }
+            200 if reply.body == b"doubtful" => {
+                let body = [operation.body.as_slice(), FURTHER].concat();
+                Completed::Look(Box::new(Operation { body, ..operation.clone() }))
             }
             200 if reply.body == b"already" => Completed::Skip(Skip::new(SkipReason::Unchanged, "it is so already")),
             200 => Completed::Send(self.request(&[operation])?),
@@ -178,6 +184,9 @@ struct Seen {
     bytes: usize,
     keys: Vec<String>,
 }
+
+/// What the toy destination puts behind a row that was looked at once.
+const FURTHER: &[u8] = b" ";
 
 type Answer = Result<Reply, TransportFailure>;
 type Script = dyn Fn(&Seen, usize) -> (Duration, Answer) + Send + Sync;
@@ -713,6 +722,31 @@ async fn a_two_step_operation_reads_first_and_may_be_needless() {
     let paths: Vec<_> = bench.platform.seen().into_iter().filter(|seen| seen.keys == ["k1"]).map(|seen| seen.path).collect();
     assert_eq!(paths, ["/profile", "/subscriptions"]);
     assert_eq!(bench.letters()[0].failure.refusal.code.0, ErrorCode::NotFound);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_one_read_does_not_tell_another_is_made_and_begun_anew_when_it_fails() {
+    let bench = Bench::new(Settings::default(), |seen, count| match (seen.path.as_str(), seen.keys[0].as_str()) {
+        ("/profile", _) => says(200, &[], "doubtful"),
+        ("/history", "k0") if count == 2 => status(500),
+        ("/history", "k0") => says(200, &[], "subscribed"),
+        ("/history", "k1") => says(200, &[], "already"),
+        ("/history", "k2") => says(200, &[], "doubtful"),
+        _ => accepted(),
+    });
+    bench.accept(lanes("subscriptions", 0..1));
+    assert_eq!(bench.drain().await.delivered, 1);
+    let paths =
+        |key: &str| -> Vec<_> { bench.platform.seen().into_iter().filter(|seen| seen.keys == [key]).map(|seen| seen.path).collect() };
+    assert_eq!(paths("k0"), ["/profile", "/history", "/profile", "/history", "/subscriptions"]);
+    bench.accept(lanes("subscriptions", 1..3));
+    let drained = bench.drain().await;
+    assert_eq!((drained.delivered, drained.skipped, drained.dead_lettered), (0, 1, 1));
+    assert_eq!(paths("k1"), ["/profile", "/history"]);
+    // A destination that never has enough.
+    assert_eq!(paths("k2"), ["/profile", "/history", "/history", "/history"]);
+    assert_eq!(bench.letters()[0].failure.refusal.code.0, ErrorCode::Internal);
+    assert!(!String::from_utf8(bench.letters()[0].operation.body.clone()).unwrap().ends_with(' '), "nothing of the looking is kept");
 }
 
 #[tokio::test(start_paused = true)]
@@ -1307,4 +1341,22 @@ fn settings_that_make_no_sense_are_refused_by_name_and_the_defaults_agree() {
     assert_eq!(refused(r#"{"lease_s":1}"#), "`lease_s` must be at least 10");
     assert_eq!(refused(r#"{"retry":{"max_attempts":101}}"#), "`max_attempts` must be from 1 to 100");
     assert!(serde_json::from_str::<DeliveryConfig>(r#"{"timeout":3}"#).is_err());
+}
+
+#[test]
+fn an_answer_that_is_cut_off_is_no_answer() {
+    let is_whole = |kind: &str, body: &str| {
+        let headers = vec![("content-type".to_owned(), kind.to_owned())];
+        super::attempt::whole(Reply { status: 200, headers, body: body.into() }).is_ok()
+    };
+    assert!(is_whole("application/json; charset=utf-8", r#"{"a":1}"#));
+    assert!(!is_whole("application/json", r#"{"a":"#));
+    assert!(!is_whole("application/json", ""));
+    assert!(is_whole("text/plain", r#"{"a":"#));
+    for lines in ["application/x-json-stream", "Application/x-ndjson"] {
+        assert!(is_whole(lines, ""));
+        assert!(is_whole(lines, "{\"a\":1}\n{\"b\":2}\n\n"));
+        assert!(is_whole(lines, "{\"a\":1}\nnot JSON\n{\"b\":2}"), "a bad line in between is not cut off");
+        assert!(!is_whole(lines, "{\"a\":1}\n{\"b\":"));
+    }
 }

@@ -110,17 +110,20 @@ pub trait Destination: Send + Sync {
     }
 
     /// What delivering an operation leaves standing until the next one of its entity, where that one must know: a platform may
-    /// show who has joined and not who has left again. Remembered with the entity, and told by [`Destination::remind`].
+    /// show who has joined and not who has left again. Remembered with the entity and the time it was accepted, and told by
+    /// [`Destination::remind`] to operations that leave something themselves.
     fn leaves(&self, operation: &Operation) -> Option<String> {
         let _ = operation;
         None
     }
 
-    /// The row of an operation when what it [leaves](Destination::leaves) was left by the last one delivered, too.
+    /// The row of an operation when the last one delivered of its entity [left](Destination::leaves) `left` standing. `since` is
+    /// when that one was accepted here: it was delivered then or later.
     ///
     /// # Errors
     /// `internal` when the row is not this destination's own.
-    fn remind(&self, body: Vec<u8>) -> Result<Vec<u8>, Error> {
+    fn remind(&self, body: Vec<u8>, left: &str, since: Instant) -> Result<Vec<u8>, Error> {
+        let _ = (left, since);
         Ok(body)
     }
 
@@ -381,6 +384,9 @@ impl Refusal {
 pub enum Completed {
     /// Send this.
     Send(Request),
+    /// One read does not tell. Go on with this operation, whose row holds what was learnt, and with what
+    /// [`Destination::prefetch`] asks for it. Nothing of it is kept: an attempt that fails begins anew.
+    Look(Box<Operation>),
     /// It is already so, or must not be.
     Skip(Skip),
     /// Other calls must be made before the prefetch can be tried again.

@@ -148,8 +148,9 @@ pub(super) struct Heard {
     skips: Vec<Skip>,
 }
 
-/// What is remembered in place of a fingerprint of something that an operation leaves standing.
-const STANDS: u64 = 1;
+/// In front of the name of something that an operation leaves standing. It is remembered among the fingerprints, with the unix
+/// second of its acceptance in place of one; no member of a row is called so.
+const LEFT: &str = "\u{1}";
 
 /// What a destination would be told of a row, or why nothing.
 type Drafted = std::result::Result<Draft, Rejection>;
@@ -176,7 +177,7 @@ impl Desk {
             first.emails = heard.emails;
         }
         for (at, pending) in pending.into_iter().enumerate() {
-            self.decide(at, pending, &mut taken)?;
+            self.decide(at, pending, &mut taken, now)?;
         }
         Ok(taken)
     }
@@ -378,8 +379,8 @@ impl Desk {
         if !operation.once && known.version > letter.operation.version.max(operation.version) {
             return Ok(Redrafted::Skip(Skip::new(SkipReason::Stale, "a newer version was accepted since it died"), true));
         }
-        if target.destination.leaves(&operation).is_some_and(|left| known.sent.contains_key(&left)) {
-            operation.body = target.destination.remind(operation.body)?;
+        if target.destination.leaves(&operation).is_some() {
+            operation.body = reminded(&*target.destination, operation.body, &known)?;
         }
         operation.idempotency_key = letter.operation.idempotency_key.clone();
         Ok(Redrafted::Replay(operation))
@@ -483,7 +484,7 @@ impl Desk {
     }
 
     /// Stale, duplicate, unchanged; rows of one chunk see those before them.
-    fn decide(&self, at: usize, pending: Vec<Pending>, taken: &mut Taken) -> Result<()> {
+    fn decide(&self, at: usize, pending: Vec<Pending>, taken: &mut Taken, now: Instant) -> Result<()> {
         let (Some(target), label) = (self.targets.get(at), self.label(at)) else { return Ok(()) };
         let mut acceptance = taken.acceptances.get_mut(at).map(std::mem::take).unwrap_or_default();
         let known = {
@@ -528,7 +529,7 @@ impl Desk {
                         taken.skip(position, skip, label);
                     }
                     Decision::Send(mut reduced) => {
-                        remember(&*target.destination, &operation, &known, &mut reduced)?;
+                        remember(&*target.destination, &operation, &known, &mut reduced, now)?;
                         let before = front.drain(..).map(|(operation, known)| {
                             decide::delta::reduce(&operation, &known, clears(&operation)).map(|reduced| (operation, reduced))
                         });
@@ -565,13 +566,21 @@ impl Desk {
 }
 
 /// Tells an operation what the last one left standing, and has what it leaves itself remembered once it is delivered.
-fn remember(destination: &dyn Destination, operation: &Operation, known: &Known, reduced: &mut Reduced) -> Result<()> {
+fn remember(destination: &dyn Destination, operation: &Operation, known: &Known, reduced: &mut Reduced, now: Instant) -> Result<()> {
     let Some(left) = destination.leaves(operation) else { return Ok(()) };
-    if known.sent.contains_key(&left) {
-        reduced.body = destination.remind(std::mem::take(&mut reduced.body))?;
-    }
-    reduced.fingerprints.insert(left, Some(STANDS));
+    reduced.body = reminded(destination, std::mem::take(&mut reduced.body), known)?;
+    reduced.fingerprints.insert(format!("{LEFT}{left}"), Some(now.timestamp().cast_unsigned()));
     Ok(())
+}
+
+/// A row that knows what the last operation delivered of its entity left standing.
+fn reminded(destination: &dyn Destination, mut body: Vec<u8>, known: &Known) -> Result<Vec<u8>> {
+    for (name, second) in &known.sent {
+        if let (Some(left), Some(since)) = (name.strip_prefix(LEFT), Instant::from_timestamp(second.cast_signed(), 0)) {
+            body = destination.remind(body, left, since)?;
+        }
+    }
+    Ok(body)
 }
 
 /// Removes operations of the same batch that a newer one makes pointless; answers their positions.

@@ -203,10 +203,50 @@ fn list(call: &Call<'_>, index: Option<usize>) -> Answer {
     Ok(Reply::json(200, &json!({"events": shown})))
 }
 
+/// `GET /api/export/userEvents`: all that happened to somebody, one a line, oldest first; custom events only when asked for.
+pub(super) fn export(call: &mut Call<'_>) -> Answer {
+    let index = match (call.request.parameter("email"), call.request.parameter("userId")) {
+        (Some(email), _) => call.project.by_email(&email.to_lowercase()),
+        (None, Some(id)) => call.project.by_user_id(&id),
+        (None, None) => return Err(Refusal::bad_params("email or userId is required")),
+    };
+    let with_custom = call.request.parameter("includeCustomEvents").as_deref() == Some("true");
+    let project = &call.project;
+    let mut lines: Vec<(i64, Value)> = Vec::new();
+    if let Some(profile) = index.and_then(|index| project.profile(index)) {
+        let custom = profile.events.iter().filter(|_| with_custom).map(|row| (&project.events.rows[*row], "customEvent"));
+        let rows = profile.purchases.iter().map(|row| (&project.purchases.rows[*row], "purchase")).chain(custom);
+        lines.extend(rows.map(|(row, kind)| {
+            let mut line = public(row, kind);
+            line["_type"] = kind.into();
+            (row.created_at.unwrap_or(row.received_ms / 1_000), line)
+        }));
+        lines.extend(profile.consent_events.iter().map(|moved| consent_event(moved, profile.email.as_deref())));
+    }
+    lines.sort_by_key(|(seconds, _)| *seconds);
+    let text: String = lines.iter().map(|(_, line)| format!("{line}\n")).collect();
+    Ok(Reply { content_type: "application/x-json-stream", ..Reply::text(200, text) })
+}
+
+/// A subscribe or unsubscribe event as the vendor exports it.
+fn consent_event(moved: &Value, email: Option<&str>) -> (i64, Value) {
+    let seconds = moved["atMs"].as_i64().unwrap_or_default() / 1_000;
+    let of = |group: &str| if moved["group"] == group { json!([moved["id"]]) } else { json!([]) };
+    let (kind, source) =
+        if moved["action"] == "subscribe" { ("emailSubscribe", "signupSource") } else { ("emailUnSubscribe", "unsubSource") };
+    let line = json!({"_type": kind, "createdAt": stamp(seconds), "email": email, "emailListIds": of("emailList"),
+        "messageTypeIds": of("messageType"), "channelIds": of("messageChannel"), source: "API"});
+    (seconds, line)
+}
+
+fn stamp(seconds: i64) -> Option<String> {
+    chrono::DateTime::from_timestamp(seconds, 0).map(|time| time.format("%Y-%m-%d %H:%M:%S +00:00").to_string())
+}
+
 /// An event as the vendor shows it.
 fn public(row: &Row, kind: &str) -> Value {
     let seconds = row.created_at.unwrap_or(row.received_ms / 1_000);
-    let created = chrono::DateTime::from_timestamp(seconds, 0).map(|time| time.format("%Y-%m-%d %H:%M:%S +00:00").to_string());
+    let created = stamp(seconds);
     let mut shown = json!({"eventName": row.name, "eventType": kind, "createdAt": created, "id": row.id});
     if let (Some(shown), Some(Value::Object(content))) = (shown.as_object_mut(), &row.content) {
         shown.extend(content.iter().filter(|(name, _)| *name != "createdAt").map(|(name, value)| (name.clone(), value.clone())));

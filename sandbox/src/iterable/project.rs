@@ -351,6 +351,7 @@ impl Project {
         if let Some(target) = self.profile_mut(destination) {
             target.purchases.extend(profile.purchases);
             target.events.extend(profile.events);
+            target.consent_events.extend(profile.consent_events);
             for (name, fired) in profile.journeys {
                 let total = target.journeys.entry(name).or_default();
                 total.fired += fired.fired;

@@ -59,6 +59,7 @@ static ROUTES: &[Route] = &[
     route("POST /api/events/trackBulk", &[Rate::per_second(10.0)], Some(&shape::TRACK_BULK), events::track_bulk),
     route("GET /api/events/byUserId/{userId}", R100, None, events::by_user_id),
     route("GET /api/events/{email}", R100, None, events::by_email),
+    route("GET /api/export/userEvents", FREE, None, events::export),
     route("POST /api/subscriptions/subscribeToDoubleOptIn", FREE, Some(&shape::DOUBLE_OPT_IN), subscriptions::double_opt_in),
     route("PUT /api/subscriptions/{group}/{groupId}", FREE, Some(&shape::SUBSCRIPTION_ACTION), subscriptions::many),
     route("PATCH /api/subscriptions/{group}/{groupId}/user/{email}", FREE, None, subscriptions::subscribe_email),

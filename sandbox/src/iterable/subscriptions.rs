@@ -120,9 +120,9 @@ fn write(call: &mut Call<'_>, found: &Found, next: Subscriptions) -> usize {
         moves.extend(new.difference(old).map(|id| (kind, *id, present_is_subscribed)));
         moves.extend(old.difference(new).map(|id| (kind, *id, !present_is_subscribed)));
     }
-    let told = moves
-        .iter()
-        .map(|(kind, id, joined)| json!({"action": if *joined { "subscribe" } else { "unsubscribe" }, "group": kind, "id": id}));
+    let told = moves.iter().map(|(kind, id, joined)| {
+        json!({"action": if *joined { "subscribe" } else { "unsubscribe" }, "group": kind, "id": id, "atMs": call.now_ms})
+    });
     profile.consent_events.extend(told);
     for (trigger, wanted) in [(Trigger::Subscribe, true), (Trigger::Unsubscribe, false)] {
         if moves.iter().any(|(_, _, joined)| *joined == wanted) {

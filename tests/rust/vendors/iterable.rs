@@ -16,7 +16,7 @@ pub fn entries() -> Vec<Box<dyn Vendor>> {
 enum Iterable {
     Adding,
     Rewriting,
-    /// As adding, and whoever leaves leaves the message type alone.
+    /// As adding, where whoever leaves leaves the message type alone.
     LeftByType,
 }
 
@@ -35,10 +35,10 @@ impl Vendor for Iterable {
 
     fn about(&self) -> &'static str {
         if *self == Iterable::LeftByType {
-            "The defaults, where whoever leaves leaves the message type alone and not its channel. `email` is an opt-in message type: \
-             the profile does not tell who left it, so whoever was never joined by a yes of the shop's looks like one who never joined, \
-             and joins by any yes that was not sent before. Whoever was joined by one and is not joined any more has left, and that \
-             stands. `sms` is an opt-out one, whose leaving is listed and stands."
+            "`backfill_grants: send`, where whoever leaves leaves the message type alone and not its channel. `email` is an opt-in message type: \
+             the profile does not tell who left it, their events do, and when: a later yes joins them again, any other does not. \
+             Whom a yes of the shop's had joined comes back only if they left after that yes was sent; the library's own clock is \
+             ahead of the platform's here, so nobody did. `sms` is an opt-out one, whose leaving is listed without a time and stands."
         } else if *self == Iterable::Rewriting {
             "`subscriptions: read_modify_write`, `backfill_grants: send`. `email` is an opt-in message type, `sms` an opt-out one: \
              whoever said nothing gets its messages (`default`), which is what its owner chose at Iterable. Left means the channel: \
@@ -58,6 +58,8 @@ impl Vendor for Iterable {
                 "sms": {"message_type": 230, "policy": "opt_out", "channel": 8}}});
         if *self == Iterable::Rewriting {
             config["subscriptions"] = json!("read_modify_write");
+        }
+        if *self != Iterable::Adding {
             config["backfill_grants"] = json!("send");
         }
         config
@@ -113,13 +115,6 @@ impl Vendor for Iterable {
             call("POST", format!("{url}/api/users/update"), &[("api-key", KEY)], Some(known)).await;
             call(method, format!("{url}/api/subscriptions/{group}/{number}/byUserId/{id}"), &[("api-key", KEY)], None).await;
         })
-    }
-
-    fn unseen(&self, channel: &str) -> Option<&'static str> {
-        (*self == Iterable::LeftByType && channel == "email").then_some(
-            "Iterable lists the opt-in types that are joined and the opt-out types that were left; an opt-in type that was left is on \
-             neither list.",
-        )
     }
 
     fn standing(&self, sandbox: &Sandbox, person: &Person, channel: &str) -> Standing {
@@ -195,6 +190,7 @@ impl Vendor for Iterable {
         &[
             ("users.getByEmail", "read before a subscription or a merge"),
             ("users.byUserId", "read before a subscription or a merge"),
+            ("export.userEvents", "read before an opt-in type is joined"),
             ("events.byEmail", "reconciliation"),
             ("events.byUserId", "reconciliation"),
             ("catalogs.item", "reconciliation"),

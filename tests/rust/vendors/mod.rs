@@ -187,13 +187,6 @@ pub trait Vendor: Send + Sync {
         false
     }
 
-    /// Why nobody but the platform can see that someone left this channel, where that is so. The rules are not asserted for
-    /// those cells then, and the page says it.
-    fn unseen(&self, channel: &str) -> Option<&'static str> {
-        let _ = channel;
-        None
-    }
-
     /// How someone stands, read from the sandbox's own books.
     fn standing(&self, sandbox: &Sandbox, person: &Person, channel: &str) -> Standing;
 

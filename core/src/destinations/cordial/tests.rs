@@ -529,7 +529,7 @@ fn nobody_is_subscribed_without_a_newer_explicit_yes() {
                     }
                     Completed::Skip(skip) if skip.reason == SkipReason::Unchanged => "same",
                     Completed::Skip(_) => "no",
-                    Completed::Retry(..) | Completed::First(_) => "later",
+                    Completed::Retry(..) | Completed::First(_) | Completed::Look(_) => "later",
                 },
             })
             .collect()

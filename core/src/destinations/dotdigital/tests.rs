@@ -92,7 +92,7 @@ fn written(d: &Dotdigital, operation: &Operation, found: Option<Value>) -> Resul
             Ok((format!("{} {}", request.method.as_str(), request.path), body))
         }
         Completed::Skip(skip) => Err(skip.reason),
-        other @ (Completed::Retry(..) | Completed::First(_)) => panic!("{other:?}"),
+        other @ (Completed::Retry(..) | Completed::First(_) | Completed::Look(_)) => panic!("{other:?}"),
     }
 }
 

@@ -61,6 +61,8 @@ pub(super) const CATALOG_FIELDS: &str = "catalogs.fieldMappings";
 pub(super) const EVENTS_BY_EMAIL: &str = "events.byEmail";
 /// `events/byUserId/{userId}`
 pub(super) const EVENTS_BY_USER_ID: &str = "events.byUserId";
+/// `export/userEvents`
+pub(super) const EXPORT_EVENTS: &str = "export.userEvents";
 /// `catalogs/{catalog}/items/{id}`, reading
 pub(super) const CATALOG_ITEM: &str = "catalogs.item";
 /// `messageTypes`
@@ -359,6 +361,16 @@ pub const CAPABILITIES: Capabilities = Capabilities {
             path: "/api/events/byUserId/{userId}",
             retry_safe_by: RetrySafety::ReadOnly,
             note: "For reconciliation: the 200 most recent events and purchases of a person.",
+            ..STATE
+        },
+        Endpoint {
+            id: EXPORT_EVENTS,
+            method: Method::Get,
+            path: "/api/export/userEvents",
+            rate: per_second(50, "project"),
+            retry_safe_by: RetrySafety::ReadOnly,
+            note: "Before a yes joins somebody to an opt-in type: their events, one a line, tell whether they left it. Rate not published: \
+                50/s is a safe default.",
             ..STATE
         },
         Endpoint {

@@ -63,6 +63,9 @@ pub struct Config {
     pub consent: BTreeMap<String, ConsentTarget>,
     /// How permission is written. Default `additive`, which Iterable must have switched on for the project.
     pub subscriptions: Subscriptions,
+    /// What is done about a yes for an opt-in type that the person is not in, which can mean that they left it: the profile
+    /// does not tell. Default `read_events`.
+    pub left_types: LeftTypes,
     /// What an erasure does. Default `forget`: Iterable deletes the person and refuses them from then on.
     pub erase: Erase,
     /// What a deletion that is not an erasure does. Default `keep`: the profile stays.
@@ -111,6 +114,20 @@ pub enum ProjectType {
     UserId,
     /// By either; both are unique.
     Hybrid,
+}
+
+/// How it is found out who left an opt-in message type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "IterableLeftTypes")]
+pub enum LeftTypes {
+    /// The person's events are read (`export/userEvents`): whoever left after they said yes, or when nobody can say, stays
+    /// away. One more call for every yes that joins somebody.
+    #[default]
+    ReadEvents,
+    /// Only what this library remembers of its own yeses counts. Whoever joined a type at Iterable and left it there is
+    /// then joined by the shop's first yes, even by one from before they left.
+    RememberOnly,
 }
 
 /// Which endpoints carry profiles and events.

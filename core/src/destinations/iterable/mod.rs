@@ -5,6 +5,7 @@ mod capabilities;
 mod config;
 mod ids;
 mod join;
+mod leaving;
 mod payload;
 mod readback;
 mod reply;
@@ -18,7 +19,7 @@ use memchr::memmem;
 
 use super::{Built, Capabilities, Completed, Destination, Detour, Held, Method, Operation, Reading, Refusal, Reply, Request, Secret, Skip};
 use crate::error::{Error, ErrorCode};
-use crate::model::{Record, SkipReason};
+use crate::model::{Instant, Record, SkipReason};
 use capabilities as endpoints;
 use join::Named;
 use reply::Clash;
@@ -27,7 +28,7 @@ use subscription::Lookup;
 pub use capabilities::CAPABILITIES;
 pub use config::{
     Backfilled, CatalogLayout, CatalogWrite, Catalogs, Config, ConsentTarget, ContactDeletion, DataCenter, EmptyCart, Erase, FieldType,
-    Guests, Lists, Policy, ProjectType, Subscriptions, Write,
+    Guests, LeftTypes, Lists, Policy, ProjectType, Subscriptions, Write,
 };
 
 /// The Iterable destination.
@@ -68,12 +69,17 @@ impl Iterable {
 
     /// The read before a subscription is written, or profiles are merged.
     fn profile_request(&self, operation: &Operation) -> Result<Request, Error> {
-        let named = if operation.endpoint == endpoints::MERGE {
-            join::source_of(operation)?
-        } else {
-            subscription::subscription(operation)?.named()?
-        };
-        self.read_of(&named)
+        if operation.endpoint == endpoints::MERGE {
+            return self.read_of(&join::source_of(operation)?);
+        }
+        let row = subscription::subscription(operation)?;
+        let in_doubt = row.is_in_doubt();
+        let named = row.named()?;
+        if !in_doubt {
+            return self.read_of(&named);
+        }
+        let read = readback::history_read(&named);
+        self.call(read.endpoint, read.path, None)
     }
 
     fn read_of(&self, named: &Named) -> Result<Request, Error> {
@@ -208,7 +214,9 @@ impl Destination for Iterable {
                 Lookup::Later(refusal, after) => Ok(Completed::Retry(refusal, after)),
             };
         }
-        match subscription::complete(operation, reply)? {
+        let look = self.config.left_types == LeftTypes::ReadEvents;
+        match subscription::complete(operation, reply, look)? {
+            subscription::Change::Look(body) => Ok(Completed::Look(Box::new(Operation { body, ..operation.clone() }))),
             subscription::Change::Missing(refusal) => Ok(Completed::First(self.introduce(operation, refusal)?)),
             subscription::Change::None(skip) => Ok(Completed::Skip(skip)),
             subscription::Change::Later(refusal, after) => Ok(Completed::Retry(refusal, after)),
@@ -223,16 +231,18 @@ impl Destination for Iterable {
     }
 
     fn leaves(&self, operation: &Operation) -> Option<String> {
-        let joins = match operation.endpoint.as_ref() {
-            endpoints::SUBSCRIBE_EMAIL | endpoints::SUBSCRIBE_USER_ID => true,
+        let moves = match operation.endpoint.as_ref() {
+            endpoints::SUBSCRIBE_EMAIL | endpoints::SUBSCRIBE_USER_ID | endpoints::UNSUBSCRIBE_EMAIL | endpoints::UNSUBSCRIBE_USER_ID => {
+                true
+            }
             endpoints::SUBSCRIPTIONS => !join::is_carrying(operation),
             _ => false,
         };
-        joins.then(|| subscription::subscription(operation).ok()?.leaves()).flatten()
+        moves.then(|| subscription::subscription(operation).ok()?.leaves()).flatten()
     }
 
-    fn remind(&self, body: Vec<u8>) -> Result<Vec<u8>, Error> {
-        subscription::joined_before(&body)
+    fn remind(&self, body: Vec<u8>, left: &str, since: Instant) -> Result<Vec<u8>, Error> {
+        subscription::reminded(body, left, since)
     }
 
     fn apart(&self, operation: &Operation) -> Option<String> {

@@ -69,6 +69,17 @@ pub(super) fn profile_read(named: &Named) -> Read {
     Read { endpoint, path }
 }
 
+/// The read of all that happened to a person, custom events left out.
+pub(super) fn history_read(named: &Named) -> Read {
+    let (mut path, id) = match named {
+        Named::Email(email) => ("/api/export/userEvents?email=".to_owned(), email),
+        Named::UserId(id) => ("/api/export/userEvents?userId=".to_owned(), id),
+    };
+    ids::percent(id, &mut path);
+    path.push_str("&includeCustomEvents=false");
+    Read { endpoint: endpoints::EXPORT_EVENTS, path }
+}
+
 fn event_read(named: &Named) -> Option<Read> {
     let (endpoint, mut path, id) = match named {
         Named::Email(email) => (endpoints::EVENTS_BY_EMAIL, "/api/events/".to_owned(), email),

@@ -7,9 +7,10 @@ use serde::Deserialize;
 use super::super::{Operation, Refusal, Reply, Skip};
 use super::capabilities as endpoints;
 use super::join::Named;
+use super::leaving::{self, Asked};
 use super::reply::{Answer, FORGOTTEN, NO_SUCH_USER, credentials, note};
 use crate::error::{Error, ErrorCode};
-use crate::model::SkipReason;
+use crate::model::{Instant, SkipReason};
 
 /// How long a profile is waited for that was just written under its id: mostly seen at once, and six times this is the
 /// longest it takes.
@@ -28,15 +29,29 @@ pub(super) struct Subscription {
     #[serde(default)]
     message_channel: Option<u64>,
     opt_in: bool,
-    /// Whether they were joined before: then who is not on the list has left.
+    /// When the answer was given.
     #[serde(default)]
-    joined_before: bool,
+    at: Option<Box<str>>,
+    /// Not before this unix second a yes of the shop's joined them: then who is not on the list has left.
+    #[serde(default)]
+    joined_since: Option<i64>,
+    /// Not before this unix second a no of the shop's took them off.
+    #[serde(default)]
+    denied_since: Option<i64>,
+    /// The opt-in types they are in, without this one, as the profile had it: whether they left is still to be found out.
+    #[serde(default)]
+    in_doubt: Option<Vec<u64>>,
 }
 
 impl Subscription {
-    /// What a yes to an opt-in type leaves: the profile does not name the types that were left again.
+    /// What an answer about an opt-in type leaves: the profile does not name the types that were left again.
     pub(super) fn leaves(&self) -> Option<String> {
-        (self.granted && self.opt_in).then(|| format!("joined:{}", self.message_type))
+        self.opt_in.then(|| mark(if self.granted { JOINED } else { DENIED }, self.message_type))
+    }
+
+    /// Whether the profile was read and does not tell.
+    pub(super) fn is_in_doubt(&self) -> bool {
+        self.in_doubt.is_some()
     }
 
     /// Whether it is to stand, whether its type must be joined, and the type.
@@ -66,16 +81,34 @@ pub(super) fn introduction(named: &Named, prefer: bool) -> Result<Vec<u8>, Error
 
 /// Reads the row of a subscription operation.
 pub(super) fn subscription(operation: &Operation) -> Result<Subscription, Error> {
-    serde_json::from_slice(&operation.body)
-        .map_err(|error| Error::new(ErrorCode::Internal, "a subscription's row is not its own").because(error))
+    serde_json::from_slice(&operation.body).map_err(not_its_own)
 }
 
-/// The row of somebody who was joined before.
-pub(super) fn joined_before(body: &[u8]) -> Result<Vec<u8>, Error> {
-    let internal = |error| Error::new(ErrorCode::Internal, "a subscription's row is not its own").because(error);
-    let mut row: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).map_err(internal)?;
-    row.insert("joinedBefore".to_owned(), true.into());
-    serde_json::to_vec(&row).map_err(internal)
+const JOINED: &str = "joined";
+const DENIED: &str = "denied";
+
+fn mark(what: &str, message_type: u64) -> String {
+    format!("{what}:{message_type}")
+}
+
+/// A yes that knows what the answer before it left.
+pub(super) fn reminded(body: Vec<u8>, left: &str, since: Instant) -> Result<Vec<u8>, Error> {
+    let row: Subscription = serde_json::from_slice(&body).map_err(not_its_own)?;
+    let known = [(JOINED, "joinedSince"), (DENIED, "deniedSince")];
+    match known.into_iter().find(|(what, _)| row.granted && left == mark(what, row.message_type)) {
+        Some((_, member)) => with(&body, member, since.timestamp().into()),
+        None => Ok(body),
+    }
+}
+
+fn with(body: &[u8], member: &str, value: serde_json::Value) -> Result<Vec<u8>, Error> {
+    let mut row: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).map_err(not_its_own)?;
+    row.insert(member.to_owned(), value);
+    serde_json::to_vec(&row).map_err(not_its_own)
+}
+
+fn not_its_own(error: serde_json::Error) -> Error {
+    Error::new(ErrorCode::Internal, "a subscription's row is not its own").because(error)
 }
 
 /// What the profile leaves to do.
@@ -86,6 +119,8 @@ pub(super) enum Change {
     Later(Refusal, Option<Duration>),
     /// There is no profile to look at.
     Missing(Refusal),
+    /// The person's events must be read, for this row.
+    Look(Vec<u8>),
     /// The one subscription.
     One,
     /// A list that changes, as the whole request body.
@@ -132,6 +167,23 @@ pub(super) enum Lookup {
 
 /// Reads the answer to a read of one profile.
 pub(super) fn look_up(reply: &Reply) -> Result<Lookup, Error> {
+    match reply.status {
+        200..=299 => {
+            let Ok(found) = serde_json::from_slice::<Found>(&reply.body) else {
+                let refusal = Refusal::new(ErrorCode::Unavailable, "unreadable_reply", note(reply, "the profile cannot be read"));
+                return Ok(Lookup::Later(refusal, None));
+            };
+            Ok(found
+                .user
+                .and_then(|user| user.data_fields.map(|fields| Profile { user_id: user.user_id.or(fields.user_id), ..fields }))
+                .map_or(Lookup::Nobody, Lookup::Found))
+        }
+        _ => unread(reply),
+    }
+}
+
+/// What an answer means that shows nothing of a person.
+pub(super) fn unread(reply: &Reply) -> Result<Lookup, Error> {
     let later = |code, vendor: &str, message: &str, after| Ok(Lookup::Later(Refusal::new(code, vendor, note(reply, message)), after));
     let answer = serde_json::from_slice::<Answer<'_>>(&reply.body).unwrap_or_default();
     let says = |word: &str| {
@@ -139,19 +191,9 @@ pub(super) fn look_up(reply: &Reply) -> Result<Lookup, Error> {
     };
     let text_missing = reply.body.starts_with(b"No user with that id exists");
     match reply.status {
-        200..=299 => {
-            let found: Found = match serde_json::from_slice(&reply.body) {
-                Ok(found) => found,
-                Err(_) => return later(ErrorCode::Unavailable, "unreadable_reply", "the profile cannot be read", None),
-            };
-            Ok(found
-                .user
-                .and_then(|user| user.data_fields.map(|fields| Profile { user_id: user.user_id.or(fields.user_id), ..fields }))
-                .map_or(Lookup::Nobody, Lookup::Found))
-        }
         400 | 404 | 500 if says(NO_SUCH_USER) || text_missing => Ok(Lookup::Nobody),
         401 => Err(credentials("http_401", reply)),
-        403 => Err(Error::new(ErrorCode::Forbidden, "the key may not read profiles; a server-side key is needed")),
+        403 => Err(Error::new(ErrorCode::Forbidden, "the key may not read people and their events; a server-side key is needed")),
         408 => later(ErrorCode::Timeout, "http_408", "Iterable gave up waiting", reply.retry_after()),
         429 => later(ErrorCode::RateLimited, "RateLimitExceeded", "Iterable asks to slow down", reply.retry_after()),
         500..=599 => {
@@ -162,10 +204,14 @@ pub(super) fn look_up(reply: &Reply) -> Result<Lookup, Error> {
     }
 }
 
-/// Decides from the profile as just read. Whoever left at Iterable stays away: the profile does not tell when they left,
-/// and of a yes and a no without order the no counts.
-pub(super) fn complete(operation: &Operation, reply: &Reply) -> Result<Change, Error> {
-    let row = subscription(operation)?;
+/// Decides from the profile as just read, or from the person's events where the profile leaves it in doubt. Whoever left a
+/// channel or an opt-out type at Iterable stays away: the profile does not tell when they left, and of a yes and a no without
+/// order the no counts. Whoever left an opt-in type is on no list at all; with `look`, their events are asked for.
+pub(super) fn complete(operation: &Operation, reply: &Reply, look: bool) -> Result<Change, Error> {
+    let mut row = subscription(operation)?;
+    if let Some(joined) = row.in_doubt.take() {
+        return decide(operation, &row, joined, reply);
+    }
     let profile = match look_up(reply)? {
         Lookup::Found(profile) => profile,
         Lookup::Later(refusal, after) => return Ok(Change::Later(refusal, after)),
@@ -179,11 +225,14 @@ pub(super) fn complete(operation: &Operation, reply: &Reply) -> Result<Change, E
     let left = profile.unsubscribed_message_type_ids.unwrap_or_default();
     let left_channel = row.message_channel.is_some_and(|id| profile.unsubscribed_channel_ids.is_some_and(|ids| ids.contains(&id)));
     let id = row.message_type;
-    let left_opt_in = row.opt_in && row.joined_before && !joined.contains(&id);
+    let in_doubt = row.granted && row.opt_in && !left_channel && !joined.contains(&id);
+    if in_doubt && look {
+        return with(&operation.body, "inDoubt", joined.into()).map(Change::Look);
+    }
+    let left_opt_in = in_doubt && row.joined_since.is_some();
     let unchanged = || Ok(Change::None(Skip::new(SkipReason::Unchanged, "the profile already says so")));
     if row.granted && (left_channel || left_opt_in || (!row.opt_in && left.contains(&id))) {
-        let detail = "the person unsubscribed at Iterable; only they can come back, there or through Iterable's preference page";
-        return Ok(Change::None(Skip::new(SkipReason::DeniedAtDestination, detail)));
+        return Ok(Change::None(stays_away()));
     }
     let already = match (row.granted, row.opt_in) {
         (true, true) => joined.contains(&id),
@@ -203,8 +252,40 @@ pub(super) fn complete(operation: &Operation, reply: &Reply) -> Result<Change, E
         (false, true) => lists.subscribed_message_type_ids = Some(joined.into_iter().filter(|joined| *joined != id).collect()),
         (false, false) => lists.unsubscribed_message_type_ids = Some(left.into_iter().chain([id]).collect()),
     }
-    let body = serde_json::to_vec(&lists).map_err(|error| Error::new(ErrorCode::Internal, "a list could not be written").because(error))?;
-    Ok(Change::List(body))
+    lists.written()
+}
+
+/// Decides from the person's events.
+fn decide(operation: &Operation, row: &Subscription, joined: Vec<u64>, reply: &Reply) -> Result<Change, Error> {
+    let events = match reply.status {
+        200..=299 => reply.body.as_slice(),
+        _ => match unread(reply)? {
+            Lookup::Later(refusal, after) => return Ok(Change::Later(refusal, after)),
+            Lookup::Forgotten(detail) => return Ok(Change::None(Skip::new(SkipReason::Erased, detail))),
+            Lookup::Nobody | Lookup::Found(_) => b"",
+        },
+    };
+    let asked = Asked {
+        message_type: row.message_type,
+        channel: row.message_channel,
+        at: row.at.as_deref().and_then(leaving::time),
+        joined_since: row.joined_since,
+        denied_since: row.denied_since,
+    };
+    if asked.stays_away(events) {
+        return Ok(Change::None(stays_away()));
+    }
+    if operation.endpoint != endpoints::SUBSCRIPTIONS {
+        return Ok(Change::One);
+    }
+    let mut lists = Lists { email: row.email.as_deref(), user_id: row.user_id.as_deref(), ..Lists::default() };
+    lists.subscribed_message_type_ids = Some(joined.into_iter().chain([row.message_type]).collect());
+    lists.written()
+}
+
+fn stays_away() -> Skip {
+    let detail = "the person unsubscribed at Iterable; only they can come back, there or through Iterable's preference page";
+    Skip::new(SkipReason::DeniedAtDestination, detail)
 }
 
 /// `users/updateSubscriptions` with the one list that changes.
@@ -219,4 +300,11 @@ struct Lists<'a> {
     subscribed_message_type_ids: Option<Vec<u64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unsubscribed_message_type_ids: Option<Vec<u64>>,
+}
+
+impl Lists<'_> {
+    fn written(&self) -> Result<Change, Error> {
+        let written = serde_json::to_vec(self);
+        written.map(Change::List).map_err(|error| Error::new(ErrorCode::Internal, "a list could not be written").because(error))
+    }
 }

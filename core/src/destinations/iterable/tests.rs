@@ -26,30 +26,34 @@ fn open(settings: Value) -> Iterable {
     Iterable::new(config(settings)).unwrap()
 }
 
-fn record(body: Value, envelope: Value) -> Record {
-    let mut all = json!({
-        "source": "commercetools",
-        "tenant": "demo",
-        "resource": { "type": "thing", "id": "r-1" },
-        "version": 4,
-        "occurred_at": "2026-01-01T10:00:00.123Z",
-        "observed_at": "2026-01-01T10:00:05Z",
-        "market": { "country": "DE", "locale": "de-DE", "currency": "EUR" },
-        "identity": { "customer_id": "c-42", "email": "mara@example.com" },
-        "correlation_id": "corr",
-        "idempotency_key": "00aa11bb",
-    });
-    for (key, value) in envelope.as_object().unwrap() {
+fn merged(mut all: Value, change: Value) -> Value {
+    for (key, value) in change.as_object().unwrap() {
         all[key] = value.clone();
     }
+    all
+}
+
+fn record(body: Value, envelope: Value) -> Record {
+    let all = merged(
+        json!({
+            "source": "commercetools",
+            "tenant": "demo",
+            "resource": { "type": "thing", "id": "r-1" },
+            "version": 4,
+            "occurred_at": "2026-01-01T10:00:00.123Z",
+            "observed_at": "2026-01-01T10:00:05Z",
+            "market": { "country": "DE", "locale": "de-DE", "currency": "EUR" },
+            "identity": { "customer_id": "c-42", "email": "mara@example.com" },
+            "correlation_id": "corr",
+            "idempotency_key": "00aa11bb",
+        }),
+        envelope,
+    );
     serde_json::from_value(json!({ "envelope": all, "body": body })).unwrap()
 }
 
 fn contact(body: Value, envelope: Value) -> Record {
-    let mut all = json!({ "type": "contact" });
-    for (key, value) in body.as_object().unwrap() {
-        all[key] = value.clone();
-    }
+    let all = merged(json!({ "type": "contact" }), body);
     record(all, envelope)
 }
 
@@ -67,47 +71,44 @@ fn line(id: &str, quantity: i64, unit: &str, total: &str) -> Value {
 }
 
 fn order(change: Value) -> Value {
-    let mut all = json!({
-        "type": "order", "id": "7f3a2c10-55d1", "number": "DE-10017", "placed_at": "2026-01-01T10:00:00Z", "status": "open", "cart_id": "crt-5512",
-        "lines": [line("l1", 2, "19.50", "39.00")],
-        "shipping": [{ "method": "DHL", "amount": money("4.90") }],
-        "coupons": [{ "code": "NEWYEAR" }],
-        "totals": { "subtotal": money("39.00"), "shipping": money("4.90"), "discount": money("0"), "tax": money("7.01"), "tax_added": money("0"), "total": money("43.90") },
-        "shipping_address": { "country": "DE", "city": "Köln" },
-    });
-    for (key, value) in change.as_object().unwrap() {
-        all[key] = value.clone();
-    }
-    all
+    merged(
+        json!({
+            "type": "order", "id": "7f3a2c10-55d1", "number": "DE-10017", "placed_at": "2026-01-01T10:00:00Z", "status": "open", "cart_id": "crt-5512",
+            "lines": [line("l1", 2, "19.50", "39.00")],
+            "shipping": [{ "method": "DHL", "amount": money("4.90") }],
+            "coupons": [{ "code": "NEWYEAR" }],
+            "totals": { "subtotal": money("39.00"), "shipping": money("4.90"), "discount": money("0"), "tax": money("7.01"), "tax_added": money("0"), "total": money("43.90") },
+            "shipping_address": { "country": "DE", "city": "Köln" },
+        }),
+        change,
+    )
 }
 
 fn cart(change: Value) -> Value {
-    let mut all = json!({
-        "type": "cart", "id": "crt-5512", "state": "active", "lines": [line("l1", 2, "19.50", "39.00")],
-        "totals": { "subtotal": money("39.00"), "shipping": money("0"), "discount": money("0"), "tax_added": money("0"), "total": money("39.00") },
-        "updated_at": "2026-01-01T09:41:12Z", "url": "https://shop.example/cart/crt-5512",
-    });
-    for (key, value) in change.as_object().unwrap() {
-        all[key] = value.clone();
-    }
-    all
+    merged(
+        json!({
+            "type": "cart", "id": "crt-5512", "state": "active", "lines": [line("l1", 2, "19.50", "39.00")],
+            "totals": { "subtotal": money("39.00"), "shipping": money("0"), "discount": money("0"), "tax_added": money("0"), "total": money("39.00") },
+            "updated_at": "2026-01-01T09:41:12Z", "url": "https://shop.example/cart/crt-5512",
+        }),
+        change,
+    )
 }
 
 fn product(change: Value) -> Value {
-    let mut all = json!({
-        "type": "product", "id": "prod 881", "name": "Black tee", "published": true, "rating_average": "4.5", "rating_count": 12,
-        "categories": [{ "id": "tees", "path": ["Tops", "Tees"] }],
-        "variants": [
-            { "id": "1", "sku": "TEE-S", "price": { "list": money("19.50"), "sale": money("15") }, "stock": { "in_stock": true, "quantity": 42 },
-              "images": [{ "url": "https://img.example/881.jpg" }], "attributes": { "size": { "type": "text", "value": "S" } } },
-            { "id": "2", "sku": "TEE-M", "price": { "list": money("20") } },
-        ],
-        "attributes": { "material": { "type": "text", "value": "cotton" }, "length": { "type": "integer", "value": 3 } },
-    });
-    for (key, value) in change.as_object().unwrap() {
-        all[key] = value.clone();
-    }
-    all
+    merged(
+        json!({
+            "type": "product", "id": "prod 881", "name": "Black tee", "published": true, "rating_average": "4.5", "rating_count": 12,
+            "categories": [{ "id": "tees", "path": ["Tops", "Tees"] }],
+            "variants": [
+                { "id": "1", "sku": "TEE-S", "price": { "list": money("19.50"), "sale": money("15") }, "stock": { "in_stock": true, "quantity": 42 },
+                  "images": [{ "url": "https://img.example/881.jpg" }], "attributes": { "size": { "type": "text", "value": "S" } } },
+                { "id": "2", "sku": "TEE-M", "price": { "list": money("20") } },
+            ],
+            "attributes": { "material": { "type": "text", "value": "cotton" }, "length": { "type": "integer", "value": 3 } },
+        }),
+        change,
+    )
 }
 
 const CONSENT: &str =
@@ -743,11 +744,44 @@ fn completed(iterable: &Iterable, record: &Record, found: &Reply) -> Completed {
     let operations = ops(iterable, record);
     let request = iterable.prefetch(&operations[1]).unwrap();
     exchange(iterable, &request, Some(found));
-    let done = iterable.complete(&operations[1], found).unwrap();
+    let done = match iterable.complete(&operations[1], found).unwrap() {
+        Completed::Look(further) => looked(iterable, &further, &[]),
+        done => done,
+    };
     if let Completed::Send(request) = &done {
         exchange(iterable, request, None);
     }
     done
+}
+
+/// What a yes in doubt comes to when the person has these events.
+fn looked(iterable: &Iterable, further: &Operation, events: &[Value]) -> Completed {
+    let request = iterable.prefetch(further).unwrap();
+    assert_eq!(request.path, "/api/export/userEvents?userId=c-42&includeCustomEvents=false");
+    exchange(iterable, &request, None);
+    let body = events.iter().flat_map(|event| format!("{event}\n").into_bytes()).collect();
+    iterable.complete(further, &Reply { status: 200, headers: Vec::new(), body }).unwrap()
+}
+
+/// A yes from 08:30 for somebody who is not in the type, with what is remembered of them.
+fn in_doubt(iterable: &Iterable, at: Option<&str>, remembered: Option<(&str, &str)>) -> Operation {
+    let record = contact(json!({ "consents": [{ "channel": "email", "status": "granted", "at": at }] }), json!({}));
+    let mut operation = ops(iterable, &record).remove(1);
+    if let Some((left, since)) = remembered {
+        operation.body = iterable.remind(operation.body, left, since.parse().unwrap()).unwrap();
+    }
+    match iterable.complete(&operation, &profile(json!({ "subscribedMessageTypeIds": [117] }))).unwrap() {
+        Completed::Look(further) => *further,
+        other => panic!("not in doubt: {other:?}"),
+    }
+}
+
+fn left_at(time: &str, change: Value) -> Value {
+    merged(
+        json!({ "_type": "emailUnSubscribe", "createdAt": format!("2026-01-01 {time} +00:00"), "unsubSource": "EmailLink",
+            "messageTypeIds": [101], "channelIds": [], "emailListIds": [], "email": "mara@example.com" }),
+        change,
+    )
 }
 
 fn skipped(done: Completed) -> SkipReason {
@@ -790,16 +824,149 @@ fn who_was_joined_and_is_not_any_more_has_left() {
         let built = |channel: &str, status: &str| ops(&iterable, &consented(channel, status)).remove(1);
         let yes = built("email", "granted");
         assert_eq!(iterable.leaves(&yes).as_deref(), Some("joined:101"));
-        let again = Operation { body: iterable.remind(yes.body.clone()).unwrap(), ..yes.clone() };
-        assert_eq!(skipped(iterable.complete(&again, &absent).unwrap()), SkipReason::DeniedAtDestination);
+        let since = "2025-06-01T00:00:00Z".parse().unwrap();
+        let reminded = |left: &str| Operation { body: iterable.remind(yes.body.clone(), left, since).unwrap(), ..yes.clone() };
+        let Completed::Look(further) = iterable.complete(&reminded("joined:101"), &absent).unwrap() else { panic!("not looked at") };
+        assert_eq!(skipped(looked(&iterable, &further, &[])), SkipReason::DeniedAtDestination);
         let joined = profile(json!({ "subscribedMessageTypeIds": [101] }));
-        assert_eq!(skipped(iterable.complete(&again, &joined).unwrap()), SkipReason::Unchanged);
-        // A first yes joins, and only joining an opt-in type leaves something to be missed.
-        assert!(matches!(iterable.complete(&yes, &absent).unwrap(), Completed::Send(_)));
-        for other in [built("email", "denied"), built("sms", "granted"), built("sms", "denied")] {
+        assert_eq!(skipped(iterable.complete(&reminded("joined:101"), &joined).unwrap()), SkipReason::Unchanged);
+        // A first yes joins, and so does one after another type was joined.
+        for first in [yes.clone(), reminded("joined:102"), reminded("denied:101")] {
+            let Completed::Look(further) = iterable.complete(&first, &absent).unwrap() else { panic!("not looked at") };
+            assert!(matches!(looked(&iterable, &further, &[]), Completed::Send(_)));
+        }
+        // Only what is said about an opt-in type can be missed afterwards.
+        assert_eq!(iterable.leaves(&built("email", "denied")).as_deref(), Some("denied:101"));
+        for other in [built("sms", "granted"), built("sms", "denied")] {
             assert_eq!(iterable.leaves(&other), None);
         }
     }
+}
+
+#[test]
+fn who_left_an_opt_in_type_is_told_by_their_events() {
+    let iterable = open(with_consent(json!({})));
+    let stays_away = |at: Option<&str>, events: &[Value]| match looked(&iterable, &in_doubt(&iterable, at, None), events) {
+        Completed::Send(request) => {
+            assert_eq!(request.path, "/api/subscriptions/messageType/101/byUserId/c-42");
+            false
+        }
+        done => skipped(done) == SkipReason::DeniedAtDestination,
+    };
+    let yes = Some("2026-01-01T08:30:00.900Z");
+    let lists = |types: Value, channels: Value, lists: Value| {
+        left_at("09:00:00", json!({ "messageTypeIds": types, "channelIds": channels, "emailListIds": lists }))
+    };
+    for (event, stays) in [
+        (left_at("08:29:59", json!({})), false),
+        // To the second, as Iterable tells it.
+        (left_at("08:30:00", json!({})), true),
+        (left_at("09:00:00", json!({})), true),
+        (left_at("09:00:00", json!({ "_type": "emailUnsubscribe", "unsubSource": "API" })), true),
+        (left_at("09:00:00", json!({ "_type": null })), true),
+        // Nobody can say when, or what.
+        (left_at("09:00:00", json!({ "createdAt": "yesterday" })), true),
+        (left_at("09:00:00", json!({ "createdAt": null })), true),
+        (lists(json!([]), json!([]), json!([])), true),
+        (lists(Value::Null, Value::Null, Value::Null), true),
+        // Their channel, and nothing of theirs.
+        (lists(json!([]), json!([7]), json!([])), true),
+        (lists(json!([102]), json!([]), json!([])), false),
+        (lists(json!([]), json!([8]), json!([])), false),
+        (lists(json!([]), json!([]), json!([101])), false),
+        (left_at("09:00:00", json!({ "_type": "emailSubscribe", "unsubSource": null, "signupSource": "API" })), false),
+        (left_at("09:00:00", json!({ "_type": "emailSend" })), false),
+        // Left and joined again and left by a bulk update, which leaves no event: as far as anybody knows, before.
+        (left_at("08:00:00", json!({ "createdAt": "2026-01-01T08:00:00Z" })), false),
+    ] {
+        assert_eq!(stays_away(yes, std::slice::from_ref(&event)), stays, "{event}");
+    }
+    assert!(!stays_away(None, &[]), "nobody ever left");
+    assert!(stays_away(None, &[left_at("00:00:00", json!({}))]), "of a yes without a time nobody knows whether it is newer");
+    assert!(stays_away(yes, &[left_at("08:00:00", json!({})), left_at("09:00:00", json!({})), left_at("07:00:00", json!({}))]));
+    let unreadable =
+        Reply { status: 200, headers: Vec::new(), body: b"{\"_type\":\"emailSend\"}\n{\"_type\":\"emailUnSubscribe\",\"crea".to_vec() };
+    let further = in_doubt(&iterable, yes, None);
+    assert_eq!(skipped(iterable.complete(&further, &unreadable).unwrap()), SkipReason::DeniedAtDestination);
+    let garbage = Reply { body: b"{\"_type\":\"emailSe".to_vec(), ..unreadable };
+    assert!(matches!(iterable.complete(&further, &garbage).unwrap(), Completed::Send(_)));
+}
+
+#[test]
+fn without_a_channel_any_channel_may_be_the_types_own() {
+    let consent = json!({ "email": { "message_type": 101, "policy": "opt_in" } });
+    let iterable = open(json!({ "consent": consent }));
+    let further = in_doubt(&iterable, Some("2026-01-01T08:30:00Z"), None);
+    let left = left_at("09:00:00", json!({ "messageTypeIds": [], "channelIds": [8] }));
+    assert_eq!(skipped(looked(&iterable, &further, &[left])), SkipReason::DeniedAtDestination);
+}
+
+#[test]
+fn the_shops_own_no_is_no_leaving_of_the_persons() {
+    let iterable = open(with_consent(json!({})));
+    // A no that waited: it was accepted at nine, after the yes of half past eight was given.
+    let asked = |events: &[Value]| {
+        let further = in_doubt(&iterable, Some("2026-01-01T08:30:00Z"), Some(("denied:101", "2026-01-01T09:00:00Z")));
+        matches!(looked(&iterable, &further, events), Completed::Send(_))
+    };
+    let api = |time: &str| left_at(time, json!({ "unsubSource": "API" }));
+    let joined = |time: &str| left_at(time, json!({ "_type": "emailSubscribe", "unsubSource": null, "signupSource": "API" }));
+    assert!(asked(&[]));
+    assert!(asked(&[api("09:00:30")]));
+    assert!(asked(&[api("08:59:10")]), "clocks differ");
+    assert!(asked(&[api("08:00:00"), joined("08:10:00"), api("11:30:00")]), "however long it waited");
+    assert!(!asked(&[left_at("09:00:30", json!({}))]), "by a link");
+    assert!(!asked(&[api("08:45:00")]), "before it was accepted");
+    assert!(!asked(&[api("09:00:30"), joined("10:00:00"), api("11:00:00")]), "one no, one leaving");
+    assert!(!asked(&[joined("10:00:00"), api("11:00:00")]), "who joined in between left by themselves");
+}
+
+#[test]
+fn who_was_joined_by_the_shop_comes_back_by_a_later_yes_only() {
+    for settings in [json!({}), json!({ "subscriptions": "read_modify_write" })] {
+        let iterable = open(with_consent(settings));
+        let asked = |events: &[Value]| {
+            let further = in_doubt(&iterable, Some("2026-01-01T08:30:00Z"), Some(("joined:101", "2026-01-01T07:00:00Z")));
+            match looked(&iterable, &further, events) {
+                Completed::Send(request) => {
+                    let body = request.body.map(|body| serde_json::from_slice::<Value>(&body).unwrap());
+                    assert!(body.is_none_or(|body| body == json!({ "userId": "c-42", "subscribedMessageTypeIds": [117, 101] })));
+                    true
+                }
+                done => skipped(done) != SkipReason::DeniedAtDestination,
+            }
+        };
+        assert!(asked(&[left_at("08:00:00", json!({}))]));
+        assert!(!asked(&[left_at("08:00:00", json!({})), left_at("09:00:00", json!({}))]));
+        assert!(!asked(&[]), "gone, and nobody can say when");
+        assert!(!asked(&[left_at("06:00:00", json!({}))]), "that was before they were joined");
+    }
+}
+
+#[test]
+fn events_that_cannot_be_read_now_are_asked_for_again() {
+    let iterable = open(with_consent(json!({})));
+    let further = in_doubt(&iterable, None, None);
+    let done = |status, body| iterable.complete(&further, &reply(status, body));
+    for status in [408, 429, 500, 503] {
+        assert!(matches!(done(status, json!("<html>")).unwrap(), Completed::Retry(..)), "{status}");
+    }
+    assert_eq!(skipped(done(409, answer("ForgottenUserError", "")).unwrap()), SkipReason::Erased);
+    assert_eq!(done(401, json!(null)).unwrap_err().code(), ErrorCode::Unauthorized);
+    assert_eq!(done(403, json!(null)).unwrap_err().code(), ErrorCode::Forbidden);
+    assert_eq!(done(404, json!("Action not found")).unwrap_err().code(), ErrorCode::Rejected);
+    // Not seen yet there: then nothing happened to them yet either.
+    assert!(matches!(done(400, answer("error.users.noUserWithIdExists", "")).unwrap(), Completed::Send(_)));
+}
+
+#[test]
+fn events_are_not_read_when_told_so() {
+    let iterable = open(with_consent(json!({ "left_types": "remember_only" })));
+    let yes = ops(&iterable, &consented("email", "granted")).remove(1);
+    let absent = profile(json!({}));
+    assert!(matches!(iterable.complete(&yes, &absent).unwrap(), Completed::Send(_)));
+    let body = iterable.remind(yes.body.clone(), "joined:101", "2026-01-01T00:00:00Z".parse().unwrap()).unwrap();
+    assert_eq!(skipped(iterable.complete(&Operation { body, ..yes }, &absent).unwrap()), SkipReason::DeniedAtDestination);
 }
 
 #[test]
@@ -1194,15 +1361,14 @@ fn events_and_their_properties_are_written_in_camel_case() {
 }
 
 fn shipment(change: Value) -> Value {
-    let mut all = json!({
-        "type": "shipment", "id": "del1", "order_id": "7f3a2c10-55d1", "shipped_at": "2026-01-02T10:00:00Z",
-        "lines": [{ "line_id": "l1", "quantity": 2 }],
-        "parcels": [{ "id": "p1", "carrier": "DHL", "tracking_number": "0034", "tracking_url": "https://track.example/0034" }],
-    });
-    for (key, value) in change.as_object().unwrap() {
-        all[key] = value.clone();
-    }
-    all
+    merged(
+        json!({
+            "type": "shipment", "id": "del1", "order_id": "7f3a2c10-55d1", "shipped_at": "2026-01-02T10:00:00Z",
+            "lines": [{ "line_id": "l1", "quantity": 2 }],
+            "parcels": [{ "id": "p1", "carrier": "DHL", "tracking_number": "0034", "tracking_url": "https://track.example/0034" }],
+        }),
+        change,
+    )
 }
 
 fn event(name: &str) -> Value {
