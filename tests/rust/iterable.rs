@@ -176,6 +176,24 @@ async fn an_order_first_seen_cancelled_empties_the_cart_that_was_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cart_that_was_given_up_does_not_come_back_after_its_order() {
+    let stage = Stage::new("hybrid", json!({})).await;
+    stage
+        .sandbox
+        .fault(br#"{"match": {"path": "/api/commerce/updateCart"}, "fault": {"kind": "status", "status": 400}, "times": 1}"#)
+        .unwrap();
+    assert_eq!(stage.deliver(&[in_cart(1)]).await["counts"]["dead_lettered"], 1);
+    delivered(&stage.deliver(&[bought(2, "open")]).await, 1);
+    let replayed: Value = serde_json::from_slice(&stage.engine.replay(Bytes::from("{}")).await.unwrap()).unwrap();
+    assert_eq!((arrived(&replayed), &replayed["skipped_by_reason"]), (0, &json!({"stale": 1})), "{replayed:#}");
+    let profile = stage.inspect(json!({"what": "profile", "userId": "c-42"}));
+    assert_eq!((profile["cart"].clone(), stage.calls("POST /api/commerce/trackPurchase"), stage.dead().await), (json!([]), 1, vec![]));
+    // Nor does an older reading of it.
+    stage.deliver(&[in_cart(1)]).await;
+    assert_eq!(stage.inspect(json!({"what": "profile", "userId": "c-42"}))["cart"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_two_customers_with_one_address_the_one_that_is_refused_is_known() {
     let stage = Stage::new("hybrid", json!({})).await;
     let person = |id: &str| {

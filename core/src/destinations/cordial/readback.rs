@@ -9,8 +9,7 @@ use std::collections::BTreeMap;
 use chrono::{NaiveDate, TimeDelta};
 use serde_json::{Map, Value};
 
-use super::super::held;
-use super::super::{Held, Operation, Reply};
+use super::super::{Held, Operation, Reply, held};
 use super::build::Grant;
 use super::config::{Cleared, Config};
 use super::reply::{self, Complaint, Known, Stored};
@@ -294,11 +293,14 @@ mod tests {
     fn values_are_compared_by_what_they_mean() {
         for (sent, held) in [
             (json!(10.0), json!("10")),
+            (json!(47.50), json!(47.5)),
             (json!("1980-05-22"), json!("1980-05-22T07:00:00+0000")),
             (json!("1980-05-22"), json!("1980-05-21T22:00:00+0000")),
             (json!("2026-01-01T10:00:00+0000"), json!("2026-01-01T10:00:00.000Z")),
             (json!(true), json!(1)),
             (json!({}), json!([])),
+            (json!({"a": 1}), json!({"a": 1, "theirs": 2})),
+            (json!(["a", "b"]), json!(["a", "b"])),
         ] {
             assert!(same(&sent, &held), "{sent} {held}");
         }
@@ -310,6 +312,7 @@ mod tests {
             (json!("2026-01-01T10:00:00+0000"), json!("2026-01-01T10:00:01+0000")),
             (json!(false), json!(1)),
             (json!({"a": 1}), json!([])),
+            (json!(["a", "b"]), json!(["b", "a"])),
             (json!("a"), json!(null)),
         ] {
             assert!(!same(&sent, &held), "{sent} {held}");

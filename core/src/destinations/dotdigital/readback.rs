@@ -6,8 +6,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::Value;
 
-use super::super::held;
-use super::super::{Held, Operation, Reply, Request};
+use super::super::{Held, Operation, Reply, Request, held};
 use super::capabilities as endpoints;
 use super::contacts::Found;
 use super::reply::{self, Trouble};
@@ -213,8 +212,13 @@ mod tests {
     use super::same;
 
     #[test]
-    fn dates_are_compared_by_instant() {
+    fn values_are_compared_by_what_they_mean() {
         for (sent, held) in [
+            (json!(47.0), json!(47)),
+            (json!("a"), json!("a")),
+            (json!({"city": "Graz"}), json!({"city": "Graz", "geo": 1})),
+            (json!([1, {"a": 2.50}]), json!([1.0, {"a": 2.5, "b": 3}])),
+            (json!(null), json!(null)),
             (json!("2026-01-01T00:00:00Z"), json!("2026-01-01T00:00:00.000Z")),
             (json!("2026-01-01T00:00:00Z"), json!("2026-01-01T00:00:00")),
             (json!("2026-01-01T00:00:00Z"), json!("2026-01-01")),
@@ -222,7 +226,12 @@ mod tests {
         ] {
             assert!(same(&sent, Some(&held)), "{sent} {held}");
         }
+        assert!(same(&json!(null), None));
         for (sent, held) in [
+            (json!(47.01), json!(47)),
+            (json!("a"), json!("A")),
+            (json!([1]), json!([1, 2])),
+            (json!({"a": 1}), json!({})),
             (json!("2026-01-01T00:00:00Z"), json!("2026-01-02")),
             (json!("2026-01-01T00:00:00Z"), json!("soon")),
             (json!("soon"), json!("later")),

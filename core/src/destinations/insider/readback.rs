@@ -9,8 +9,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::super::held;
-use super::super::{Held, Operation, Reading, Reply, Request, Verdict};
+use super::super::{Held, Operation, Reading, Reply, Request, Verdict, held};
 use super::profile::{is_yes, read_name};
 use super::request::internal;
 use super::{Insider, capabilities as endpoints, reply};

@@ -4,8 +4,7 @@
 
 use serde_json::Value;
 
-use super::super::held;
-use super::super::{Held, Operation, Refusal, Reply};
+use super::super::{Held, Operation, Refusal, Reply, held};
 use super::capabilities as endpoints;
 use super::ids;
 use super::join::Named;
@@ -211,4 +210,29 @@ fn parsed_row(operation: &Operation) -> Result<Value, Error> {
 /// Iterable shows values as they were sent.
 fn same(sent: &Value, held: Option<&Value>) -> bool {
     held::same(sent, held, |_, _| None)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::same;
+
+    #[test]
+    fn values_are_compared_by_what_they_mean() {
+        for (sent, held) in [
+            (json!(47.0), json!(47)),
+            (json!("a"), json!("a")),
+            (json!({"city": "Graz"}), json!({"city": "Graz", "geo": 1})),
+            (json!([1, {"a": 2.50}]), json!([1.0, {"a": 2.5, "b": 3}])),
+            (json!(null), json!(null)),
+        ] {
+            assert!(same(&sent, Some(&held)), "{sent} {held}");
+        }
+        assert!(same(&json!(null), None));
+        for (sent, held) in [(json!(47.01), json!(47)), (json!("a"), json!("A")), (json!([1]), json!([1, 2])), (json!({"a": 1}), json!({}))]
+        {
+            assert!(!same(&sent, Some(&held)), "{sent} {held}");
+        }
+    }
 }

@@ -8,8 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::pull::PullConfig;
 use super::webhooks::WebhookConfig;
 use crate::error::{Error, ErrorCode};
-use crate::model::pointer_token;
-use crate::model::{Channel, Currency};
+use crate::model::{Channel, Currency, pointer_token};
 use crate::normalize::text::Template;
 
 /// Settings of the BigCommerce source. Every one has a default; with none at all everything is decoded that needs no

@@ -8,8 +8,7 @@ use serde_json::value::RawValue;
 
 use super::config::{FieldMapping, ValueType};
 use super::wire::{Text, instant, spelled};
-use crate::model::pointer_token;
-use crate::model::{AttributeValue, Attributes, Finding, FindingCode};
+use crate::model::{AttributeValue, Attributes, Finding, FindingCode, pointer_token};
 use crate::normalize::text::filled;
 use crate::normalize::time::parse_date;
 
