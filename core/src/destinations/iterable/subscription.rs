@@ -232,7 +232,7 @@ pub(super) fn complete(operation: &Operation, reply: &Reply, look: bool) -> Resu
     let left_opt_in = in_doubt && row.joined_since.is_some();
     let unchanged = || Ok(Change::None(Skip::new(SkipReason::Unchanged, "the profile already says so")));
     if row.granted && (left_channel || left_opt_in || (!row.opt_in && left.contains(&id))) {
-        return Ok(Change::None(stays_away()));
+        return Ok(Change::None(stays_away("only they can come back, there or through Iterable's preference page")));
     }
     let already = match (row.granted, row.opt_in) {
         (true, true) => joined.contains(&id),
@@ -273,7 +273,7 @@ fn decide(operation: &Operation, row: &Subscription, joined: Vec<u64>, reply: &R
         denied_since: row.denied_since,
     };
     if asked.stays_away(events) {
-        return Ok(Change::None(stays_away()));
+        return Ok(Change::None(stays_away("that was after this yes, or nobody can say when; a newer one joins them again")));
     }
     if operation.endpoint != endpoints::SUBSCRIPTIONS {
         return Ok(Change::One);
@@ -283,9 +283,8 @@ fn decide(operation: &Operation, row: &Subscription, joined: Vec<u64>, reply: &R
     lists.written()
 }
 
-fn stays_away() -> Skip {
-    let detail = "the person unsubscribed at Iterable; only they can come back, there or through Iterable's preference page";
-    Skip::new(SkipReason::DeniedAtDestination, detail)
+fn stays_away(then: &str) -> Skip {
+    Skip::new(SkipReason::DeniedAtDestination, format!("the person unsubscribed at Iterable; {then}"))
 }
 
 /// `users/updateSubscriptions` with the one list that changes.
