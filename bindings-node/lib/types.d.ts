@@ -436,7 +436,7 @@ export type IterableFieldType = "boolean" | "date" | "geo_location" | "long" | "
  */
 export type IterableGuests = "merge" | "keep";
 /**
- * How it is found out who left an opt-in message type.
+ * How it is found out who left a message type, and when.
  */
 export type IterableLeftTypes = "read_events" | "remember_only";
 /**
@@ -2049,8 +2049,8 @@ export interface IterableConfig {
     [k: string]: number;
   };
   /**
-   * What is done about a yes for an opt-in type that the person is not in, which can mean that they left it: the profile
-   * does not tell. Default `read_events`.
+   * What is done about a yes for a message type that the person is not in: the profile does not tell when an opt-out type
+   * was left, nor whether an opt-in one was. Default `read_events`.
    */
   left_types?: IterableLeftTypes;
   /**

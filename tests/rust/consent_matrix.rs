@@ -177,8 +177,8 @@ fn wrong(cell: &Cell, mode: &str) -> Option<&'static str> {
     if cell.after == Standing::On && cell.before != Standing::On && !may_join {
         return Some("subscribed without a newer explicit opt-in");
     }
-    if cell.after == Standing::Default && cell.before == Standing::Off {
-        return Some("a no was lifted into the platform's default");
+    if cell.after == Standing::Default && cell.before == Standing::Off && !may_join {
+        return Some("a no was lifted into the platform's default without a newer explicit opt-in");
     }
     // In a backfill a platform may rather not make somebody whose yes it withholds.
     if mode == "live" && cell.before == Standing::Absent && cell.after == Standing::Absent {
@@ -388,6 +388,8 @@ fn the_rules_tell_a_wrong_cell() {
         cell(Memory::NoOlder, Platform::Untouched, Incoming::YesWithoutTime, Off, On),
         cell(Memory::Nothing, Platform::Untouched, Incoming::Unknown, Absent, On),
         cell(Memory::Nothing, Platform::LeftBefore, Incoming::Absent, Off, Default),
+        cell(Memory::NoOlder, Platform::LeftAfter, Incoming::Yes, Off, Default),
+        cell(Memory::Nothing, Platform::LeftBefore, Incoming::YesWithoutTime, Off, Default),
         cell(Memory::YesOlder, Platform::JoinedBefore, Incoming::No, On, On),
         cell(Memory::YesOlder, Platform::JoinedBefore, Incoming::Pending, On, Off),
         cell(Memory::Nothing, Platform::Untouched, Incoming::Yes, Absent, Absent),
@@ -399,6 +401,7 @@ fn the_rules_tell_a_wrong_cell() {
         cell(Memory::Nothing, Platform::Untouched, Incoming::YesWithoutTime, Absent, On),
         cell(Memory::YesNewer, Platform::Untouched, Incoming::No, On, On),
         cell(Memory::Nothing, Platform::Untouched, Incoming::Unknown, Absent, Default),
+        cell(Memory::NoOlder, Platform::LeftBefore, Incoming::Yes, Off, Default),
     ] {
         assert!(wrong(&good, "live").is_none(), "{:?}", wrong(&good, "live"));
     }

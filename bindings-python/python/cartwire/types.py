@@ -1866,8 +1866,8 @@ class IterableDestinationConfig(_IterableDestinationConfig, total=False):
     backfill. Default: none; journeys start on events at Iterable, which is safer, because events have ids.
     """
     left_types: IterableLeftTypes
-    """What is done about a yes for an opt-in type that the person is not in, which can mean that they left it: the profile
-    does not tell. Default `read_events`.
+    """What is done about a yes for a message type that the person is not in: the profile does not tell when an opt-out type
+    was left, nor whether an opt-in one was. Default `read_events`.
     """
     lists: IterableLists
     """Static lists that follow the shop. Default: none."""
@@ -3813,11 +3813,11 @@ IterableGuests: TypeAlias = Literal["merge", "keep"]
 """
 
 IterableLeftTypes: TypeAlias = Literal["read_events", "remember_only"]
-"""How it is found out who left an opt-in message type.
+"""How it is found out who left a message type, and when.
 ``read_events``: The person's events are read (`export/userEvents`): whoever left after they said yes, or when nobody can say, stays
-away. One more call for every yes that joins somebody.
-``remember_only``: Only what this library remembers of its own yeses counts. Whoever joined a type at Iterable and left it there is
-then joined by the shop's first yes, even by one from before they left.
+away, and a newer yes brings others back. One more call for every yes that joins somebody.
+``remember_only``: Only what this library remembers of its own yeses counts. No yes brings back who left an opt-out type. Whoever joined
+an opt-in type at Iterable and left it there is joined by the shop's first yes, even by one from before they left.
 """
 
 IterablePolicy: TypeAlias = Literal["opt_in", "opt_out"]

@@ -38,7 +38,7 @@ impl Vendor for Iterable {
             "`backfill_grants: send`, where whoever leaves leaves the message type alone and not its channel. `email` is an opt-in message type: \
              the profile does not tell who left it, their events do, and when: a later yes joins them again, any other does not. \
              Whom a yes of the shop's had joined comes back only if they left after that yes was sent; the library's own clock is \
-             ahead of the platform's here, so nobody did. `sms` is an opt-out one, whose leaving is listed without a time and stands."
+             ahead of the platform's here, so nobody did. `sms` is an opt-out one, whose leaving is listed, and dated by the events."
         } else if *self == Iterable::Rewriting {
             "`subscriptions: read_modify_write`, `backfill_grants: send`. `email` is an opt-in message type, `sms` an opt-out one: \
              whoever said nothing gets its messages (`default`), which is what its owner chose at Iterable. Left means the channel: \
@@ -190,7 +190,7 @@ impl Vendor for Iterable {
         &[
             ("users.getByEmail", "read before a subscription or a merge"),
             ("users.byUserId", "read before a subscription or a merge"),
-            ("export.userEvents", "read before an opt-in type is joined"),
+            ("export.userEvents", "read before a type is joined"),
             ("events.byEmail", "reconciliation"),
             ("events.byUserId", "reconciliation"),
             ("catalogs.item", "reconciliation"),

@@ -369,8 +369,8 @@ pub const CAPABILITIES: Capabilities = Capabilities {
             path: "/api/export/userEvents",
             rate: per_second(50, "project"),
             retry_safe_by: RetrySafety::ReadOnly,
-            note: "Before a yes joins somebody to an opt-in type: their events, one a line, tell whether they left it. Rate not published: \
-                50/s is a safe default.",
+            note: "Before a yes joins somebody to a message type: their events, one a line, tell whether they left it and when. Rate not \
+                published: 50/s is a safe default.",
             ..STATE
         },
         Endpoint {

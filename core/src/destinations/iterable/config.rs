@@ -63,8 +63,8 @@ pub struct Config {
     pub consent: BTreeMap<String, ConsentTarget>,
     /// How permission is written. Default `additive`, which Iterable must have switched on for the project.
     pub subscriptions: Subscriptions,
-    /// What is done about a yes for an opt-in type that the person is not in, which can mean that they left it: the profile
-    /// does not tell. Default `read_events`.
+    /// What is done about a yes for a message type that the person is not in: the profile does not tell when an opt-out type
+    /// was left, nor whether an opt-in one was. Default `read_events`.
     pub left_types: LeftTypes,
     /// What an erasure does. Default `forget`: Iterable deletes the person and refuses them from then on.
     pub erase: Erase,
@@ -116,17 +116,17 @@ pub enum ProjectType {
     Hybrid,
 }
 
-/// How it is found out who left an opt-in message type.
+/// How it is found out who left a message type, and when.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "IterableLeftTypes")]
 pub enum LeftTypes {
     /// The person's events are read (`export/userEvents`): whoever left after they said yes, or when nobody can say, stays
-    /// away. One more call for every yes that joins somebody.
+    /// away, and a newer yes brings others back. One more call for every yes that joins somebody.
     #[default]
     ReadEvents,
-    /// Only what this library remembers of its own yeses counts. Whoever joined a type at Iterable and left it there is
-    /// then joined by the shop's first yes, even by one from before they left.
+    /// Only what this library remembers of its own yeses counts. No yes brings back who left an opt-out type. Whoever joined
+    /// an opt-in type at Iterable and left it there is joined by the shop's first yes, even by one from before they left.
     RememberOnly,
 }
 

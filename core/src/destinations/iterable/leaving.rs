@@ -1,4 +1,4 @@
-//! Who left an opt-in message type, and when: their events tell what the profile does not.
+//! Who left a message type, and when: their events tell what the profile does not.
 //!
 //! Whatever is joined or left at Iterable, by anyone and in any way but a bulk update of profiles, is an event of the person:
 //! `emailSubscribe` and `emailUnSubscribe`, for all channels alike
@@ -16,6 +16,8 @@ pub(super) struct Asked {
     pub message_type: u64,
     /// The type's channel, where it is known.
     pub channel: Option<u64>,
+    /// Whether the profile says that they left, as it does of opt-out types; of opt-in types it says nothing.
+    pub has_left: bool,
     /// When it was given.
     pub at: Option<i64>,
     /// Not before this a yes of the shop's joined them.
@@ -38,13 +40,14 @@ impl Asked {
         let mut moves: Vec<Moved> = events.split(|byte| *byte == b'\n').filter_map(|line| self.moved(line)).collect();
         // One of which nobody can say when counts as the last.
         moves.sort_by_key(|moved| moved.at.unwrap_or(i64::MAX));
-        if let Some(own) = self.own_no(&moves) {
-            moves.remove(own);
-        }
+        let own = self.own_no(&moves).map(|own| moves.remove(own));
         let left = moves.iter().rfind(|moved| moved.left);
         let since = |start: i64| left.is_some_and(|left| left.at.is_none_or(|at| at >= start));
-        // Joined by the shop, gone, and no event of that: nobody can say when.
-        let unseen = self.joined_since.is_some_and(|joined| !since(joined - SKEW));
+        // Gone, and no event of that: nobody can say when.
+        let unseen = match self.joined_since {
+            Some(joined) => !since(joined - SKEW),
+            None => self.has_left && own.is_none() && left.is_none(),
+        };
         unseen || left.is_some() && self.at.is_none_or(since)
     }
 

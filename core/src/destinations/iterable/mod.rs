@@ -238,7 +238,7 @@ impl Destination for Iterable {
             endpoints::SUBSCRIPTIONS => !join::is_carrying(operation),
             _ => false,
         };
-        moves.then(|| subscription::subscription(operation).ok()?.leaves()).flatten()
+        moves.then(|| subscription::subscription(operation).ok().map(|row| row.leaves())).flatten()
     }
 
     fn remind(&self, body: Vec<u8>, left: &str, since: Instant) -> Result<Vec<u8>, Error> {

@@ -32,21 +32,21 @@ pub(super) struct Subscription {
     /// When the answer was given.
     #[serde(default)]
     at: Option<Box<str>>,
-    /// Not before this unix second a yes of the shop's joined them: then who is not on the list has left.
+    /// Not before this unix second a yes of the shop's joined them: then who is not in the type has left.
     #[serde(default)]
     joined_since: Option<i64>,
     /// Not before this unix second a no of the shop's took them off.
     #[serde(default)]
     denied_since: Option<i64>,
-    /// The opt-in types they are in, without this one, as the profile had it: whether they left is still to be found out.
+    /// The list that changes, as the profile had it: whether they left, or when, is still to be found out.
     #[serde(default)]
     in_doubt: Option<Vec<u64>>,
 }
 
 impl Subscription {
-    /// What an answer about an opt-in type leaves: the profile does not name the types that were left again.
-    pub(super) fn leaves(&self) -> Option<String> {
-        self.opt_in.then(|| mark(if self.granted { JOINED } else { DENIED }, self.message_type))
+    /// What an answer leaves: the profile does not tell when a type was left, nor whether an opt-in one was.
+    pub(super) fn leaves(&self) -> String {
+        mark(if self.granted { JOINED } else { DENIED }, self.message_type)
     }
 
     /// Whether the profile was read and does not tell.
@@ -111,7 +111,7 @@ fn not_its_own(error: serde_json::Error) -> Error {
     Error::new(ErrorCode::Internal, "a subscription's row is not its own").because(error)
 }
 
-/// What the profile leaves to do.
+/// What is left to do.
 pub(super) enum Change {
     /// Nothing.
     None(Skip),
@@ -205,12 +205,12 @@ pub(super) fn unread(reply: &Reply) -> Result<Lookup, Error> {
 }
 
 /// Decides from the profile as just read, or from the person's events where the profile leaves it in doubt. Whoever left a
-/// channel or an opt-out type at Iterable stays away: the profile does not tell when they left, and of a yes and a no without
-/// order the no counts. Whoever left an opt-in type is on no list at all; with `look`, their events are asked for.
+/// channel at Iterable stays away: the profile does not tell when they left, and of a yes and a no without order the no counts.
+/// Neither does it tell when a type was left, nor, of an opt-in type, whether; with `look`, their events are asked for.
 pub(super) fn complete(operation: &Operation, reply: &Reply, look: bool) -> Result<Change, Error> {
     let mut row = subscription(operation)?;
-    if let Some(joined) = row.in_doubt.take() {
-        return decide(operation, &row, joined, reply);
+    if let Some(list) = row.in_doubt.take() {
+        return decide(operation, &row, list, reply);
     }
     let profile = match look_up(reply)? {
         Lookup::Found(profile) => profile,
@@ -221,42 +221,26 @@ pub(super) fn complete(operation: &Operation, reply: &Reply, look: bool) -> Resu
             return Ok(Change::Missing(Refusal::new(ErrorCode::NotFound, "no_profile", note(reply, "the profile does not exist yet"))));
         }
     };
-    let joined = profile.subscribed_message_type_ids.unwrap_or_default();
-    let left = profile.unsubscribed_message_type_ids.unwrap_or_default();
     let left_channel = row.message_channel.is_some_and(|id| profile.unsubscribed_channel_ids.is_some_and(|ids| ids.contains(&id)));
-    let id = row.message_type;
-    let in_doubt = row.granted && row.opt_in && !left_channel && !joined.contains(&id);
-    if in_doubt && look {
-        return with(&operation.body, "inDoubt", joined.into()).map(Change::Look);
+    let list = if row.opt_in { profile.subscribed_message_type_ids } else { profile.unsubscribed_message_type_ids }.unwrap_or_default();
+    let only_they = || Ok(Change::None(stays_away("only they can come back, there or through Iterable's preference page")));
+    if row.granted && left_channel {
+        return only_they();
     }
-    let left_opt_in = in_doubt && row.joined_since.is_some();
-    let unchanged = || Ok(Change::None(Skip::new(SkipReason::Unchanged, "the profile already says so")));
-    if row.granted && (left_channel || left_opt_in || (!row.opt_in && left.contains(&id))) {
-        return Ok(Change::None(stays_away("only they can come back, there or through Iterable's preference page")));
+    if row.granted == (row.opt_in == list.contains(&row.message_type)) {
+        return Ok(Change::None(Skip::new(SkipReason::Unchanged, "the profile already says so")));
     }
-    let already = match (row.granted, row.opt_in) {
-        (true, true) => joined.contains(&id),
-        (false, true) => !joined.contains(&id),
-        (true, false) => true,
-        (false, false) => left.contains(&id),
-    };
-    if already {
-        return unchanged();
+    if row.granted && look {
+        return with(&operation.body, "inDoubt", list.into()).map(Change::Look);
     }
-    if operation.endpoint != endpoints::SUBSCRIPTIONS {
-        return Ok(Change::One);
+    if row.granted && (!row.opt_in || row.joined_since.is_some()) {
+        return only_they();
     }
-    let mut lists = Lists { email: row.email.as_deref(), user_id: row.user_id.as_deref(), ..Lists::default() };
-    match (row.granted, row.opt_in) {
-        (true, _) => lists.subscribed_message_type_ids = Some(joined.into_iter().chain([id]).collect()),
-        (false, true) => lists.subscribed_message_type_ids = Some(joined.into_iter().filter(|joined| *joined != id).collect()),
-        (false, false) => lists.unsubscribed_message_type_ids = Some(left.into_iter().chain([id]).collect()),
-    }
-    lists.written()
+    change(operation, &row, list)
 }
 
 /// Decides from the person's events.
-fn decide(operation: &Operation, row: &Subscription, joined: Vec<u64>, reply: &Reply) -> Result<Change, Error> {
+fn decide(operation: &Operation, row: &Subscription, list: Vec<u64>, reply: &Reply) -> Result<Change, Error> {
     let events = match reply.status {
         200..=299 => reply.body.as_slice(),
         _ => match unread(reply)? {
@@ -268,19 +252,31 @@ fn decide(operation: &Operation, row: &Subscription, joined: Vec<u64>, reply: &R
     let asked = Asked {
         message_type: row.message_type,
         channel: row.message_channel,
+        has_left: !row.opt_in,
         at: row.at.as_deref().and_then(leaving::time),
         joined_since: row.joined_since,
         denied_since: row.denied_since,
     };
     if asked.stays_away(events) {
-        return Ok(Change::None(stays_away("that was after this yes, or nobody can say when; a newer one joins them again")));
+        return Ok(Change::None(stays_away("that was after this yes, or nobody can say when; a newer one brings them back")));
     }
+    change(operation, row, list)
+}
+
+/// The call that changes it: the one subscription, or the whole of its list.
+fn change(operation: &Operation, row: &Subscription, mut list: Vec<u64>) -> Result<Change, Error> {
     if operation.endpoint != endpoints::SUBSCRIPTIONS {
         return Ok(Change::One);
     }
+    // A yes to an opt-in type and a no to an opt-out one are put on their list; the others are taken off it.
+    list.retain(|id| *id != row.message_type);
+    if row.granted == row.opt_in {
+        list.push(row.message_type);
+    }
     let mut lists = Lists { email: row.email.as_deref(), user_id: row.user_id.as_deref(), ..Lists::default() };
-    lists.subscribed_message_type_ids = Some(joined.into_iter().chain([row.message_type]).collect());
-    lists.written()
+    *(if row.opt_in { &mut lists.subscribed_message_type_ids } else { &mut lists.unsubscribed_message_type_ids }) = Some(list);
+    let written = serde_json::to_vec(&lists);
+    written.map(Change::List).map_err(|error| Error::new(ErrorCode::Internal, "a list could not be written").because(error))
 }
 
 fn stays_away(then: &str) -> Skip {
@@ -299,11 +295,4 @@ struct Lists<'a> {
     subscribed_message_type_ids: Option<Vec<u64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unsubscribed_message_type_ids: Option<Vec<u64>>,
-}
-
-impl Lists<'_> {
-    fn written(&self) -> Result<Change, Error> {
-        let written = serde_json::to_vec(self);
-        written.map(Change::List).map_err(|error| Error::new(ErrorCode::Internal, "a list could not be written").because(error))
-    }
 }

@@ -835,11 +835,13 @@ fn who_was_joined_and_is_not_any_more_has_left() {
             let Completed::Look(further) = iterable.complete(&first, &absent).unwrap() else { panic!("not looked at") };
             assert!(matches!(looked(&iterable, &further, &[]), Completed::Send(_)));
         }
-        // Only what is said about an opt-in type can be missed afterwards.
-        assert_eq!(iterable.leaves(&built("email", "denied")).as_deref(), Some("denied:101"));
-        for other in [built("sms", "granted"), built("sms", "denied")] {
-            assert_eq!(iterable.leaves(&other), None);
+        for (channel, status, left) in
+            [("email", "denied", "denied:101"), ("sms", "granted", "joined:230"), ("sms", "denied", "denied:230")]
+        {
+            assert_eq!(iterable.leaves(&built(channel, status)).as_deref(), Some(left));
         }
+        // A profile's own row leaves nothing.
+        assert_eq!(iterable.leaves(&ops(&iterable, &consented("email", "granted"))[0]), None);
     }
 }
 
@@ -941,6 +943,49 @@ fn who_was_joined_by_the_shop_comes_back_by_a_later_yes_only() {
         assert!(!asked(&[]), "gone, and nobody can say when");
         assert!(!asked(&[left_at("06:00:00", json!({}))]), "that was before they were joined");
     }
+}
+
+#[test]
+fn who_left_an_opt_out_type_comes_back_by_a_newer_yes_only() {
+    let left_it = profile(json!({ "unsubscribedMessageTypeIds": [5, 230], "subscribedMessageTypeIds": [101] }));
+    for (settings, path, rows) in [
+        (json!({}), "/api/subscriptions/messageType/230/byUserId/c-42", None),
+        (
+            json!({ "subscriptions": "read_modify_write" }),
+            "/api/users/updateSubscriptions",
+            Some(json!({ "userId": "c-42", "unsubscribedMessageTypeIds": [5] })),
+        ),
+    ] {
+        let iterable = open(with_consent(settings));
+        let asked = |at: Option<&str>, remembered: Option<(&str, &str)>, events: &[Value]| {
+            let record = contact(json!({ "consents": [{ "channel": "sms", "status": "granted", "at": at }] }), json!({}));
+            let mut yes = ops(&iterable, &record).remove(1);
+            if let Some((left, since)) = remembered {
+                yes.body = iterable.remind(yes.body, left, since.parse().unwrap()).unwrap();
+            }
+            let Completed::Look(further) = iterable.complete(&yes, &left_it).unwrap() else { panic!("not in doubt") };
+            match looked(&iterable, &further, events) {
+                Completed::Send(request) => {
+                    let body = request.body.map(|body| serde_json::from_slice::<Value>(&body).unwrap());
+                    assert_eq!((request.path.as_str(), body), (path, rows.clone()));
+                    true
+                }
+                done => skipped(done) != SkipReason::DeniedAtDestination,
+            }
+        };
+        let left = |time: &str| left_at(time, json!({ "messageTypeIds": [230], "unsubSource": "API" }));
+        let yes = Some("2026-01-01T08:30:00Z");
+        assert!(asked(yes, None, &[left("08:00:00")]));
+        assert!(!asked(yes, None, &[left("08:30:00")]));
+        assert!(!asked(yes, None, &[]), "nobody can say when they left");
+        assert!(!asked(yes, None, &[left_at("08:00:00", json!({}))]), "that was another type");
+        assert!(!asked(None, None, &[left("08:00:00")]), "nobody knows whether the yes is newer");
+        assert!(asked(yes, Some(("denied:230", "2026-01-01T09:00:00Z")), &[left("09:00:30")]), "the shop's own no");
+        assert!(!asked(yes, Some(("denied:230", "2026-01-01T09:00:00Z")), &[left("09:00:30"), left("10:00:00")]));
+        assert!(!asked(yes, Some(("joined:230", "2026-01-01T07:00:00Z")), &[left("06:00:00")]), "back since, and gone again");
+    }
+    let careful = open(with_consent(json!({ "left_types": "remember_only" })));
+    assert_eq!(skipped(completed(&careful, &consented("sms", "granted"), &left_it)), SkipReason::DeniedAtDestination);
 }
 
 #[test]
