@@ -37,7 +37,7 @@ const WHOLE: &str = "";
 /// there then is not known yet.
 ///
 /// # Errors
-/// `internal` when the delta pointer does not name an object in the body.
+/// `internal` when the delta pointer does not name one object in the body.
 pub fn reduce(operation: &Operation, known: &Known, null_clears: bool) -> Result<Reduced> {
     let Some(pointer) = operation.delta.as_deref() else {
         let mut seen = Vec::with_capacity(operation.body.len() + 64);
@@ -57,7 +57,7 @@ pub fn reduce(operation: &Operation, known: &Known, null_clears: bool) -> Result
         fingerprints.insert(WHOLE.to_owned(), Some(now));
         return Ok(Reduced { body: operation.body.clone(), fingerprints, unchanged });
     };
-    let broken = || Error::new(ErrorCode::Internal, "the delta pointer names no object in the body").at(pointer);
+    let broken = || Error::new(ErrorCode::Internal, "the delta pointer does not name one object in the body").at(pointer);
     let body = std::str::from_utf8(&operation.body).map_err(|_| broken())?;
     let steps: Vec<&str> = pointer.split('/').skip(1).collect();
     let mut out = String::with_capacity(body.len());
@@ -123,6 +123,10 @@ fn rewrite(object: &str, steps: &[&str], out: &mut String, edit: &mut dyn FnMut(
     for (index, (name, value)) in members.iter().enumerate() {
         separate(index, out);
         if name == step {
+            // A pointer through a name that stands twice names two objects.
+            if found {
+                return None;
+            }
             let _ = write!(out, "{}:", serde_json::to_string(name).ok()?);
             rewrite(value.get(), rest, out, edit)?;
             found = true;
@@ -265,5 +269,8 @@ mod tests {
     fn a_pointer_to_nothing_is_an_error_not_a_panic() {
         assert!(reduce(&operation(Some("/nope"), r#"{"a":1}"#), &Known::default(), false).is_err());
         assert!(reduce(&operation(Some("/a"), r#"{"a":1}"#), &Known::default(), false).is_err());
+        // Nor is one to two objects anything but that: what is left would not be JSON.
+        assert!(reduce(&operation(Some("/a"), r#"{"a":{"b":1},"c":2,"a":{"b":2}}"#), &Known::default(), false).is_err());
+        assert!(reduce(&operation(Some("/a/b"), r#"{"a":{"b":{}},"a":{"b":{}}}"#), &Known::default(), false).is_err());
     }
 }
